@@ -1,0 +1,37 @@
+#include "base/mapped_file.h"
+
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+
+namespace switchyard::base {
+namespace {
+
+TEST(MappedFile, HoldsTheBytes) {
+  const auto path = std::filesystem::path(testing::TempDir()) / "mapped_file_test";
+  std::ofstream(path) << "abc";
+  auto file = MappedFile::Open(path);
+  ASSERT_TRUE(file);
+  ASSERT_EQ(file->bytes().size(), 3U);
+  EXPECT_EQ(static_cast<char>(file->bytes()[2]), 'c');
+}
+
+TEST(MappedFile, EmptyFileIsEmpty) {
+  const auto path = std::filesystem::path(testing::TempDir()) / "mapped_file_empty";
+  std::ofstream{path};
+  auto file = MappedFile::Open(path);
+  ASSERT_TRUE(file);
+  EXPECT_TRUE(file->bytes().empty());
+}
+
+TEST(MappedFile, MissingFileIsNotFound) {
+  auto file = MappedFile::Open("/nonexistent/file");
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code, ErrorCode::kNotFound);
+}
+
+TEST(MappedFile, FolderIsRefused) { EXPECT_FALSE(MappedFile::Open("/")); }
+
+}  // namespace
+}  // namespace switchyard::base
