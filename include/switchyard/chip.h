@@ -99,7 +99,7 @@ enum {
   SY_STORAGE_TEMPORARY = 0,
   /* Bound to memory for each run: sy_binding[slot]. */
   SY_STORAGE_ARGUMENT = 1,
-  /* A weight prepared on this device, or a part of one never: always whole. */
+  /* A weight prepared on this device, always whole. */
   SY_STORAGE_WEIGHT = 2,
   /* A window into another tensor of the program: `base`, `offset_bytes`, own dims and strides. */
   SY_STORAGE_VIEW = 3
@@ -213,7 +213,7 @@ typedef struct sy_program_desc {
   uint32_t slot_count;
 } sy_program_desc;
 
-/* What one argument slot is for one run. */
+/* What one argument slot is for one run. A slot that no tensor names may be all zero. */
 typedef struct sy_binding {
   uint32_t struct_size;
   sy_buffer* buffer;
@@ -376,6 +376,10 @@ typedef struct sy_chip_api {
                          uint32_t page, void* to);
   sy_status (*kv_import)(sy_queue* queue, const sy_tensor* pages, const sy_binding* binding,
                          uint32_t page, const void* from);
+
+  /* Optional; null means that device_properties(index) says it all. The properties of this opened
+   * device, where options ("threads", "isa", ...) may have changed what it is. */
+  sy_status (*opened_properties)(sy_device* device, sy_device_properties* properties);
 } sy_chip_api;
 
 /* The one symbol a plugin exports. Called once, before anything else; `host` outlives the plugin.

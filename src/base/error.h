@@ -73,15 +73,15 @@ std::unexpected<Error> Rethrow(Error error, fmt::format_string<Args...> format, 
 // SWITCHYARD_TRY(auto file, OpenFile(path)); assigns the value or returns the error.
 #define SWITCHYARD_TRY(target, expression) \
   SWITCHYARD_TRY_INNER(SWITCHYARD_CONCAT(switchyard_try_, __LINE__), target, expression)
-#define SWITCHYARD_TRY_INNER(holder, target, expression)        \
-  auto holder = (expression);                                   \
+#define SWITCHYARD_TRY_INNER(holder, target, expression)          \
+  auto holder = (expression);                                     \
   if (!holder) return std::unexpected(std::move(holder.error())); \
   target = std::move(*holder)
 
 // SWITCHYARD_RETURN_IF_ERROR(Validate(x)); for Status.
-#define SWITCHYARD_RETURN_IF_ERROR(expression)                                       \
-  do {                                                                               \
-    if (auto switchyard_status = (expression); !switchyard_status) {                 \
-      return std::unexpected(std::move(switchyard_status.error()));                  \
-    }                                                                                \
+#define SWITCHYARD_RETURN_IF_ERROR(expression)                       \
+  do {                                                               \
+    if (auto switchyard_status = (expression); !switchyard_status) { \
+      return std::unexpected(std::move(switchyard_status.error()));  \
+    }                                                                \
   } while (false)

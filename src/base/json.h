@@ -13,6 +13,7 @@ namespace switchyard::base {
 using Json = nlohmann::ordered_json;
 
 // `subject` names the text in errors, such as a file's path. The text must be UTF-8.
-Result<Json> ParseJson(std::string_view text, std::string_view subject, std::size_t max_depth = 128);
+Result<Json> ParseJson(std::string_view text, std::string_view subject,
+                       std::size_t max_depth = 128);
 
 }  // namespace switchyard::base

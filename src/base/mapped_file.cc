@@ -15,11 +15,15 @@ namespace {
 ErrorCode CodeOfErrno(int error) {
   switch (error) {
     case ENOENT:
-    case ENOTDIR: return ErrorCode::kNotFound;
+    case ENOTDIR:
+      return ErrorCode::kNotFound;
     case EACCES:
-    case EPERM: return ErrorCode::kPermissionDenied;
-    case ENOMEM: return ErrorCode::kResourceExhausted;
-    default: return ErrorCode::kUnavailable;
+    case EPERM:
+      return ErrorCode::kPermissionDenied;
+    case ENOMEM:
+      return ErrorCode::kResourceExhausted;
+    default:
+      return ErrorCode::kUnavailable;
   }
 }
 
@@ -30,7 +34,7 @@ Result<MappedFile> MappedFile::Open(const std::filesystem::path& path) {
   if (fd < 0) {
     return Fail(CodeOfErrno(errno), "cannot open '{}': {}", path.string(), std::strerror(errno));
   }
-  struct stat status {};
+  struct stat status{};
   if (::fstat(fd, &status) != 0 || !S_ISREG(status.st_mode)) {
     ::close(fd);
     return Fail(ErrorCode::kInvalidArgument, "'{}' is not a regular file", path.string());

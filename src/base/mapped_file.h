@@ -1,6 +1,6 @@
-// A whole file mapped read-only. Used for weight files, which are larger than what should be copied.
-// Immutable after Open, so any thread may read. A file that another process truncates while it is
-// mapped raises SIGBUS, as for every user of mmap.
+// A whole file mapped read-only. Used for weight files, which are larger than what should be
+// copied. Immutable after Open, so any thread may read. A file that another process truncates while
+// it is mapped raises SIGBUS, as for every user of mmap.
 #pragma once
 
 #include <cstddef>

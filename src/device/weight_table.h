@@ -1,6 +1,7 @@
 // The weights of one model: where each lies in host memory, and its prepared copy on every device
-// that runs an operation with it. A weight is prepared the first time a program needs it on a device,
-// so a chip that lacks an operation never holds that operation's weights, and the fallback does.
+// that runs an operation with it. A weight is prepared the first time a program needs it on a
+// device, so a chip that lacks an operation never holds that operation's weights, and the fallback
+// does.
 //
 // The model adds weights; programs ask for prepared ones. Not safe from several threads.
 #pragma once
@@ -44,7 +45,8 @@ class WeightTable {
   const HostWeight& at(ops::WeightIndex index) const { return weights_[index]; }
   std::size_t size() const { return weights_.size(); }
 
-  // The prepared weight on `device`, prepared now if it was not yet. `device` must outlive the table.
+  // The prepared weight on `device`, prepared now if it was not yet. `device` must outlive the
+  // table.
   base::Result<sy_weight*> Prepare(ops::WeightIndex index, Device& device);
 
   // What is prepared on `device` by now, for reports.

@@ -1,6 +1,6 @@
 // GGUF files, versions 2 and 3: typed metadata and a table of tensors that lie in the file. Nothing
-// is copied but the directory; names and strings point into the bytes. Immutable after Parse, so any
-// thread may read.
+// is copied but the directory; names and strings point into the bytes. Immutable after Parse, so
+// any thread may read.
 #pragma once
 
 #include <cstddef>
@@ -21,9 +21,9 @@
 namespace switchyard::model {
 
 // One metadata value; all integers are widened. Arrays of arrays are refused, as no model has them.
-using GgufValue = std::variant<bool, std::uint64_t, std::int64_t, double, std::string_view,
-                               std::vector<bool>, std::vector<std::int64_t>, std::vector<double>,
-                               std::vector<std::string_view>>;
+using GgufValue =
+    std::variant<bool, std::uint64_t, std::int64_t, double, std::string_view, std::vector<bool>,
+                 std::vector<std::int64_t>, std::vector<double>, std::vector<std::string_view>>;
 
 struct GgufTensor {
   std::string_view name;

@@ -1,5 +1,6 @@
-// Text to token ids and back, for every family that we read, from GGUF metadata or a tokenizer.json.
-// Immutable after creation, so any thread may use one; a TokenStream belongs to one sequence.
+// Text to token ids and back, for every family that we read, from GGUF metadata or a
+// tokenizer.json. Immutable after creation, so any thread may use one; a TokenStream belongs to one
+// sequence.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +23,8 @@ class Tokenizer {
  public:
   static base::Result<std::unique_ptr<Tokenizer>> FromGguf(const GgufFile& file);
   // `tokenizer_json` as Hugging Face writes it; `tokenizer_config` may be null.
-  static base::Result<std::unique_ptr<Tokenizer>> FromHuggingFace(const base::Json& tokenizer_json,
-                                                                  const base::Json& tokenizer_config);
+  static base::Result<std::unique_ptr<Tokenizer>> FromHuggingFace(
+      const base::Json& tokenizer_json, const base::Json& tokenizer_config);
   virtual ~Tokenizer() = default;
 
   struct EncodeOptions {

@@ -107,8 +107,8 @@ Tensor OpList::RmsNorm(Tensor x, Tensor weight, float eps) {
 }
 
 Tensor OpList::Linear(Tensor x, Tensor weight, Tensor bias) {
-  const Tensor y = Temporary(static_cast<DType>(at(x).dtype),
-                             std::array{at(x).dims[0], at(weight).dims[0]});
+  const Tensor y =
+      Temporary(static_cast<DType>(at(x).dtype), std::array{at(x).dims[0], at(weight).dims[0]});
   AppendOp(SY_OP_LINEAR, {x, weight, bias}, {y});
   return y;
 }
@@ -122,15 +122,15 @@ Tensor OpList::Rope(Tensor x, Tensor positions, Tensor inverse_frequencies, bool
   return y;
 }
 
-void OpList::KvStore(Tensor key, Tensor value, Tensor slots, Tensor key_pages,
-                     Tensor value_pages) {
+void OpList::KvStore(Tensor key, Tensor value, Tensor slots, Tensor key_pages, Tensor value_pages) {
   AppendOp(SY_OP_KV_STORE, {key, value, slots, key_pages, value_pages}, {});
 }
 
 Tensor OpList::Attention(const AttentionInputs& inputs, const AttentionOptions& options) {
   const sy_tensor query = at(inputs.query);
-  const Tensor y = Temporary(static_cast<DType>(query.dtype),
-                             std::array{query.dims[0], query.dims[1], at(inputs.value_pages).dims[3]});
+  const Tensor y =
+      Temporary(static_cast<DType>(query.dtype),
+                std::array{query.dims[0], query.dims[1], at(inputs.value_pages).dims[3]});
   sy_op& op = AppendOp(SY_OP_ATTENTION,
                        {inputs.query, inputs.key_pages, inputs.value_pages, inputs.page_table,
                         inputs.query_start, inputs.kv_length, inputs.sinks},

@@ -1,8 +1,9 @@
 // A list of operations and the tensors they read and write: what a model builds and a device plans.
 // It is the chip interface's program description, made by functions that cannot forget a field.
 //
-// Shapes in comments: T tokens, D hidden, H query heads, G key/value heads, d head dim, B sequences.
-// The functions do not check shapes (Validate in op_rules.h does). Not safe from several threads.
+// Shapes in comments: T tokens, D hidden, H query heads, G key/value heads, d head dim, B
+// sequences. The functions do not check shapes (Validate in op_rules.h does). Not safe from several
+// threads.
 #pragma once
 
 #include <cstdint>

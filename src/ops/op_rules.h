@@ -1,5 +1,5 @@
-// The shape and type rules of every operation, as chip.h states them: what a well-formed program is.
-// A device checks a program against these before any chip sees it. Pure; safe from any thread.
+// The shape and type rules of every operation, as chip.h states them: what a well-formed program
+// is. A device checks a program against these before any chip sees it. Pure; safe from any thread.
 #pragma once
 
 #include <string_view>

@@ -9,16 +9,15 @@ namespace {
 
 // Block sizes as the GGUF specification gives them.
 constexpr std::array kTraits = {
-    DTypeTraits{DType::kF32, "f32", 1, 4},       DTypeTraits{DType::kF16, "f16", 1, 2},
-    DTypeTraits{DType::kBF16, "bf16", 1, 2},     DTypeTraits{DType::kI32, "i32", 1, 4},
-    DTypeTraits{DType::kI64, "i64", 1, 8},       DTypeTraits{DType::kI8, "i8", 1, 1},
-    DTypeTraits{DType::kQ4_0, "q4_0", 32, 18},   DTypeTraits{DType::kQ4_1, "q4_1", 32, 20},
-    DTypeTraits{DType::kQ5_0, "q5_0", 32, 22},   DTypeTraits{DType::kQ5_1, "q5_1", 32, 24},
-    DTypeTraits{DType::kQ8_0, "q8_0", 32, 34},   DTypeTraits{DType::kQ2_K, "q2_k", 256, 84},
-    DTypeTraits{DType::kQ3_K, "q3_k", 256, 110}, DTypeTraits{DType::kQ4_K, "q4_k", 256, 144},
-    DTypeTraits{DType::kQ5_K, "q5_k", 256, 176}, DTypeTraits{DType::kQ6_K, "q6_k", 256, 210},
-    DTypeTraits{DType::kIQ4_NL, "iq4_nl", 32, 18},
-    DTypeTraits{DType::kIQ4_XS, "iq4_xs", 256, 136},
+    DTypeTraits{DType::kF32, "f32", 1, 4},         DTypeTraits{DType::kF16, "f16", 1, 2},
+    DTypeTraits{DType::kBF16, "bf16", 1, 2},       DTypeTraits{DType::kI32, "i32", 1, 4},
+    DTypeTraits{DType::kI64, "i64", 1, 8},         DTypeTraits{DType::kI8, "i8", 1, 1},
+    DTypeTraits{DType::kQ4_0, "q4_0", 32, 18},     DTypeTraits{DType::kQ4_1, "q4_1", 32, 20},
+    DTypeTraits{DType::kQ5_0, "q5_0", 32, 22},     DTypeTraits{DType::kQ5_1, "q5_1", 32, 24},
+    DTypeTraits{DType::kQ8_0, "q8_0", 32, 34},     DTypeTraits{DType::kQ2_K, "q2_k", 256, 84},
+    DTypeTraits{DType::kQ3_K, "q3_k", 256, 110},   DTypeTraits{DType::kQ4_K, "q4_k", 256, 144},
+    DTypeTraits{DType::kQ5_K, "q5_k", 256, 176},   DTypeTraits{DType::kQ6_K, "q6_k", 256, 210},
+    DTypeTraits{DType::kIQ4_NL, "iq4_nl", 32, 18}, DTypeTraits{DType::kIQ4_XS, "iq4_xs", 256, 136},
     DTypeTraits{DType::kMXFP4, "mxfp4", 32, 17},
 };
 

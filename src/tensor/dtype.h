@@ -36,8 +36,8 @@ enum class DType : std::uint32_t {
 
 struct DTypeTraits {
   DType dtype;
-  std::string_view name;       // "q4_k"
-  std::int64_t block_elements; // 1 for plain numbers
+  std::string_view name;        // "q4_k"
+  std::int64_t block_elements;  // 1 for plain numbers
   std::int64_t block_bytes;
 };
 
