@@ -1,0 +1,50 @@
+#include "engine/stop_matcher.h"
+
+#include <gtest/gtest.h>
+
+namespace switchyard::engine {
+namespace {
+
+TEST(StopMatcher, WithoutStopsEverythingPasses) {
+  StopMatcher matcher({});
+  EXPECT_EQ(matcher.Push("abc"), "abc");
+  EXPECT_EQ(matcher.Finish(), "");
+}
+
+TEST(StopMatcher, HoldsBackWhatMayBeAStop) {
+  StopMatcher matcher({"END"});
+  EXPECT_EQ(matcher.Push("xE"), "x");
+  EXPECT_EQ(matcher.Push("N"), "");
+  EXPECT_EQ(matcher.Push("x"), "ENx");
+  EXPECT_FALSE(matcher.stopped());
+}
+
+TEST(StopMatcher, StopsAcrossPieces) {
+  StopMatcher matcher({"END"});
+  EXPECT_EQ(matcher.Push("aE"), "a");
+  EXPECT_EQ(matcher.Push("NDb"), "");
+  EXPECT_TRUE(matcher.stopped());
+  EXPECT_EQ(matcher.Push("more"), "");
+  EXPECT_EQ(matcher.Finish(), "");
+}
+
+TEST(StopMatcher, TheEarliestStopWins) {
+  StopMatcher matcher({"bb", "ab"});
+  EXPECT_EQ(matcher.Push("xabb"), "x");
+}
+
+TEST(StopMatcher, OverlappingPrefixes) {
+  StopMatcher matcher({"aab"});
+  EXPECT_EQ(matcher.Push("aaa"), "a");
+  EXPECT_EQ(matcher.Push("b"), "");
+  EXPECT_TRUE(matcher.stopped());
+}
+
+TEST(StopMatcher, FinishGivesWhatWasHeldBack) {
+  StopMatcher matcher({"END"});
+  EXPECT_EQ(matcher.Push("EN"), "");
+  EXPECT_EQ(matcher.Finish(), "EN");
+}
+
+}  // namespace
+}  // namespace switchyard::engine
