@@ -80,18 +80,19 @@ def make_synthetic(path: pathlib.Path) -> None:
     writer.add_bos_token_id(end)
     writer.add_add_bos_token(False)
 
-    # Every matrix is a window into one pool of normal numbers, shifted by a prime count of values
-    # each time: drawing 1.5 billion numbers one by one would take most of a minute.
+    # Every matrix is a window into one pool of normal numbers, repeated so that the largest matrix
+    # fits behind any offset: drawing 1.5 billion numbers would take most of a minute, and views of
+    # the pool cost no memory.
     random = np.random.default_rng(20251)
-    pool = random.standard_normal(1 << 25, dtype=np.float32) * np.float32(SPREAD)
-    pool = (pool.view(np.uint32) >> 16).astype(np.uint16)
+    numbers = random.standard_normal(1 << 25, dtype=np.float32) * np.float32(SPREAD)
+    period = numbers.size
+    pool = np.tile((numbers.view(np.uint32) >> 16).astype(np.uint16), VOCAB * HIDDEN // period + 2)
     offset = 0
 
     def matrix(name: str, rows: int, columns: int) -> None:  # [rows, columns], bf16
         nonlocal offset
-        count = rows * columns
-        offset = (offset + 7_368_787) % pool.size
-        values = np.tile(pool, count // pool.size + 2)[offset : offset + count]
+        offset = (offset + 7_368_787) % period  # a prime step, so that layers differ
+        values = pool[offset : offset + rows * columns]
         writer.add_tensor(
             name,
             values.reshape(rows, columns).view(np.uint8),
