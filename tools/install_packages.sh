@@ -5,7 +5,7 @@
 set -eu
 
 build_packages='g++-12 cmake ninja-build pkg-config ca-certificates
-  libfmt-dev libspdlog-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
+  libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   libpcre2-dev libcurl4-openssl-dev libssl-dev libzip-dev'
 test_packages='libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
   clang-19 clang-format-19 libclang-rt-19-dev python3 python3-venv'
