@@ -230,7 +230,9 @@ enum {
   SY_DEVICE_HOST_MEMORY = 1u << 0, /* buffers can be mapped: buffer_map works */
   SY_DEVICE_COMPUTES_NOTHING = 1u << 1, /* results are meaningless (null chip) */
   /* A row of a result does not depend on the other rows of the batch, nor on thread counts. */
-  SY_DEVICE_BATCH_INVARIANT = 1u << 2
+  SY_DEVICE_BATCH_INVARIANT = 1u << 2,
+  /* The plain truth that others are compared with: never chosen unless asked for by name. */
+  SY_DEVICE_REFERENCE = 1u << 3
 };
 
 typedef uint32_t sy_proof;

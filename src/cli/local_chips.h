@@ -1,0 +1,54 @@
+// The chips of this machine, as the commands see them: where plugins lie, what probing said, and
+// opening one with its fallback. Used from the main thread.
+#pragma once
+
+#include <filesystem>
+#include <memory>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/environment.h"
+#include "device/chip.h"
+#include "device/device.h"
+#include "device/program.h"
+
+namespace switchyard::cli {
+
+// Folders of $SWITCHYARD_CHIP_PATH (colon-separated), then those beside the program.
+std::vector<std::filesystem::path> PluginFolders(const Environment& environment);
+
+// Probes every plugin, at the same time.
+std::vector<device::ProbedChip> ProbeAll(const Environment& environment);
+
+struct ChipChoice {
+  std::string name;         // "" takes the best that computes and is no reference
+  std::uint32_t index = 0;  // which of its devices
+  std::vector<device::DeviceOption> options;
+  bool allow_fallback = true;
+};
+
+// "threads=2,isa=avx2" to options.
+base::Result<std::vector<device::DeviceOption>> ParseDeviceOptions(std::string_view text);
+
+// An opened chip, its queue, and the reference to fall back on.
+class OpenedChip {
+ public:
+  static base::Result<std::unique_ptr<OpenedChip>> Open(const ChipChoice& choice,
+                                                        const Environment& environment);
+  device::Target target();
+  const device::Device& device() const { return *device_; }
+  std::string_view fallback_name() const;
+
+ private:
+  std::unique_ptr<device::Device> device_;
+  device::Queue queue_;
+  std::unique_ptr<device::Device> fallback_;  // null if not allowed or the same chip
+  device::Queue fallback_queue_;
+};
+
+// "compiled", "run on emulator", "run on silicon".
+std::string_view ProofName(sy_proof proof);
+
+}  // namespace switchyard::cli

@@ -1,0 +1,75 @@
+#include "engine/kv_cache.h"
+
+#include <utility>
+
+namespace switchyard::engine {
+namespace {
+
+std::int64_t PagesFor(std::int64_t tokens, std::int64_t page_size) {
+  return (tokens + page_size - 1) / page_size;
+}
+
+}  // namespace
+
+std::uint64_t KvShape::BytesPerToken() const {
+  const auto element = static_cast<std::uint64_t>(tensor::Traits(dtype).block_bytes);
+  std::uint64_t bytes = 0;
+  for (const KvLayerShape& layer : layers) {
+    bytes +=
+        static_cast<std::uint64_t>(layer.kv_heads * (layer.key_dim + layer.value_dim)) * element;
+  }
+  return bytes;
+}
+
+base::Result<KvCache> KvCache::Create(device::Device& home, KvShape shape) {
+  KvCache cache;
+  const auto element = static_cast<std::uint64_t>(tensor::Traits(shape.dtype).block_bytes);
+  const auto rows = static_cast<std::uint64_t>(shape.pages * shape.page_size);
+  for (const KvLayerShape& layer : shape.layers) {
+    const auto bytes = [&](std::int64_t dim) {
+      return rows * static_cast<std::uint64_t>(layer.kv_heads * dim) * element;
+    };
+    for (const auto& [buffers, dim] :
+         {std::pair(&cache.keys_, layer.key_dim), std::pair(&cache.values_, layer.value_dim)}) {
+      auto buffer = device::Buffer::Create(home, bytes(dim));
+      if (!buffer) {
+        return base::Rethrow(std::move(buffer.error()),
+                             "a KV cache of {} tokens needs {} MiB; choose a smaller context", rows,
+                             rows * shape.BytesPerToken() >> 20);
+      }
+      buffers->push_back(std::move(*buffer));
+    }
+  }
+  cache.free_.resize(static_cast<std::size_t>(shape.pages));
+  for (std::size_t i = 0; i < cache.free_.size(); ++i) {
+    cache.free_[i] = static_cast<std::int32_t>(cache.free_.size() - 1 - i);  // page 0 goes first
+  }
+  cache.shape_ = std::move(shape);
+  return cache;
+}
+
+base::Status KvCache::Reserve(std::vector<std::int32_t>& pages, std::int64_t tokens) {
+  const auto wanted = static_cast<std::size_t>(PagesFor(tokens, shape_.page_size));
+  if (wanted <= pages.size()) return {};
+  const std::size_t more = wanted - pages.size();
+  if (more > free_.size()) {
+    return base::Fail(base::ErrorCode::kResourceExhausted,
+                      "the KV cache is full: {} tokens need {} more pages of {} and {} are free",
+                      tokens, more, shape_.page_size, free_.size());
+  }
+  for (std::size_t i = 0; i < more; ++i) {
+    pages.push_back(free_.back());
+    free_.pop_back();
+  }
+  return {};
+}
+
+void KvCache::Shrink(std::vector<std::int32_t>& pages, std::int64_t tokens) {
+  const auto wanted = static_cast<std::size_t>(PagesFor(tokens, shape_.page_size));
+  while (pages.size() > wanted) {
+    free_.push_back(pages.back());
+    pages.pop_back();
+  }
+}
+
+}  // namespace switchyard::engine

@@ -1,0 +1,59 @@
+// The paged KV cache: for each layer one buffer of key pages and one of value pages, and a pool of
+// page numbers that all layers share. A sequence owns a list of pages; token t of it lies in page t
+// / P, row t % P. It is only a cache: a sequence's state is its tokens, and pages can always be
+// recomputed.
+//
+// One owner, one thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "device/device.h"
+#include "model/tokenizer.h"
+#include "tensor/dtype.h"
+
+namespace switchyard::engine {
+
+struct KvLayerShape {
+  std::int64_t kv_heads;
+  std::int64_t key_dim;
+  std::int64_t value_dim;
+};
+
+struct KvShape {
+  std::vector<KvLayerShape> layers;
+  tensor::DType dtype = tensor::DType::kF16;
+  std::int64_t page_size = 32;  // tokens
+  std::int64_t pages = 0;
+
+  std::uint64_t BytesPerToken() const;
+};
+
+class KvCache {
+ public:
+  // All memory is taken now; kResourceExhausted says how much was asked for.
+  static base::Result<KvCache> Create(device::Device& home, KvShape shape);
+
+  const KvShape& shape() const { return shape_; }
+  const device::Buffer& keys(std::size_t layer) const { return keys_[layer]; }  // [pages,P,G,d]
+  const device::Buffer& values(std::size_t layer) const {
+    return values_[layer];
+  }  // [pages,P,G,dv]
+
+  // Extends `pages` so that it holds `tokens` tokens; on failure it is unchanged.
+  base::Status Reserve(std::vector<std::int32_t>& pages, std::int64_t tokens);
+  // Gives back the pages beyond those that hold `tokens` tokens.
+  void Shrink(std::vector<std::int32_t>& pages, std::int64_t tokens);
+  std::int64_t free_pages() const { return static_cast<std::int64_t>(free_.size()); }
+
+ private:
+  KvShape shape_;
+  std::vector<device::Buffer> keys_;
+  std::vector<device::Buffer> values_;
+  std::vector<std::int32_t> free_;
+};
+
+}  // namespace switchyard::engine

@@ -1,0 +1,253 @@
+#include "engine/runner.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+
+namespace switchyard::engine {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+// Enough for every chunk remainder of a few sequences without holding programs of long ago.
+constexpr std::size_t kPlannedPrograms = 32;
+
+std::int64_t RoundUp(std::int64_t value, std::int64_t multiple) {
+  return (value + multiple - 1) / multiple * multiple;
+}
+
+}  // namespace
+
+base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
+                                                     const device::Target& target,
+                                                     const RunnerOptions& options) {
+  const model::ModelConfig& config = model.config();
+  RunnerOptions chosen = options;
+  if (chosen.context_tokens < 1 || chosen.sequences < 1 || chosen.chunk_tokens < 1) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "context ({}), sequences ({}) and chunk ({}) must be at least 1",
+                chosen.context_tokens, chosen.sequences, chosen.chunk_tokens);
+  }
+  if (chosen.context_tokens > config.context_length) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "a context of {} tokens was asked for and this model was made for {}",
+                chosen.context_tokens, config.context_length);
+  }
+  const auto multiple = std::max<std::int64_t>(1, target.chip->properties().kv_page_multiple);
+  chosen.page_size = RoundUp(std::max<std::int64_t>(1, chosen.page_size), multiple);
+  chosen.context_tokens = RoundUp(chosen.context_tokens, chosen.page_size);
+
+  std::unique_ptr<Runner> runner(new Runner(model, target, chosen));
+  runner->vocabulary_size_ = config.vocabulary;
+
+  // Where the KV pages live must suit decode and prefill alike.
+  SWITCHYARD_TRY(const model::Forward decode, runner->Build({1, 1, 1}));
+  SWITCHYARD_TRY(const model::Forward prefill,
+                 runner->Build({chosen.chunk_tokens, chosen.sequences, chosen.sequences}));
+  const std::array<const ops::OpList*, 2> lists{&decode.ops, &prefill.ops};
+  SWITCHYARD_TRY(runner->kv_home_, device::ChooseKvHome(lists, target));
+
+  KvShape shape;
+  shape.layers.assign(static_cast<std::size_t>(config.layers),
+                      {config.kv_heads, config.key_dim, config.value_dim});
+  shape.dtype = chosen.kv_dtype;
+  shape.page_size = chosen.page_size;
+  shape.pages = chosen.context_tokens / chosen.page_size * chosen.sequences;
+  device::Device& home =
+      runner->kv_home_ == device::KvHome::kChip ? *target.chip : *target.fallback;
+  SWITCHYARD_TRY(runner->kv_, KvCache::Create(home, std::move(shape)));
+
+  SWITCHYARD_TRY(Planned* const first, runner->Plan({1, 1, 1}));
+  runner->report_ = first->program->report();
+  return runner;
+}
+
+base::Result<model::Forward> Runner::Build(const Shape& shape) {
+  const std::int64_t pages_each = options_.context_tokens / options_.page_size;
+  return model::BuildForward(model_,
+                             {.tokens = shape.tokens,
+                              .sequences = shape.sequences,
+                              .logit_rows = shape.logit_rows,
+                              .pages = pages_each * options_.sequences,
+                              .page_size = options_.page_size,
+                              .pages_per_sequence = pages_each},
+                             {.kv_dtype = options_.kv_dtype});
+}
+
+base::Result<Runner::Planned*> Runner::Plan(const Shape& shape) {
+  const auto known = std::ranges::find(planned_, shape, &Planned::shape);
+  if (known != planned_.end()) {
+    planned_.splice(planned_.begin(), planned_, known);
+    return &planned_.front();
+  }
+  Planned planned{shape, {}, nullptr};
+  SWITCHYARD_TRY(planned.forward, Build(shape));
+  SWITCHYARD_TRY(planned.program,
+                 device::Program::Create(planned.forward.ops, model_.weights(), target_, kv_home_));
+  if (planned_.size() >= kPlannedPrograms) planned_.pop_back();
+  planned_.push_front(std::move(planned));
+  return &planned_.front();
+}
+
+base::Status Runner::CheckItems(std::span<const Item> items) const {
+  std::int64_t tokens = 0;
+  for (const Item& item : items) {
+    const auto total = static_cast<std::int64_t>(item.sequence->tokens.size());
+    if (item.count < 1 || item.sequence->cached + item.count > total) {
+      return Fail(ErrorCode::kInvalidArgument, "{} tokens were asked for and {} are uncached",
+                  item.count, total - item.sequence->cached);
+    }
+    if (item.sequence->cached + item.count > options_.context_tokens) {
+      return Fail(ErrorCode::kResourceExhausted,
+                  "the text has grown to {} tokens and the context holds {}: ask for a larger "
+                  "context",
+                  item.sequence->cached + item.count, options_.context_tokens);
+    }
+    for (std::int64_t i = 0; i < item.count; ++i) {
+      const TokenId id = item.sequence->tokens[static_cast<std::size_t>(item.sequence->cached + i)];
+      if (id < 0 || id >= vocabulary_size_) {
+        return Fail(ErrorCode::kInvalidArgument, "token {} is outside the vocabulary of {}", id,
+                    vocabulary_size_);
+      }
+    }
+    tokens += item.count;
+  }
+  if (items.empty() || tokens > options_.chunk_tokens) {
+    return Fail(ErrorCode::kInvalidArgument, "a step of {} tokens was asked for; 1 to {} fit",
+                tokens, options_.chunk_tokens);
+  }
+  return {};
+}
+
+base::Status Runner::Bind(const Planned& planned, std::span<const Item> items) {
+  const Shape& shape = planned.shape;
+  const model::Forward& forward = planned.forward;
+  const std::int64_t table_width = options_.context_tokens / options_.page_size;
+  const auto alignment = static_cast<std::size_t>(
+      std::max<std::uint64_t>(64, target_.chip->properties().alignment_bytes));
+
+  // One host arena for all the integer inputs, each aligned as the chip wants its bindings.
+  struct Field {
+    std::uint32_t slot;
+    std::int64_t count;
+    std::size_t offset;
+  };
+  std::array<Field, 7> fields{{{forward.token_ids, shape.tokens, 0},
+                               {forward.positions, shape.tokens, 0},
+                               {forward.kv_slots, shape.tokens, 0},
+                               {forward.page_table, shape.sequences * table_width, 0},
+                               {forward.query_start, shape.sequences + 1, 0},
+                               {forward.kv_length, shape.sequences, 0},
+                               {forward.logit_rows, shape.logit_rows, 0}}};
+  std::size_t bytes = 0;
+  for (Field& field : fields) {
+    field.offset = bytes;
+    bytes += (static_cast<std::size_t>(field.count) * sizeof(std::int32_t) + alignment - 1) /
+             alignment * alignment;
+  }
+  inputs_.host.assign(bytes, std::byte{0});
+  if (inputs_.buffer.size_bytes() < bytes) {
+    SWITCHYARD_TRY(inputs_.buffer, device::Buffer::Create(*target_.chip, bytes));
+  }
+  const auto ints = [&](std::size_t field) {
+    return reinterpret_cast<std::int32_t*>(inputs_.host.data() + fields[field].offset);
+  };
+  std::int32_t* const ids = ints(0);
+  std::int32_t* const positions = ints(1);
+  std::int32_t* const slots = ints(2);
+  std::int32_t* const table = ints(3);
+  std::int32_t* const starts = ints(4);
+  std::int32_t* const lengths = ints(5);
+  std::int32_t* rows = ints(6);
+
+  std::int32_t token = 0;
+  for (std::size_t b = 0; b < items.size(); ++b) {
+    const Item& item = items[b];
+    Sequence& sequence = *item.sequence;
+    starts[b] = token;
+    lengths[b] = static_cast<std::int32_t>(sequence.cached + item.count);
+    std::ranges::copy(sequence.pages, table + static_cast<std::int64_t>(b) * table_width);
+    for (std::int64_t i = 0; i < item.count; ++i, ++token) {
+      const std::int64_t position = sequence.cached + i;
+      ids[token] = sequence.tokens[static_cast<std::size_t>(position)];
+      positions[token] = static_cast<std::int32_t>(position);
+      const std::int32_t page =
+          sequence.pages[static_cast<std::size_t>(position / options_.page_size)];
+      slots[token] =
+          static_cast<std::int32_t>(page * options_.page_size + position % options_.page_size);
+      if (item.all_logits || i + 1 == item.count) *rows++ = token;
+    }
+  }
+  starts[items.size()] = token;
+  SWITCHYARD_RETURN_IF_ERROR(target_.queue->Upload(inputs_.buffer, 0, inputs_.host.data(), bytes));
+
+  arguments_.assign(forward.ops.slot_count(), {});
+  for (const Field& field : fields) {
+    arguments_[field.slot] = {&inputs_.buffer, field.offset, inputs_.host.data() + field.offset};
+  }
+  for (std::size_t layer = 0; layer < forward.key_pages.size(); ++layer) {
+    arguments_[forward.key_pages[layer]] = {&kv_.keys(layer), 0, nullptr};
+    arguments_[forward.value_pages[layer]] = {&kv_.values(layer), 0, nullptr};
+  }
+  const auto logit_bytes =
+      static_cast<std::uint64_t>(shape.logit_rows * vocabulary_size_) * sizeof(float);
+  if (logits_.size_bytes() < logit_bytes) {
+    SWITCHYARD_TRY(logits_, device::Buffer::Create(*target_.chip, logit_bytes));
+  }
+  arguments_[forward.logits] = {&logits_, 0, nullptr};
+  return {};
+}
+
+base::Result<std::span<const float>> Runner::ReadLogits(std::int64_t rows) {
+  const auto count = static_cast<std::size_t>(rows * vocabulary_size_);
+  if (const std::byte* mapped = logits_.host_address(); mapped != nullptr) {
+    SWITCHYARD_RETURN_IF_ERROR(target_.queue->Sync());
+    return std::span(reinterpret_cast<const float*>(mapped), count);
+  }
+  host_logits_.resize(count);
+  SWITCHYARD_RETURN_IF_ERROR(
+      target_.queue->Download(host_logits_.data(), logits_, 0, count * sizeof(float)));
+  SWITCHYARD_RETURN_IF_ERROR(target_.queue->Sync());
+  return std::span<const float>(host_logits_);
+}
+
+base::Result<std::span<const float>> Runner::Step(std::span<const Item> items) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckItems(items));
+  Shape shape{0, static_cast<std::int64_t>(items.size()), 0};
+  for (const Item& item : items) {
+    shape.tokens += item.count;
+    shape.logit_rows += item.all_logits ? item.count : 1;
+    SWITCHYARD_RETURN_IF_ERROR(
+        kv_.Reserve(item.sequence->pages, item.sequence->cached + item.count));
+  }
+  SWITCHYARD_TRY(Planned* const planned, Plan(shape));
+  SWITCHYARD_RETURN_IF_ERROR(Bind(*planned, items));
+  SWITCHYARD_RETURN_IF_ERROR(planned->program->Run(arguments_));
+  SWITCHYARD_TRY(const auto logits, ReadLogits(shape.logit_rows));
+  for (const Item& item : items) item.sequence->cached += item.count;
+  return logits;
+}
+
+base::Result<std::span<const float>> Runner::Advance(Sequence& sequence) {
+  std::span<const float> logits;
+  const auto total = static_cast<std::int64_t>(sequence.tokens.size());
+  if (sequence.cached >= total) {
+    return Fail(ErrorCode::kFailedPrecondition, "there is no new token to run");
+  }
+  while (sequence.cached < total) {
+    const Item item{&sequence, std::min(options_.chunk_tokens, total - sequence.cached)};
+    SWITCHYARD_TRY(logits, Step(std::span(&item, 1)));
+  }
+  return logits;
+}
+
+void Runner::Truncate(Sequence& sequence, std::int64_t tokens) {
+  if (static_cast<std::int64_t>(sequence.tokens.size()) > tokens) {
+    sequence.tokens.resize(static_cast<std::size_t>(tokens));
+  }
+  sequence.cached = std::min(sequence.cached, tokens);
+  kv_.Shrink(sequence.pages, sequence.cached);
+}
+
+}  // namespace switchyard::engine

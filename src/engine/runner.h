@@ -1,0 +1,113 @@
+// Runs a model on a chip: takes sequences, feeds their next tokens through the model in one batch
+// and gives the logits. Programs are planned for a shape once and kept; the KV cache lives where
+// the chip's attention runs.
+//
+// One thread. The model, the devices and the queues must outlive the runner; sequences must be
+// released before it goes.
+#pragma once
+
+#include <cstdint>
+#include <list>
+#include <map>
+#include <memory>
+#include <optional>
+#include <span>
+#include <vector>
+
+#include "base/error.h"
+#include "device/program.h"
+#include "engine/kv_cache.h"
+#include "model/architecture.h"
+#include "model/model.h"
+#include "model/tokenizer.h"
+
+namespace switchyard::engine {
+
+using model::TokenId;
+
+struct RunnerOptions {
+  std::int64_t context_tokens = 4096;  // of one sequence at most
+  std::int64_t sequences = 1;          // that fit at full context
+  std::int64_t chunk_tokens = 512;     // of one step at most
+  std::int64_t page_size = 32;         // rounded up to what the chip wants
+  tensor::DType kv_dtype = tensor::DType::kF16;
+};
+
+// One text: its tokens so far, and how many of them the KV cache holds.
+struct Sequence {
+  std::vector<TokenId> tokens;
+  std::int64_t cached = 0;
+  std::vector<std::int32_t> pages;
+};
+
+class Runner {
+ public:
+  static base::Result<std::unique_ptr<Runner>> Create(model::Model& model,
+                                                      const device::Target& target,
+                                                      const RunnerOptions& options);
+
+  // The next `count` uncached tokens of a sequence.
+  struct Item {
+    Sequence* sequence;
+    std::int64_t count;
+    bool all_logits = false;  // of every token; else of the last only
+  };
+  // One pass over all items, of chunk_tokens tokens at most. Returns the logits, [rows, V] with the
+  // items' rows in their order; valid until the next step.
+  base::Result<std::span<const float>> Step(std::span<const Item> items);
+
+  // Caches all tokens of `sequence`, in steps; returns the last one's logits [V].
+  base::Result<std::span<const float>> Advance(Sequence& sequence);
+
+  // Forgets all but the first `tokens` tokens.
+  void Truncate(Sequence& sequence, std::int64_t tokens);
+  void Release(Sequence& sequence) { Truncate(sequence, 0); }
+
+  std::int64_t vocabulary_size() const { return vocabulary_size_; }
+  const RunnerOptions& options() const { return options_; }
+  const KvShape& kv_shape() const { return kv_.shape(); }
+  // Of the single-token program: what ran where.
+  const device::LoadReport& report() const { return report_; }
+
+ private:
+  struct Shape {
+    std::int64_t tokens;
+    std::int64_t sequences;
+    std::int64_t logit_rows;
+    auto operator<=>(const Shape&) const = default;
+  };
+  struct Planned {
+    Shape shape;
+    model::Forward forward;
+    std::unique_ptr<device::Program> program;
+  };
+  // The small integer inputs of one step, in one buffer.
+  struct Inputs {
+    std::vector<std::byte> host;
+    device::Buffer buffer;
+  };
+
+  Runner(model::Model& model, const device::Target& target, const RunnerOptions& options)
+      : model_(model), target_(target), options_(options) {}
+
+  base::Status CheckItems(std::span<const Item> items) const;
+  base::Result<model::Forward> Build(const Shape& shape);
+  base::Result<Planned*> Plan(const Shape& shape);
+  base::Status Bind(const Planned& planned, std::span<const Item> items);
+  base::Result<std::span<const float>> ReadLogits(std::int64_t rows);
+
+  model::Model& model_;
+  device::Target target_;
+  RunnerOptions options_;
+  std::int64_t vocabulary_size_ = 0;
+  device::KvHome kv_home_ = device::KvHome::kChip;
+  KvCache kv_;
+  std::list<Planned> planned_;  // most recently used first
+  device::LoadReport report_;
+  Inputs inputs_;
+  std::vector<device::Argument> arguments_;
+  device::Buffer logits_;
+  std::vector<float> host_logits_;  // where the chip's memory can't be mapped
+};
+
+}  // namespace switchyard::engine
