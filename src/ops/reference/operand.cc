@@ -4,6 +4,7 @@
 
 #include "base/error.h"
 #include "ops/tensor_span.h"
+#include "tensor/block_formats.h"
 #include "tensor/dtype.h"
 #include "tensor/half.h"
 
@@ -35,8 +36,12 @@ void LoadRow(const Operand& operand, std::int64_t row, std::span<float> values) 
       }
       return;
     }
-    default:
-      SWITCHYARD_CHECK(false);
+    default: {
+      // Fails for integers and for rows of broken blocks, which Validate has refused before.
+      const auto dtype = static_cast<tensor::DType>(operand.tensor->dtype);
+      SWITCHYARD_CHECK(
+          tensor::Dequantise(dtype, {from, RowBytes(*operand.tensor)}, values).has_value());
+    }
   }
 }
 
