@@ -1,0 +1,361 @@
+#include "host_memory_chip.h"
+
+#include <cstring>
+#include <exception>
+#include <new>
+
+#include "host_memory_objects.h"
+#include "struct_array.h"
+#include "tensor/dtype.h"
+
+namespace switchyard::chips {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+std::string& LastError() {
+  thread_local std::string sentence;
+  return sentence;
+}
+
+sy_status Report(const base::Error& error) {
+  LastError() = error.message;
+  return static_cast<sy_status>(error.code);
+}
+
+// Runs a call's body, which returns base::Status, and lets no exception through.
+template <typename Body>
+sy_status Guard(Body body) {
+  try {
+    const base::Status status = body();
+    return status ? SY_OK : Report(status.error());
+  } catch (const std::bad_alloc&) {
+    return Report({ErrorCode::kResourceExhausted, "the machine is out of memory"});
+  } catch (const std::exception& exception) {
+    return Report({ErrorCode::kInternal, exception.what()});
+  }
+}
+
+// The same for work on a device: nothing works on a lost one, and losing it is remembered.
+template <typename Body>
+sy_status GuardOn(sy_device* device, Body body) {
+  if (device->is_lost) return Report({ErrorCode::kUnavailable, "the device is lost"});
+  const sy_status status = Guard(body);
+  if (status == SY_UNAVAILABLE) device->is_lost = true;
+  return status;
+}
+
+base::Status CheckRange(const sy_buffer* buffer, std::uint64_t offset, std::uint64_t bytes,
+                        const sy_device* device) {
+  if (buffer == nullptr || buffer->device != device) {
+    return Fail(ErrorCode::kInvalidArgument, "the buffer is not one of the queue's device");
+  }
+  if (offset > buffer->bytes || bytes > buffer->bytes - offset) {
+    return Fail(ErrorCode::kInvalidArgument, "{} bytes from byte {} lie outside a buffer of {}",
+                bytes, offset, buffer->bytes);
+  }
+  return {};
+}
+
+// ---- Devices ----
+
+base::Status CheckIndex(std::uint32_t index) {
+  if (index < kChip.device_count) return {};
+  return Fail(ErrorCode::kInvalidArgument, "{} has no device {}; it has {}", kChip.name, index,
+              kChip.device_count);
+}
+
+sy_device_properties Describe(std::uint32_t index) {
+  sy_device_properties properties{};
+  properties.struct_size = sizeof properties;
+  properties.memory_bytes = MachineMemoryBytes();
+  properties.alignment_bytes = kAlignmentBytes;
+  properties.kv_page_multiple = 1;
+  properties.unit_count = 1;
+  kChip.describe(index, properties);
+  return properties;
+}
+
+sy_status DeviceCount(std::uint32_t* count) {
+  *count = kChip.device_count;
+  return SY_OK;
+}
+
+sy_status DeviceProperties(std::uint32_t index, sy_device_properties* properties) {
+  return Guard([&]() -> base::Status {
+    SWITCHYARD_RETURN_IF_ERROR(CheckIndex(index));
+    WriteStruct(Describe(index), properties);
+    return {};
+  });
+}
+
+sy_status DeviceOpen(std::uint32_t index, const sy_option* options, std::uint32_t option_count,
+                     sy_device** device) {
+  return Guard([&]() -> base::Status {
+    SWITCHYARD_RETURN_IF_ERROR(CheckIndex(index));
+    auto opened = std::make_unique<sy_device>();
+    opened->index = index;
+    opened->flags = Describe(index).flags;
+    SWITCHYARD_TRY(opened->hooks, kChip.open(index, {options, option_count}));
+    *device = opened.release();
+    return {};
+  });
+}
+
+void DeviceClose(sy_device* device) { delete device; }
+
+sy_status MemoryAvailable(sy_device* device, std::uint64_t* bytes) {
+  return GuardOn(device, [&]() -> base::Status {
+    *bytes = MachineMemoryAvailableBytes();
+    return {};
+  });
+}
+
+// ---- Memory ----
+
+sy_status BufferCreate(sy_device* device, std::uint64_t bytes, sy_buffer** buffer) {
+  return GuardOn(device, [&]() -> base::Status {
+    auto created = std::make_unique<sy_buffer>();
+    created->device = device;
+    created->bytes = bytes;
+    SWITCHYARD_TRY(created->memory, device->Allocate(bytes));
+    *buffer = created.release();
+    return {};
+  });
+}
+
+void BufferDestroy(sy_buffer* buffer) { delete buffer; }
+
+sy_status BufferMap(sy_buffer* buffer, void** address) {
+  return GuardOn(buffer->device, [&]() -> base::Status {
+    if ((buffer->device->flags & SY_DEVICE_HOST_MEMORY) == 0) {
+      return Fail(ErrorCode::kUnimplemented, "this device's memory cannot be mapped");
+    }
+    *address = buffer->memory.get();
+    return {};
+  });
+}
+
+// ---- Queues: everything is done before the call returns ----
+
+sy_status QueueCreate(sy_device* device, sy_queue** queue) {
+  return GuardOn(device, [&]() -> base::Status {
+    *queue = new sy_queue{device};
+    return {};
+  });
+}
+
+void QueueDestroy(sy_queue* queue) { delete queue; }
+
+sy_status QueueSync(sy_queue* queue) {
+  return GuardOn(queue->device, []() -> base::Status { return {}; });
+}
+
+sy_status Upload(sy_queue* queue, sy_buffer* to, std::uint64_t to_offset, const void* from,
+                 std::uint64_t bytes) {
+  return GuardOn(queue->device, [&]() -> base::Status {
+    SWITCHYARD_RETURN_IF_ERROR(CheckRange(to, to_offset, bytes, queue->device));
+    if (bytes > 0) std::memcpy(to->memory.get() + to_offset, from, bytes);
+    return {};
+  });
+}
+
+sy_status Download(sy_queue* queue, void* to, sy_buffer* from, std::uint64_t from_offset,
+                   std::uint64_t bytes) {
+  return GuardOn(queue->device, [&]() -> base::Status {
+    SWITCHYARD_RETURN_IF_ERROR(CheckRange(from, from_offset, bytes, queue->device));
+    if (bytes > 0) std::memcpy(to, from->memory.get() + from_offset, bytes);
+    return {};
+  });
+}
+
+sy_status Copy(sy_queue* queue, sy_buffer* to, std::uint64_t to_offset, sy_buffer* from,
+               std::uint64_t from_offset, std::uint64_t bytes) {
+  return GuardOn(queue->device, [&]() -> base::Status {
+    SWITCHYARD_RETURN_IF_ERROR(CheckRange(to, to_offset, bytes, queue->device));
+    SWITCHYARD_RETURN_IF_ERROR(CheckRange(from, from_offset, bytes, queue->device));
+    if (to == from && to_offset < from_offset + bytes && from_offset < to_offset + bytes) {
+      return Fail(ErrorCode::kInvalidArgument, "{} bytes from {} and to {} of one buffer overlap",
+                  bytes, from_offset, to_offset);
+    }
+    if (bytes > 0)
+      std::memcpy(to->memory.get() + to_offset, from->memory.get() + from_offset, bytes);
+    return {};
+  });
+}
+
+sy_status Fill(sy_queue* queue, sy_buffer* to, std::uint64_t to_offset, std::uint8_t value,
+               std::uint64_t bytes) {
+  return GuardOn(queue->device, [&]() -> base::Status {
+    SWITCHYARD_RETURN_IF_ERROR(CheckRange(to, to_offset, bytes, queue->device));
+    if (bytes > 0) std::memset(to->memory.get() + to_offset, value, bytes);
+    return {};
+  });
+}
+
+// ---- Events: whatever was before them is done already ----
+
+sy_status EventCreate(sy_device* device, sy_event** event) {
+  return GuardOn(device, [&]() -> base::Status {
+    *event = new sy_event{device};
+    return {};
+  });
+}
+
+void EventDestroy(sy_event* event) { delete event; }
+
+sy_status EventOnQueue(sy_queue* queue, sy_event* event) {
+  return GuardOn(queue->device, [&]() -> base::Status {
+    if (event->device == queue->device) return {};
+    return Fail(ErrorCode::kInvalidArgument, "the event is of another device than the queue");
+  });
+}
+
+sy_status EventSync(sy_event* event) {
+  return GuardOn(event->device, []() -> base::Status { return {}; });
+}
+
+// ---- Weights ----
+
+sy_status WeightCreate(sy_device* device, const sy_weight_desc* desc, sy_weight** weight) {
+  return GuardOn(device, [&]() -> base::Status {
+    SWITCHYARD_TRY(auto created, sy_weight::Create(device, ReadStruct(desc)));
+    *weight = created.release();
+    return {};
+  });
+}
+
+void WeightDestroy(sy_weight* weight) { delete weight; }
+
+sy_status WeightProperties(sy_weight* weight, sy_weight_properties* properties) {
+  return GuardOn(weight->device, [&]() -> base::Status {
+    sy_weight_properties known{};
+    known.memory_bytes = weight->desc.data_bytes;
+    // One matrix of those that are stacked for experts or heads.
+    known.read_bytes = weight->desc.rank < 3 ? weight->desc.data_bytes
+                                             : weight->desc.data_bytes /
+                                                   static_cast<std::uint64_t>(weight->desc.dims[0]);
+    const auto dtype = static_cast<tensor::DType>(weight->desc.dtype);
+    SetText(known.layout,
+            fmt::format("{}, as the file has it; computed in f64", tensor::Name(dtype)));
+    WriteStruct(known, properties);
+    return {};
+  });
+}
+
+// ---- Programs ----
+
+// The description with its arrays as this side compiled them.
+struct ReadDesc {
+  std::vector<sy_tensor> tensors;
+  std::vector<sy_op> ops;
+  sy_program_desc desc;
+
+  explicit ReadDesc(const sy_program_desc* from) : desc(ReadStruct(from)) {
+    if (desc.tensors != nullptr) tensors = ReadStructs(desc.tensors, desc.tensor_count);
+    if (desc.ops != nullptr) ops = ReadStructs(desc.ops, desc.op_count);
+    desc.tensors = tensors.data();
+    desc.tensor_count = static_cast<std::uint32_t>(tensors.size());
+    desc.ops = ops.data();
+    desc.op_count = static_cast<std::uint32_t>(ops.size());
+  }
+};
+
+std::int32_t OpSupported(sy_device* device, const sy_program_desc* desc, std::uint32_t op) {
+  return GuardOn(device,
+                 [&]() -> base::Status {
+                   const ReadDesc read(desc);
+                   if (op >= read.ops.size()) {
+                     return Fail(ErrorCode::kInvalidArgument, "there is no op {}; there are {}", op,
+                                 read.ops.size());
+                   }
+                   if (read.ops[op].kind >= SY_OP_KIND_COUNT) {
+                     return Fail(ErrorCode::kUnimplemented, "there is no operation {}",
+                                 read.ops[op].kind);
+                   }
+                   if (const std::string reason = device->hooks->WhyUnsupported(read.ops[op].kind);
+                       !reason.empty()) {
+                     return std::unexpected(base::Error{ErrorCode::kUnimplemented, reason});
+                   }
+                   return {};
+                 }) == SY_OK
+             ? 1
+             : 0;
+}
+
+sy_status ProgramCreate(sy_device* device, const sy_program_desc* desc, sy_program** program) {
+  return GuardOn(device, [&]() -> base::Status {
+    SWITCHYARD_TRY(auto created, sy_program::Create(device, ReadDesc(desc).desc));
+    *program = created.release();
+    return {};
+  });
+}
+
+void ProgramDestroy(sy_program* program) { delete program; }
+
+sy_status ProgramProperties(sy_program* program, sy_program_properties* properties) {
+  return GuardOn(program->device, [&]() -> base::Status {
+    sy_program_properties known{};
+    known.workspace_bytes = program->workspace_bytes;
+    WriteStruct(known, properties);
+    return {};
+  });
+}
+
+sy_status ProgramRun(sy_program* program, const sy_binding* bindings, std::uint32_t binding_count,
+                     sy_buffer* workspace, std::uint64_t workspace_offset, sy_queue* queue) {
+  return GuardOn(program->device, [&]() -> base::Status {
+    if (queue->device != program->device) {
+      return Fail(ErrorCode::kInvalidArgument, "the queue is of another device than the program");
+    }
+    return program->Run(bindings, binding_count, workspace, workspace_offset);
+  });
+}
+
+const char* LastErrorText() { return LastError().c_str(); }
+
+}  // namespace
+}  // namespace switchyard::chips
+
+extern "C" SY_EXPORT const sy_chip_api* switchyard_chip_entry(const sy_host*) {
+  using namespace switchyard::chips;  // the table names thirty functions of it
+  static const sy_chip_api api = [] {
+    sy_chip_api table{};
+    table.struct_size = sizeof table;
+    table.interface_version = SY_INTERFACE_VERSION;
+    table.oldest_host_version = 1;
+    table.name = kChip.name;
+    table.device_count = DeviceCount;
+    table.device_properties = DeviceProperties;
+    table.device_open = DeviceOpen;
+    table.device_close = DeviceClose;
+    table.memory_available = MemoryAvailable;
+    table.buffer_create = BufferCreate;
+    table.buffer_destroy = BufferDestroy;
+    table.buffer_map = BufferMap;
+    table.queue_create = QueueCreate;
+    table.queue_destroy = QueueDestroy;
+    table.queue_sync = QueueSync;
+    table.upload = Upload;
+    table.download = Download;
+    table.copy = Copy;
+    table.fill = Fill;
+    table.event_create = EventCreate;
+    table.event_destroy = EventDestroy;
+    table.event_record = EventOnQueue;
+    table.event_wait = EventOnQueue;
+    table.event_sync = EventSync;
+    table.weight_create = WeightCreate;
+    table.weight_destroy = WeightDestroy;
+    table.weight_properties = WeightProperties;
+    table.op_supported = OpSupported;
+    table.program_create = ProgramCreate;
+    table.program_destroy = ProgramDestroy;
+    table.program_properties = ProgramProperties;
+    table.program_run = ProgramRun;
+    table.last_error = LastErrorText;
+    return table;
+  }();
+  return &api;
+}

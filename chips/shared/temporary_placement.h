@@ -1,0 +1,22 @@
+// Where each temporary of a program lies in the workspace: temporaries that are never alive at the
+// same time share memory. Pure; safe from any thread.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <vector>
+
+#include "switchyard/chip.h"
+
+namespace switchyard::chips {
+
+struct TemporaryPlacement {
+  std::vector<std::uint64_t> offsets;  // by tensor; meaningful for temporaries that are used
+  std::uint64_t workspace_bytes = 0;
+};
+
+// The program must be valid. Each temporary begins at a multiple of `alignment`.
+TemporaryPlacement PlaceTemporaries(std::span<const sy_tensor> tensors, std::span<const sy_op> ops,
+                                    std::uint64_t alignment);
+
+}  // namespace switchyard::chips
