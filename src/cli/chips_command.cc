@@ -14,7 +14,7 @@ struct Options {
   bool json = false;
   bool measure = true;
   bool fresh = false;
-  std::string chip_options;
+  std::vector<std::string> chip_options;
 };
 
 std::string Notes(const sy_device_properties& device) {
@@ -142,8 +142,8 @@ void AddChipsCommand(CommandLine& line, const Environment& environment) {
   command.add_flag("--json", options->json, "Print JSON");
   command.add_flag("!--no-measure", options->measure, "Do not measure the ceilings");
   command.add_flag("--fresh", options->fresh, "Measure again, also what is remembered");
-  command.add_option("--chip-options", options->chip_options,
-                     "Options for the chips, such as threads=1");
+  command.add_option("--chip-option", options->chip_options,
+                     "An option for the chips, such as threads=1; may be repeated");
 }
 
 }  // namespace switchyard::cli

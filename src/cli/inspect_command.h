@@ -1,4 +1,5 @@
-// `switchyard inspect`: what a model is, what it costs, and which chips of this machine could run it.
+// `switchyard inspect`: what a model is, what it costs, and which chips of this machine could run
+// it.
 #pragma once
 
 #include "cli/command_line.h"

@@ -99,19 +99,16 @@ std::vector<device::ProbedChip> ProbeAll(const Environment& environment) {
   return chips;
 }
 
-base::Result<std::vector<device::DeviceOption>> ParseDeviceOptions(std::string_view text) {
+base::Result<std::vector<device::DeviceOption>> ParseDeviceOptions(
+    const std::vector<std::string>& texts) {
   std::vector<device::DeviceOption> options;
-  while (!text.empty()) {
-    const std::size_t comma = std::min(text.find(','), text.size());
-    const std::string_view option = text.substr(0, comma);
-    const std::size_t equals = option.find('=');
-    if (equals == 0 || equals == std::string_view::npos) {
+  for (const std::string& text : texts) {
+    const std::size_t equals = text.find('=');
+    if (equals == 0 || equals == std::string::npos) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "chip option '{}' is not of the form name=value, such as threads=2", option);
+                  "chip option '{}' is not of the form name=value, such as threads=2", text);
     }
-    options.push_back(
-        {std::string(option.substr(0, equals)), std::string(option.substr(equals + 1))});
-    text.remove_prefix(std::min(comma + 1, text.size()));
+    options.push_back({text.substr(0, equals), text.substr(equals + 1)});
   }
   return options;
 }

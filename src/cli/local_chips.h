@@ -29,8 +29,9 @@ struct ChipChoice {
   bool allow_fallback = true;
 };
 
-// "threads=2,isa=avx2" to options.
-base::Result<std::vector<device::DeviceOption>> ParseDeviceOptions(std::string_view text);
+// Each "name=value", such as "threads=2", to an option.
+base::Result<std::vector<device::DeviceOption>> ParseDeviceOptions(
+    const std::vector<std::string>& texts);
 
 // An opened chip, its queue, and the reference to fall back on.
 class OpenedChip {

@@ -31,8 +31,8 @@ void AddSessionOptions(CLI::App& command, SessionOptions& options) {
   command.add_option("--chip", options.chip, "The chip to run on; see 'switchyard chips'");
   command.add_option("--device", options.device, "Which of the chip's devices");
   command.add_option("--threads", options.threads, "Threads of a chip that has them");
-  command.add_option("--chip-options", options.chip_options,
-                     "Further options for the chip, name=value,...");
+  command.add_option("--chip-option", options.chip_options,
+                     "A further option for the chip, NAME=VALUE; may be repeated");
   command.add_flag("--no-fallback", options.no_fallback,
                    "Refuse to run anything on the reference that the chip lacks");
   command.add_option("--context", options.context_tokens, "Tokens of prompt and answer together");

@@ -24,7 +24,7 @@ struct SessionOptions {
   std::string chip;
   std::uint32_t device = 0;
   std::int64_t threads = 0;  // 0: the chip decides
-  std::string chip_options;
+  std::vector<std::string> chip_options;
   bool no_fallback = false;
   std::int64_t context_tokens = 0;  // 0: the model's own, 4096 at most
   std::string kv_type = "f16";

@@ -22,11 +22,10 @@ base::Result<std::unique_ptr<Device>> Device::Open(const Chip& chip, std::uint32
   std::unique_ptr<Device> device(new Device(chip, handle));
   sy_device_properties& properties = device->properties_;
   properties.struct_size = sizeof properties;
-  SWITCHYARD_RETURN_IF_ERROR(
-      chip.Check(chip.api().opened_properties == nullptr
-                     ? chip.api().device_properties(index, &properties)
-                     : chip.api().opened_properties(handle, &properties),
-                 "reading device properties"));
+  SWITCHYARD_RETURN_IF_ERROR(chip.Check(chip.api().opened_properties == nullptr
+                                            ? chip.api().device_properties(index, &properties)
+                                            : chip.api().opened_properties(handle, &properties),
+                                        "reading device properties"));
   return device;
 }
 
