@@ -8,6 +8,7 @@
 #include <limits>
 #include <utility>
 
+#include "model/internal/extents.h"
 #include "model/internal/printable.h"
 
 namespace switchyard::model {
@@ -358,7 +359,7 @@ Result<std::uint64_t> AlignmentOf(const std::map<std::string_view, GgufValue>& m
 }
 
 // Where a tensor claims to lie, before the alignment of the data section is known to hold it.
-struct Extent {
+struct Claim {
   std::uint64_t offset = 0;  // from the start of the data section
   std::uint64_t bytes = 0;
 };
@@ -384,7 +385,7 @@ Result<std::uint64_t> TensorBytes(const GgufTensor& entry) {
 }
 
 // Everything of a directory entry after its name.
-Result<Extent> ReadTensorEntry(Cursor& cursor, GgufTensor& entry) {
+Result<Claim> ReadTensorEntry(Cursor& cursor, GgufTensor& entry) {
   SWITCHYARD_TRY(const auto rank, cursor.Read<std::uint32_t>("its rank"));
   if (rank < 1 || rank > kMaxRank) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -403,31 +404,31 @@ Result<Extent> ReadTensorEntry(Cursor& cursor, GgufTensor& entry) {
   }
   SWITCHYARD_TRY(const auto type, cursor.Read<std::uint32_t>("its type"));
   SWITCHYARD_TRY(entry.dtype, DTypeOfFile(type));
-  Extent extent;
-  SWITCHYARD_TRY(extent.offset, cursor.Read<std::uint64_t>("its offset"));
-  SWITCHYARD_TRY(extent.bytes, TensorBytes(entry));
-  return extent;
+  Claim claim;
+  SWITCHYARD_TRY(claim.offset, cursor.Read<std::uint64_t>("its offset"));
+  SWITCHYARD_TRY(claim.bytes, TensorBytes(entry));
+  return claim;
 }
 
-Status CheckAlignment(const Extent& extent, std::uint64_t alignment) {
-  if (extent.offset % alignment == 0) return {};
+Status CheckAlignment(const Claim& claim, std::uint64_t alignment) {
+  if (claim.offset % alignment == 0) return {};
   return Fail(ErrorCode::kInvalidArgument,
               "its offset {} is not a multiple of the file's alignment {} (general.alignment); "
               "convert the model again",
-              extent.offset, alignment);
+              claim.offset, alignment);
 }
 
 // The tensor's bytes, if they lie in the file.
 Result<std::span<const std::byte>> SliceOf(std::span<const std::byte> bytes,
-                                           std::uint64_t data_start, const Extent& extent) {
+                                           std::uint64_t data_start, const Claim& claim) {
   std::uint64_t begin = 0;
   std::uint64_t end = 0;
-  if (__builtin_add_overflow(data_start, extent.offset, &begin) ||
-      __builtin_add_overflow(begin, extent.bytes, &end)) {
+  if (__builtin_add_overflow(data_start, claim.offset, &begin) ||
+      __builtin_add_overflow(begin, claim.bytes, &end)) {
     return Fail(ErrorCode::kInvalidArgument,
                 "its offset {} and size {} add to more than 64 bits hold: the file is damaged; "
                 "fetch it again",
-                extent.offset, extent.bytes);
+                claim.offset, claim.bytes);
   }
   if (end > bytes.size()) {
     return Fail(
@@ -436,24 +437,7 @@ Result<std::span<const std::byte>> SliceOf(std::span<const std::byte> bytes,
         "it again",
         end, bytes.size());
   }
-  return bytes.subspan(begin, extent.bytes);
-}
-
-Status CheckNoOverlap(std::span<const std::byte> file, const std::vector<GgufTensor>& tensors) {
-  std::vector<const GgufTensor*> in_order;
-  in_order.reserve(tensors.size());
-  for (const GgufTensor& entry : tensors) in_order.push_back(&entry);
-  std::ranges::sort(in_order, {}, [](const GgufTensor* entry) { return entry->data.data(); });
-  for (std::size_t i = 1; i < in_order.size(); ++i) {
-    const GgufTensor& before = *in_order[i - 1];
-    const GgufTensor& after = *in_order[i];
-    if (before.data.data() + before.data.size() <= after.data.data()) continue;
-    return Fail(ErrorCode::kInvalidArgument,
-                "tensors '{}' and '{}' overlap at byte {}: the file is damaged or badly converted; "
-                "fetch or convert it again",
-                Printable(before.name), Printable(after.name), after.data.data() - file.data());
-  }
-  return {};
+  return bytes.subspan(begin, claim.bytes);
 }
 
 struct Directory {
@@ -485,15 +469,15 @@ Status ReadTensors(std::span<const std::byte> bytes, Cursor& cursor, std::uint64
                    Directory& directory) {
   SWITCHYARD_TRY(const std::uint64_t alignment, AlignmentOf(directory.metadata));
   SWITCHYARD_RETURN_IF_ERROR(cursor.NeedEntries(count, kMinTensorBytes, "the count of tensors"));
-  std::vector<Extent> extents;
+  std::vector<Claim> claims;
   for (std::uint64_t i = 0; i < count; ++i) {
     GgufTensor entry{};
     auto name = cursor.ReadName("the name");
     if (!name) return Rethrow(std::move(name.error()), "tensor {} of {}", i, count);
     entry.name = *name;
-    auto extent = ReadTensorEntry(cursor, entry);
-    if (!extent) return Rethrow(std::move(extent.error()), "tensor '{}'", Printable(*name));
-    if (auto aligned = CheckAlignment(*extent, alignment); !aligned) {
+    auto claim = ReadTensorEntry(cursor, entry);
+    if (!claim) return Rethrow(std::move(claim.error()), "tensor '{}'", Printable(*name));
+    if (auto aligned = CheckAlignment(*claim, alignment); !aligned) {
       return Rethrow(std::move(aligned.error()), "tensor '{}'", Printable(*name));
     }
     if (!directory.tensor_index.emplace(*name, directory.tensors.size()).second) {
@@ -502,17 +486,20 @@ Status ReadTensors(std::span<const std::byte> bytes, Cursor& cursor, std::uint64
                   Printable(*name));
     }
     directory.tensors.push_back(std::move(entry));
-    extents.push_back(*extent);
+    claims.push_back(*claim);
   }
   // The position is at most the file's size, so rounding it up by 2^30 cannot overflow.
   const std::uint64_t data_start = (cursor.position() + alignment - 1) / alignment * alignment;
-  for (std::size_t i = 0; i < extents.size(); ++i) {
+  std::vector<internal::Extent> extents;
+  extents.reserve(claims.size());
+  for (std::size_t i = 0; i < claims.size(); ++i) {
     GgufTensor& entry = directory.tensors[i];
-    auto slice = SliceOf(bytes, data_start, extents[i]);
+    auto slice = SliceOf(bytes, data_start, claims[i]);
     if (!slice) return Rethrow(std::move(slice.error()), "tensor '{}'", Printable(entry.name));
     entry.data = *slice;
+    extents.push_back({entry.name, entry.data});
   }
-  return CheckNoOverlap(bytes, directory.tensors);
+  return internal::CheckNoOverlap(bytes, std::move(extents));
 }
 
 Result<Directory> ReadDirectory(std::span<const std::byte> bytes) {
