@@ -51,11 +51,11 @@ std::optional<Ceilings> FromJson(const base::Json& json) {
 }  // namespace
 
 Ceilings MeasureCeilings(const device::Device& device, const std::filesystem::path& cache_folder,
-                         Freshness freshness) {
+                         CeilingSource source) {
   const std::filesystem::path path = cache_folder / "ceilings.json";
   base::Json remembered = ReadRemembered(path);
   const std::string key = KeyOf(device);
-  if (freshness == Freshness::kRemembered && remembered.contains(key)) {
+  if (source == CeilingSource::kRemembered && remembered.contains(key)) {
     if (auto known = FromJson(remembered[key])) return *known;
   }
   Ceilings ceilings;

@@ -19,10 +19,10 @@ struct Ceilings {
   std::map<std::string, double> gflop_s;  // by type: "f32", "bf16", "i8"
 };
 
-enum class Freshness { kRemembered, kMeasureNow };
+enum class CeilingSource { kRemembered, kMeasureNow };
 
 Ceilings MeasureCeilings(const device::Device& device, const std::filesystem::path& cache_folder,
-                         Freshness freshness);
+                         CeilingSource source);
 
 base::Json ToJson(const Ceilings& ceilings);
 

@@ -54,7 +54,7 @@ base::Result<Ceilings> CeilingsOf(const device::ProbedChip& chip, std::uint32_t 
   SWITCHYARD_TRY(const device::Chip loaded, device::Chip::Load(chip.plugin));
   SWITCHYARD_TRY(const auto device, device::Device::Open(loaded, index, device_options));
   return MeasureCeilings(*device, environment.CacheFolder() / "switchyard",
-                         options.fresh ? Freshness::kMeasureNow : Freshness::kRemembered);
+                         options.fresh ? CeilingSource::kMeasureNow : CeilingSource::kRemembered);
 }
 
 void Print(const device::ProbedChip& chip) {

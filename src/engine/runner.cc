@@ -65,14 +65,14 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
 
 base::Result<model::Forward> Runner::Build(const Shape& shape) {
   const std::int64_t pages_each = options_.context_tokens / options_.page_size;
-  return model::BuildForward(model_,
+  return model::BuildForward(model_.config(), model_.weights(),
                              {.tokens = shape.tokens,
                               .sequences = shape.sequences,
                               .logit_rows = shape.logit_rows,
                               .pages = pages_each * options_.sequences,
                               .page_size = options_.page_size,
                               .pages_per_sequence = pages_each},
-                             {.kv_dtype = options_.kv_dtype});
+                             {.kv = options_.kv_dtype});
 }
 
 base::Result<Runner::Planned*> Runner::Plan(const Shape& shape) {
@@ -83,8 +83,9 @@ base::Result<Runner::Planned*> Runner::Plan(const Shape& shape) {
   }
   Planned planned{shape, {}, nullptr};
   SWITCHYARD_TRY(planned.forward, Build(shape));
-  SWITCHYARD_TRY(planned.program,
-                 device::Program::Create(planned.forward.ops, model_.weights(), target_, kv_home_));
+  SWITCHYARD_TRY(
+      planned.program,
+      device::Program::Create(planned.forward.ops, model_.weights().table(), target_, kv_home_));
   if (planned_.size() >= kPlannedPrograms) planned_.pop_back();
   planned_.push_front(std::move(planned));
   return &planned_.front();
@@ -129,7 +130,7 @@ base::Status Runner::Bind(const Planned& planned, std::span<const Item> items) {
 
   // One host arena for all the integer inputs, each aligned as the chip wants its bindings.
   struct Field {
-    std::uint32_t slot;
+    std::optional<std::uint32_t> slot;  // none: the program does not ask for it
     std::int64_t count;
     std::size_t offset;
   };
@@ -184,7 +185,8 @@ base::Status Runner::Bind(const Planned& planned, std::span<const Item> items) {
 
   arguments_.assign(forward.ops.slot_count(), {});
   for (const Field& field : fields) {
-    arguments_[field.slot] = {&inputs_.buffer, field.offset, inputs_.host.data() + field.offset};
+    if (!field.slot) continue;
+    arguments_[*field.slot] = {&inputs_.buffer, field.offset, inputs_.host.data() + field.offset};
   }
   for (std::size_t layer = 0; layer < forward.key_pages.size(); ++layer) {
     arguments_[forward.key_pages[layer]] = {&kv_.keys(layer), 0, nullptr};

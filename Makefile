@@ -1,0 +1,40 @@
+# The few things that a person types. Everything else is CMake; see CMakePresets.json.
+#   make run [MODEL=name]   install what is missing, build, bring the model, talk to it
+#   make test               install what tests need, build all of it, run it
+
+MODEL ?= smollm2
+BUILD := build/release
+PROGRAM := $(BUILD)/bin/switchyard
+
+# Named by version: a bare Debian 12 has no `c++` beside its g++-12.
+CONFIGURE = cmake --preset release -DCMAKE_C_COMPILER=gcc-12 -DCMAKE_CXX_COMPILER=g++-12 \
+  $(if $(shell command -v ccache),-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+
+.PHONY: help run build test clean
+
+help:
+	@echo 'make run     installs missing Debian packages, builds, brings the model and talks to it'
+	@echo '             (MODEL=name chooses another; "$(PROGRAM) pull --list" shows names)'
+	@echo 'make build   installs missing Debian packages and builds $(PROGRAM)'
+	@echo 'make test    installs what tests need, builds them and runs them all'
+	@echo 'make clean   removes build/; models stay in the cache folder'
+
+run: build
+	@$(PROGRAM) run $(MODEL)
+
+# An up-to-date build directory is left as it is: ninja configures again by itself when a
+# CMakeLists.txt has changed. One that builds tests too serves as well.
+build:
+	@tools/install_packages.sh build
+	@test -f $(BUILD)/build.ninja || $(CONFIGURE) -DSWITCHYARD_TESTS=OFF
+	@cmake --build $(BUILD) --target product
+
+test:
+	@tools/install_packages.sh build test
+	@grep -qs '^SWITCHYARD_TESTS:BOOL=ON' $(BUILD)/CMakeCache.txt && test -f $(BUILD)/build.ninja \
+	  || $(CONFIGURE) -DSWITCHYARD_TESTS=ON
+	@cmake --build $(BUILD)
+	@ctest --preset release
+
+clean:
+	rm -rf build

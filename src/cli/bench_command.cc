@@ -1,0 +1,287 @@
+#include "cli/bench_command.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cstdio>
+
+#include "cli/model_session.h"
+
+namespace switchyard::cli {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+struct Options {
+  SessionOptions session;
+  std::vector<std::int64_t> prefill{512};
+  std::vector<std::int64_t> decode{128};
+  std::vector<std::int64_t> batch{1};
+  std::vector<std::int64_t> depth{0};
+  std::int64_t chunk_tokens = 512;
+  std::int64_t repetitions = 3;
+  bool json = false;
+  bool fresh_ceilings = false;
+};
+
+// One line of the result.
+struct Measurement {
+  bool is_prefill = false;
+  std::int64_t tokens = 0;
+  std::int64_t depth = 0;
+  std::int64_t batch = 1;
+  std::vector<double> tokens_per_s;
+  std::optional<double> share_of_ceiling;
+};
+
+double Median(std::vector<double> values) {
+  std::ranges::sort(values);
+  const std::size_t middle = values.size() / 2;
+  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
+}
+
+// Token ids that look random and are the same each time.
+std::vector<model::TokenId> SyntheticTokens(std::int64_t count, std::int64_t vocabulary,
+                                            std::uint64_t stream) {
+  std::vector<model::TokenId> tokens(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    const std::uint64_t mixed = (stream * 1000003 + i + 1) * 0x9E3779B97F4A7C15ULL;
+    tokens[i] = static_cast<model::TokenId>((mixed >> 33) % static_cast<std::uint64_t>(vocabulary));
+  }
+  return tokens;
+}
+
+class Bench {
+ public:
+  Bench(const Options& options, ModelSession& session, const Ceilings& ceilings)
+      : options_(options), session_(session), ceilings_(ceilings) {}
+
+  base::Result<Measurement> Prefill(std::int64_t tokens, std::int64_t batch) {
+    Measurement result{true, tokens, 0, batch, {}, {}};
+    for (std::int64_t i = -1; i < options_.repetitions; ++i) {  // the first one warms up
+      SWITCHYARD_TRY(auto sequences, MakeSequences(batch, tokens));
+      const auto start = std::chrono::steady_clock::now();
+      auto status = Feed(sequences);
+      const double seconds = SecondsSince(start);
+      Release(sequences);
+      SWITCHYARD_RETURN_IF_ERROR(std::move(status));
+      if (i >= 0) result.tokens_per_s.push_back(static_cast<double>(tokens * batch) / seconds);
+    }
+    const auto ceiling = ceilings_.gflop_s.find(ArithmeticType());
+    if (ceiling != ceilings_.gflop_s.end()) {
+      result.share_of_ceiling =
+          Median(result.tokens_per_s) * session_.FlopPerToken() / (ceiling->second * 1e9);
+    }
+    return result;
+  }
+
+  base::Result<Measurement> Decode(std::int64_t tokens, std::int64_t depth, std::int64_t batch) {
+    Measurement result{false, tokens, depth, batch, {}, {}};
+    for (std::int64_t i = -1; i < options_.repetitions; ++i) {
+      const std::int64_t steps = i < 0 ? std::min<std::int64_t>(tokens, 8) : tokens;
+      SWITCHYARD_TRY(auto sequences, MakeSequences(batch, std::max<std::int64_t>(depth, 1)));
+      SWITCHYARD_RETURN_IF_ERROR(Feed(sequences));
+      const auto start = std::chrono::steady_clock::now();
+      auto status = Continue(sequences, steps);
+      const double seconds = SecondsSince(start);
+      Release(sequences);
+      SWITCHYARD_RETURN_IF_ERROR(std::move(status));
+      if (i >= 0) result.tokens_per_s.push_back(static_cast<double>(steps * batch) / seconds);
+    }
+    if (ceilings_.memory_gb_s) {
+      // Weights are read once a step, each sequence's cache by itself.
+      const double mean_depth = static_cast<double>(depth) + static_cast<double>(tokens) / 2;
+      const double bytes =
+          session_.DecodeBytes(0) +
+          (session_.DecodeBytes(mean_depth) - session_.DecodeBytes(0)) * static_cast<double>(batch);
+      const double steps_per_s = Median(result.tokens_per_s) / static_cast<double>(batch);
+      result.share_of_ceiling = steps_per_s * bytes / (*ceilings_.memory_gb_s * 1e9);
+    }
+    return result;
+  }
+
+  // The type whose ceiling prefill is held against: that of the chip's arithmetic on most weights.
+  std::string ArithmeticType() const {
+    const std::string types = session_.WeightTypes();
+    const std::string first = types.substr(0, types.find(','));
+    if (first == "f32" || first == "f16" || first == "bf16") return first;
+    return "i8";
+  }
+
+ private:
+  static double SecondsSince(std::chrono::steady_clock::time_point start) {
+    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  }
+
+  base::Result<std::vector<engine::Sequence>> MakeSequences(std::int64_t batch,
+                                                            std::int64_t tokens) {
+    std::vector<engine::Sequence> sequences(static_cast<std::size_t>(batch));
+    for (std::size_t b = 0; b < sequences.size(); ++b) {
+      sequences[b].tokens = SyntheticTokens(tokens, session_.runner().vocabulary_size(), b);
+    }
+    return sequences;
+  }
+
+  // Feeds all uncached tokens, as many a step as fit.
+  base::Status Feed(std::vector<engine::Sequence>& sequences) {
+    while (true) {
+      std::vector<engine::Runner::Item> items;
+      std::int64_t room = options_.chunk_tokens;
+      for (auto& sequence : sequences) {
+        const auto left = static_cast<std::int64_t>(sequence.tokens.size()) - sequence.cached;
+        const std::int64_t count = std::min(left, room);
+        if (count == 0) continue;
+        items.push_back({&sequence, count});
+        room -= count;
+      }
+      if (items.empty()) return {};
+      SWITCHYARD_TRY([[maybe_unused]] const auto logits, session_.runner().Step(items));
+    }
+  }
+
+  base::Status Continue(std::vector<engine::Sequence>& sequences, std::int64_t steps) {
+    for (std::int64_t step = 0; step < steps; ++step) {
+      for (std::size_t b = 0; b < sequences.size(); ++b) {
+        const auto next = SyntheticTokens(1, session_.runner().vocabulary_size(),
+                                          static_cast<std::uint64_t>(step) * 7919 + b);
+        sequences[b].tokens.push_back(next.front());
+      }
+      SWITCHYARD_RETURN_IF_ERROR(Feed(sequences));
+    }
+    return {};
+  }
+
+  void Release(std::vector<engine::Sequence>& sequences) {
+    for (auto& sequence : sequences) session_.runner().Release(sequence);
+  }
+
+  const Options& options_;
+  ModelSession& session_;
+  const Ceilings& ceilings_;
+};
+
+base::Json ToJson(const Measurement& m) {
+  base::Json json{{"tokens", m.tokens},
+                  {"depth", m.depth},
+                  {"batch", m.batch},
+                  {"tokens_per_s", Median(m.tokens_per_s)},
+                  {"samples", m.tokens_per_s}};
+  if (m.share_of_ceiling) json["share_of_ceiling"] = *m.share_of_ceiling;
+  return json;
+}
+
+void Print(const Measurement& m, std::string_view ceiling) {
+  const auto [low, high] = std::ranges::minmax(m.tokens_per_s);
+  fmt::print("{:<8} {:>5} tokens  depth {:>5}  batch {:>3}  {:>9.1f} tokens/s ({:.1f} to {:.1f})",
+             m.is_prefill ? "prefill" : "decode", m.tokens, m.depth, m.batch,
+             Median(m.tokens_per_s), low, high);
+  if (m.share_of_ceiling) {
+    fmt::print("  {:.0f} % of the {} ceiling", 100 * *m.share_of_ceiling, ceiling);
+  }
+  fmt::print("\n");
+  std::fflush(stdout);
+}
+
+base::Status CheckOptions(const Options& options) {
+  const auto check = [](std::string_view name, const std::vector<std::int64_t>& values,
+                        std::int64_t low) -> base::Status {
+    for (const std::int64_t value : values) {
+      if (value < low || value > 1 << 20) {
+        return Fail(ErrorCode::kInvalidArgument, "{} is {}: it must lie between {} and {}", name,
+                    value, low, 1 << 20);
+      }
+    }
+    return {};
+  };
+  SWITCHYARD_RETURN_IF_ERROR(check("--prefill", options.prefill, 1));
+  SWITCHYARD_RETURN_IF_ERROR(check("--decode", options.decode, 1));
+  SWITCHYARD_RETURN_IF_ERROR(check("--batch", options.batch, 1));
+  SWITCHYARD_RETURN_IF_ERROR(check("--depth", options.depth, 0));
+  SWITCHYARD_RETURN_IF_ERROR(check("--chunk", {options.chunk_tokens}, 1));
+  return check("--repetitions", {options.repetitions}, 1);
+}
+
+base::Status RunBench(Options options, const Environment& environment) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckOptions(options));
+  const auto largest = [](const std::vector<std::int64_t>& values) {
+    return values.empty() ? std::int64_t{0} : std::ranges::max(values);
+  };
+  engine::RunnerOptions runner;
+  runner.sequences = largest(options.batch);
+  runner.chunk_tokens = std::max(options.chunk_tokens, runner.sequences);
+  options.chunk_tokens = runner.chunk_tokens;
+  const std::int64_t needed =
+      std::max(largest(options.prefill), largest(options.depth) + largest(options.decode) + 1);
+  if (options.session.context_tokens == 0) options.session.context_tokens = needed;
+  SWITCHYARD_TRY(const auto session, ModelSession::Open(options.session, runner, environment));
+  const Ceilings ceilings = MeasureCeilings(
+      session->device(), environment.CacheFolder() / "switchyard",
+      options.fresh_ceilings ? CeilingSource::kMeasureNow : CeilingSource::kRemembered);
+
+  Bench bench(options, *session, ceilings);
+  const sy_device_properties& properties = session->device().properties();
+  base::Json json{{"model", session->model().config().name},
+                  {"chip", session->device().chip().name()},
+                  {"device", properties.name},
+                  {"architecture", properties.architecture},
+                  {"threads", properties.unit_count},
+                  {"weights", session->WeightTypes()},
+                  {"kv_type", options.session.kv_type},
+                  {"arithmetic", bench.ArithmeticType()},
+                  {"decode_bytes_per_token", session->DecodeBytes(0)},
+                  {"flop_per_token", session->FlopPerToken()},
+                  {"ceiling", cli::ToJson(ceilings)},
+                  {"prefill", base::Json::array()},
+                  {"decode", base::Json::array()}};
+  if (!options.json) {
+    fmt::print("{} on {} ({}, {}, {} units); weights {}\n", options.session.model,
+               session->device().chip().name(), properties.name, properties.architecture,
+               properties.unit_count, session->WeightTypes());
+  }
+  const auto report = [&](const Measurement& m) {
+    if (options.json) {
+      json[m.is_prefill ? "prefill" : "decode"].push_back(ToJson(m));
+    } else {
+      Print(m, m.is_prefill ? bench.ArithmeticType() + " arithmetic" : "memory");
+    }
+  };
+  for (const std::int64_t batch : options.batch) {
+    for (const std::int64_t tokens : options.prefill) {
+      SWITCHYARD_TRY(const Measurement m, bench.Prefill(tokens, batch));
+      report(m);
+    }
+    for (const std::int64_t depth : options.depth) {
+      for (const std::int64_t tokens : options.decode) {
+        SWITCHYARD_TRY(const Measurement m, bench.Decode(tokens, depth, batch));
+        report(m);
+      }
+    }
+  }
+  if (options.json) fmt::print("{}\n", json.dump(2));
+  return {};
+}
+
+}  // namespace
+
+void AddBenchCommand(CommandLine& line, const Environment& environment) {
+  const auto options = std::make_shared<Options>();
+  CLI::App& command =
+      line.Add("bench", "Measures prefill and decode, as tokens/s and as shares of the ceiling.",
+               [options, &environment] { return RunBench(*options, environment); });
+  AddSessionOptions(command, options->session);
+  command.add_option("--prefill", options->prefill, "Prompt lengths, such as 128,512")
+      ->delimiter(',');
+  command.add_option("--decode", options->decode, "Numbers of tokens to decode")->delimiter(',');
+  command.add_option("--depth", options->depth, "Tokens in the cache before decoding")
+      ->delimiter(',');
+  command.add_option("--batch", options->batch, "Numbers of sequences at once")->delimiter(',');
+  command.add_option("--chunk", options->chunk_tokens, "Tokens of one step at most");
+  command.add_option("--repetitions", options->repetitions, "Samples of each; the median is told");
+  command.add_flag("--fresh-ceilings", options->fresh_ceilings,
+                   "Measure the ceilings now instead of taking those of the last week");
+  command.add_flag("--json", options->json, "Print JSON");
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,47 @@
+#include "cli/command_line.h"
+
+#include <cstdio>
+#include <iostream>
+#include <utility>
+
+namespace switchyard::cli {
+namespace {
+
+constexpr int kFailed = 1;
+constexpr int kWrongUsage = 2;
+
+}  // namespace
+
+CommandLine::CommandLine() : app_("Runs one model file on any chip.", "switchyard") {
+  app_.require_subcommand(1);
+  app_.set_version_flag("--version", "switchyard " SWITCHYARD_VERSION);
+}
+
+CLI::App& CommandLine::Add(const std::string& name, const std::string& description,
+                           std::function<base::Status()> body) {
+  CLI::App& command = *app_.add_subcommand(name, description);
+  command.final_callback([this, body = std::move(body)] { chosen_ = body; });
+  return command;
+}
+
+int CommandLine::Run(int argc, const char* const* argv) {
+  try {
+    app_.parse(argc, argv);
+  } catch (const CLI::ParseError& error) {
+    if (error.get_exit_code() == 0) return app_.exit(error);  // --help and --version
+    const CLI::App* command = &app_;
+    for (const CLI::App* chosen : app_.get_subcommands()) command = chosen;
+    fmt::print(stderr, "switchyard: error: {}\n", error.what());
+    fmt::print(stderr, "See 'switchyard{} --help'.\n",
+               command == &app_ ? std::string() : " " + command->get_name());
+    return kWrongUsage;
+  }
+  const base::Status status = chosen_();
+  std::cout.flush();
+  std::fflush(stdout);
+  if (status) return 0;
+  fmt::print(stderr, "switchyard: error: {}\n", status.error().message);
+  return kFailed;
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,15 @@
+// The one program of Switchyard. Each subcommand adds itself; see command_line.h.
+#include "cli/bench_command.h"
+#include "cli/chips_command.h"
+#include "cli/command_line.h"
+#include "cli/environment.h"
+#include "cli/inspect_command.h"
+#include "cli/pull_command.h"
+#include "cli/run_command.h"
+
+int main(int argc, char** argv) {
+  const auto environment = switchyard::cli::Environment::OfThisProcess();
+  switchyard::cli::CommandLine line;
+  switchyard::cli::AddPullCommand(line, environment);
+  return line.Run(argc, argv);
+}

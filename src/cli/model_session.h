@@ -1,0 +1,65 @@
+// A model on a chip, as run, bench and others begin: the name resolved and fetched, the file
+// opened, the chip opened, the runner made, and the load report told to the user. One thread.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/error.h"
+#include "cli/ceilings.h"
+#include "cli/command_line.h"
+#include "cli/environment.h"
+#include "cli/local_chips.h"
+#include "engine/runner.h"
+#include "model/model.h"
+
+namespace switchyard::cli {
+
+// The options that choose chip and memory, the same for every command that runs a model.
+struct SessionOptions {
+  std::string model;
+  std::string chip;
+  std::uint32_t device = 0;
+  std::int64_t threads = 0;  // 0: the chip decides
+  std::string chip_options;
+  bool no_fallback = false;
+  std::int64_t context_tokens = 0;  // 0: the model's own, 4096 at most
+  std::string kv_type = "f16";
+};
+
+void AddSessionOptions(CLI::App& command, SessionOptions& options);
+
+base::Result<ChipChoice> ChooseChip(const SessionOptions& options);
+
+// Fetches the model if need be, showing progress.
+base::Result<std::filesystem::path> ResolveModel(const std::string& model,
+                                                 const Environment& environment);
+
+class ModelSession {
+ public:
+  // `runner` supplies what SessionOptions does not say.
+  static base::Result<std::unique_ptr<ModelSession>> Open(const SessionOptions& options,
+                                                          engine::RunnerOptions runner,
+                                                          const Environment& environment);
+
+  model::Model& model() { return *model_; }
+  engine::Runner& runner() { return *runner_; }
+  const device::Device& device() const { return chip_->device(); }
+
+  // "q4_1, q8_0, f32": the weights' types as they lie on the chip, by size.
+  std::string WeightTypes() const;
+  // What one decoded token reads with `depth` tokens in the cache.
+  double DecodeBytes(double depth) const;
+  // Multiply-adds, 2 each, of one token's linear layers.
+  double FlopPerToken() const;
+
+ private:
+  std::unique_ptr<OpenedChip> chip_;  // outlives what is prepared on it
+  std::unique_ptr<model::Model> model_;
+  std::unique_ptr<engine::Runner> runner_;
+};
+
+}  // namespace switchyard::cli

@@ -1,0 +1,24 @@
+// Llama 2 and 3.x, Mistral, Yi and SmolLM: norms before attention and before the gated MLP, each
+// added to the residual stream (arXiv:2302.13971; grouped queries arXiv:2305.13245; Mistral's
+// sliding window arXiv:2310.06825).
+#include "model/architectures/architectures.h"
+
+namespace switchyard::model::architectures {
+
+void BuildLlama(ForwardBuilder& forward) {
+  ops::OpList& ops = forward.ops();
+  Tensor hidden = forward.EmbedTokens();
+  for (std::int64_t layer = 0; layer < forward.config().layers; ++layer) {
+    const Tensor attention_input = forward.Norm(hidden, LayerName(layer, "attn_norm"));
+    hidden = forward.KeepLogitRows(layer, hidden);
+    const Tensor attended = SelfAttention(forward, layer, attention_input, QueryKeyNorm::kNone);
+    hidden = ops.Add(hidden, attended);
+
+    const Tensor mlp_input = forward.Norm(hidden, LayerName(layer, "ffn_norm"));
+    const Tensor mlp_output = GatedMlp(forward, layer, mlp_input);
+    hidden = ops.Add(hidden, mlp_output);
+  }
+  forward.EmitLogits(hidden);
+}
+
+}  // namespace switchyard::model::architectures

@@ -1,0 +1,110 @@
+#!/usr/bin/env python3
+"""Fails on an #include that the layers do not grant.
+
+src/: layers.txt says, module by module, what each may include besides itself and the chip
+interface. An internal/ folder belongs to its module alone. Includes name their module, as in
+"base/error.h". chips/: a chip sees include/switchyard/, its own folder and chips/shared/; nothing
+of src/. conformance/: drives chips through the interface, so it sees the layers below model/ only.
+Tests may include "tests/support/..." as well.
+"""
+
+import pathlib
+import re
+
+import source_tree
+
+INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
+INTERFACE = "switchyard"
+CONFORMANCE_MAY_INCLUDE = {"base", "tensor", "ops", "device"}
+
+
+def grants(root: pathlib.Path) -> tuple[dict[str, set[str]], list[str]]:
+    table: dict[str, set[str]] = {}
+    problems = []
+    for number, line in enumerate(source_tree.lines(root / "layers.txt"), 1):
+        line = line.split("#", 1)[0].strip()
+        if not line:
+            continue
+        module, colon, rest = line.partition(":")
+        if not colon or module in table:
+            problems.append(f"layers.txt:{number}: expected one line 'module: module module ...'")
+            continue
+        table[module.strip()] = set(rest.split())
+    for module, may in table.items():
+        if "*" in may:
+            table[module] = set(table) - {module}
+    for module, may in table.items():
+        for other in sorted(may - set(table)):
+            problems.append(f"layers.txt: {module} is granted {other}, which has no line of its own")
+        for other in sorted(may & set(table)):
+            if module in table[other]:
+                problems.append(f"layers.txt: {module} and {other} are granted each other")
+    return table, problems
+
+
+def includes(path: pathlib.Path):
+    for number, line in enumerate(source_tree.lines(path), 1):
+        match = INCLUDE.match(line)
+        if match:
+            yield number, match.group(1) == '"', match.group(2)
+
+
+def is_test(path: pathlib.Path) -> bool:
+    return path.stem.endswith(("_test", "_bench"))
+
+
+def check_modules(root: pathlib.Path, table: dict[str, set[str]]) -> list[str]:
+    problems = []
+    for path in source_tree.files(root, ["src"], source_tree.CODE):
+        name = path.relative_to(root)
+        module = name.parts[1]
+        if module not in table:
+            problems.append(f"{name}: layers.txt has no line for {module}/")
+            continue
+        for number, quoted, target in includes(path):
+            first = target.split("/", 1)[0]
+            place = f"{name}:{number}"
+            if first == INTERFACE and "/" in target:
+                continue
+            if first == "chips" or "../" in target:
+                problems.append(f'{place}: "{target}" leaves src/')
+            elif first in table and "/" in target:
+                if first != module and first not in table[module]:
+                    problems.append(f'{place}: {module} may not include "{target}"; see layers.txt')
+                elif first != module and target.startswith(f"{first}/internal/"):
+                    problems.append(f'{place}: "{target}" belongs to {first} alone')
+            elif quoted and not (is_test(path) and target.startswith("tests/support/")):
+                problems.append(f'{place}: "{target}" does not begin with a module of src/')
+    return problems
+
+
+def check_outside(root: pathlib.Path, table: dict[str, set[str]]) -> list[str]:
+    problems = []
+    for path in source_tree.files(root, ["chips", "conformance", "include"], source_tree.CODE):
+        name = path.relative_to(root)
+        own = name.parts[:2] if name.parts[0] == "chips" else name.parts[:1]
+        may = CONFORMANCE_MAY_INCLUDE if name.parts[0] == "conformance" else set()
+        for number, quoted, target in includes(path):
+            place = f"{name}:{number}"
+            parts = pathlib.PurePosixPath(target).parts
+            if parts[0] in table and len(parts) > 1 and parts[0] not in may:
+                # A chip's own folder may be called like a module.
+                if not (root / pathlib.Path(*own) / target).exists():
+                    problems.append(f'{place}: {name.parts[0]}/ may not include "{target}"')
+            elif parts[0] == "chips" and (name.parts[0] != "chips" or parts[1] not in (own[-1], "shared")):
+                problems.append(f'{place}: "{target}" belongs to another chip')
+            elif quoted and ".." in parts:
+                resolved = (path.parent / target).resolve()
+                allowed = [(root / "chips" / "shared").resolve(), (root / pathlib.Path(*own)).resolve()]
+                if not any(resolved.is_relative_to(folder) for folder in allowed):
+                    problems.append(f'{place}: "{target}" leaves {"/".join(own)}/')
+    return problems
+
+
+def problems(root: pathlib.Path) -> list[str]:
+    table, found = grants(root)
+    return found + check_modules(root, table) + check_outside(root, table)
+
+
+if __name__ == "__main__":
+    source_tree.run(problems)

@@ -1,0 +1,67 @@
+#!/bin/sh
+# Installs the Debian packages that are missing, and does nothing, quickly, when none is.
+#   tools/install_packages.sh build         what `make run` needs
+#   tools/install_packages.sh build test    what `make test` needs
+set -eu
+
+build_packages='g++-12 cmake ninja-build pkg-config ca-certificates
+  libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
+  libpcre2-dev libcurl4-openssl-dev libssl-dev libzip-dev'
+test_packages='libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
+  clang-19 clang-format-19 libclang-rt-19-dev python3 python3-venv'
+
+wanted=''
+for set_name in "$@"; do
+  case "$set_name" in
+    build) wanted="$wanted $build_packages" ;;
+    test) wanted="$wanted $test_packages" ;;
+    *)
+      echo "install_packages.sh: unknown set '$set_name'; there are build and test" >&2
+      exit 2
+      ;;
+  esac
+done
+
+if ! command -v dpkg-query >/dev/null 2>&1; then
+  echo 'This system does not use Debian packages. Install the equivalents of:' >&2
+  echo $wanted >&2
+  echo 'and build with: cmake --preset release && cmake --build --preset release' >&2
+  exit 1
+fi
+
+# One call for all: a name that dpkg does not know makes it complain, not stop.
+present=$(dpkg-query -W -f '${db:Status-Status} ${binary:Package}\n' $wanted 2>/dev/null |
+  sed -n 's/^installed \([^:]*\).*$/\1/p' || true)
+missing=''
+for package in $wanted; do
+  case "
+$present
+" in
+    *"
+$package
+"*) ;;
+    *) missing="$missing $package" ;;
+  esac
+done
+[ -n "$missing" ] || exit 0
+
+as_root=''
+if [ "$(id -u)" -ne 0 ]; then
+  if ! command -v sudo >/dev/null 2>&1; then
+    echo "These Debian packages are missing:$missing" >&2
+    echo 'Ask an administrator for them, or run as root:' >&2
+    echo "  apt-get install -y --no-install-recommends$missing" >&2
+    exit 1
+  fi
+  as_root='sudo'
+fi
+
+echo "Installing Debian packages:$missing"
+export DEBIAN_FRONTEND=noninteractive
+if ! { $as_root apt-get -q update &&
+       $as_root env DEBIAN_FRONTEND=noninteractive \
+         apt-get -q install -y --no-install-recommends $missing; }; then
+  echo "The packages could not be installed:$missing" >&2
+  echo 'Read what apt-get says above; the network, the rights or the package list may be at fault.' >&2
+  exit 1
+fi
