@@ -16,7 +16,7 @@ void Describe(std::uint32_t, sy_device_properties& properties) {
   SetText(properties.name, "Reference");
   SetText(properties.maker, "Switchyard");
   SetText(properties.architecture, "plain scalar f64");
-  properties.flags = SY_DEVICE_HOST_MEMORY | SY_DEVICE_BATCH_INVARIANT;
+  properties.flags = SY_DEVICE_HOST_MEMORY | SY_DEVICE_BATCH_INVARIANT | SY_DEVICE_REFERENCE;
   properties.proof = SY_PROOF_RUN_ON_SILICON;
 }
 
