@@ -9,6 +9,7 @@
 //   lose_device_after=N   after N runs the device is lost
 //   wrong_results=R       a share R (0 to 1) of a run's floating-point results has the wrong sign
 //   unsupported=a,b       the operations of these names are not supported
+// and compute=nothing|reference, which makes any device one of the two kinds.
 #include <algorithm>
 #include <atomic>
 #include <charconv>
@@ -36,7 +37,19 @@ struct Faults {
   std::uint64_t runs_allowed = kNever;
   double wrong_share = 0;
   std::vector<bool> is_unsupported = std::vector<bool>(SY_OP_KIND_COUNT, false);
+  bool computes = false;
 };
+
+bool Computes(std::uint32_t index) { return index > 0; }
+
+void DescribeKind(bool computes, sy_device_properties& properties) {
+  SetText(properties.name, computes ? "Fake card for tests" : "Null (computes nothing)");
+  SetText(properties.maker, "Switchyard");
+  SetText(properties.architecture, computes ? "plain scalar f64" : "none");
+  properties.flags = computes ? static_cast<sy_device_flags>(SY_DEVICE_BATCH_INVARIANT)
+                              : SY_DEVICE_HOST_MEMORY | SY_DEVICE_COMPUTES_NOTHING;
+  properties.proof = computes ? SY_PROOF_RUN_ON_EMULATOR : SY_PROOF_COMPILED;
+}
 
 template <typename Number>
 base::Status ParseNumber(const sy_option& option, Number most, Number& number) {
@@ -64,8 +77,9 @@ base::Status ParseOperations(std::string_view names, std::vector<bool>& chosen) 
   return {};
 }
 
-base::Result<Faults> ParseFaults(std::span<const sy_option> options) {
+base::Result<Faults> ParseFaults(std::uint32_t index, std::span<const sy_option> options) {
   Faults faults;
+  faults.computes = Computes(index);
   for (const sy_option& option : options) {
     const std::string_view name = option.name;
     base::Status status;
@@ -79,10 +93,16 @@ base::Result<Faults> ParseFaults(std::span<const sy_option> options) {
       status = ParseNumber(option, 1.0, faults.wrong_share);
     } else if (name == "unsupported") {
       status = ParseOperations(option.value, faults.is_unsupported);
+    } else if (name == "compute") {
+      faults.computes = option.value == std::string_view("reference");
+      if (!faults.computes && option.value != std::string_view("nothing")) {
+        status = Fail(ErrorCode::kInvalidArgument,
+                      "option compute={}: it must be nothing or reference", option.value);
+      }
     } else {
       return Fail(ErrorCode::kInvalidArgument,
                   "the null chip has no option '{}'; it has delay_us, fail_alloc_after, "
-                  "lose_device_after, wrong_results and unsupported",
+                  "lose_device_after, wrong_results, unsupported and compute",
                   name);
     }
     if (!status) return std::unexpected(status.error());
@@ -100,7 +120,11 @@ std::uint64_t Scramble(std::uint64_t value) {
 
 class FaultyDevice : public HostMemoryDevice {
  public:
-  FaultyDevice(Faults faults, bool computes) : faults_(std::move(faults)), computes_(computes) {}
+  explicit FaultyDevice(Faults faults) : faults_(std::move(faults)) {}
+
+  void Describe(sy_device_properties& properties) const override {
+    DescribeKind(faults_.computes, properties);
+  }
 
   base::Status OnAllocate() override {
     if (allocations_++ < faults_.allocations_allowed) return {};
@@ -127,7 +151,7 @@ class FaultyDevice : public HostMemoryDevice {
   }
 
   base::Status Compute(const ops::reference::Call& call) override {
-    return computes_ ? ops::reference::Run(call) : base::Status{};
+    return faults_.computes ? ops::reference::Run(call) : base::Status{};
   }
 
   void OnRunEnd(std::span<const Operand> results) override {
@@ -135,7 +159,7 @@ class FaultyDevice : public HostMemoryDevice {
     for (const Operand& result : results) {
       for (std::int64_t row = 0; row < ops::RowCount(*result.tensor); ++row) {
         std::byte* bytes = ops::reference::RowAddress(result, row);
-        if (!computes_) std::memset(bytes, 0, ops::RowBytes(*result.tensor));
+        if (!faults_.computes) std::memset(bytes, 0, ops::RowBytes(*result.tensor));
         if (faults_.wrong_share > 0) FlipSigns(*result.tensor, bytes, element);
       }
     }
@@ -155,26 +179,18 @@ class FaultyDevice : public HostMemoryDevice {
   }
 
   const Faults faults_;
-  const bool computes_;
   std::atomic<std::uint64_t> allocations_ = 0;
   std::atomic<std::uint64_t> runs_ = 0;
 };
 
-bool Computes(std::uint32_t index) { return index > 0; }
-
 void Describe(std::uint32_t index, sy_device_properties& properties) {
-  SetText(properties.name, Computes(index) ? "Fake card for tests" : "Null (computes nothing)");
-  SetText(properties.maker, "Switchyard");
-  SetText(properties.architecture, Computes(index) ? "plain scalar f64" : "none");
-  properties.flags = Computes(index) ? static_cast<sy_device_flags>(SY_DEVICE_BATCH_INVARIANT)
-                                     : SY_DEVICE_HOST_MEMORY | SY_DEVICE_COMPUTES_NOTHING;
-  properties.proof = Computes(index) ? SY_PROOF_RUN_ON_EMULATOR : SY_PROOF_COMPILED;
+  DescribeKind(Computes(index), properties);
 }
 
 base::Result<std::unique_ptr<HostMemoryDevice>> Open(std::uint32_t index,
                                                      std::span<const sy_option> options) {
-  SWITCHYARD_TRY(Faults faults, ParseFaults(options));
-  return std::make_unique<FaultyDevice>(std::move(faults), Computes(index));
+  SWITCHYARD_TRY(Faults faults, ParseFaults(index, options));
+  return std::make_unique<FaultyDevice>(std::move(faults));
 }
 
 }  // namespace

@@ -6,10 +6,12 @@
 // them alone, other chips see include/ only.
 #pragma once
 
+#include <algorithm>
 #include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 #include "ops/reference/reference.h"
@@ -26,6 +28,8 @@ class HostMemoryDevice {
   HostMemoryDevice& operator=(const HostMemoryDevice&) = delete;
   virtual ~HostMemoryDevice() = default;
 
+  // What options have made of this device; begins as kChip.describe left it.
+  virtual void Describe(sy_device_properties& /*properties*/) const {}
   // Before each buffer and weight.
   virtual base::Status OnAllocate() { return {}; }
   // Why this device cannot run the operation, which is valid; empty if it can.

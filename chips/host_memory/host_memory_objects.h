@@ -29,8 +29,7 @@ std::uint64_t MachineMemoryAvailableBytes();
 }  // namespace switchyard::chips
 
 struct sy_device {
-  std::uint32_t index = 0;
-  sy_device_flags flags = 0;
+  sy_device_properties properties{};
   std::unique_ptr<switchyard::chips::HostMemoryDevice> hooks;
   std::atomic<bool> is_lost = false;
 

@@ -95,10 +95,17 @@ sy_status DeviceOpen(std::uint32_t index, const sy_option* options, std::uint32_
   return Guard([&]() -> base::Status {
     SWITCHYARD_RETURN_IF_ERROR(CheckIndex(index));
     auto opened = std::make_unique<sy_device>();
-    opened->index = index;
-    opened->flags = Describe(index).flags;
     SWITCHYARD_TRY(opened->hooks, kChip.open(index, {options, option_count}));
+    opened->properties = Describe(index);
+    opened->hooks->Describe(opened->properties);
     *device = opened.release();
+    return {};
+  });
+}
+
+sy_status OpenedProperties(sy_device* device, sy_device_properties* properties) {
+  return GuardOn(device, [&]() -> base::Status {
+    WriteStruct(device->properties, properties);
     return {};
   });
 }
@@ -129,7 +136,7 @@ void BufferDestroy(sy_buffer* buffer) { delete buffer; }
 
 sy_status BufferMap(sy_buffer* buffer, void** address) {
   return GuardOn(buffer->device, [&]() -> base::Status {
-    if ((buffer->device->flags & SY_DEVICE_HOST_MEMORY) == 0) {
+    if ((buffer->device->properties.flags & SY_DEVICE_HOST_MEMORY) == 0) {
       return Fail(ErrorCode::kUnimplemented, "this device's memory cannot be mapped");
     }
     *address = buffer->memory.get();
@@ -355,6 +362,7 @@ extern "C" SY_EXPORT const sy_chip_api* switchyard_chip_entry(const sy_host*) {
     table.program_properties = ProgramProperties;
     table.program_run = ProgramRun;
     table.last_error = LastErrorText;
+    table.opened_properties = OpenedProperties;
     return table;
   }();
   return &api;
