@@ -12,7 +12,6 @@ it never got quiet, the quietest samples stand and the line is marked with "busy
 """
 
 import argparse
-import importlib.metadata
 import json
 import pathlib
 import random
@@ -25,10 +24,6 @@ import peer_environment  # noqa: E402
 from machine_load import LoadMeter, cpu_name  # noqa: E402
 
 BUSY_CORES = 0.10
-
-
-def version() -> str:
-    return "llama-cpp-python " + importlib.metadata.version("llama-cpp-python")
 
 
 class PeerBench:
@@ -152,7 +147,7 @@ def main() -> None:
 
     llama_cpp_model.start()
     if not arguments.json:
-        print(f"{version()} on {cpu_name()}\n{llama_cpp_model.system_line()}", flush=True)
+        print(f"{llama_cpp_model.version()} on {cpu_name()}\n{llama_cpp_model.system_line()}", flush=True)
     results = []
     for path in arguments.models:
         for threads in (int(word) for word in arguments.threads.split(",")):
@@ -160,7 +155,7 @@ def main() -> None:
             if not arguments.json:
                 print(line(results[-1]), flush=True)
     if arguments.json:
-        print(json.dumps({"peer": version(), "cpu": cpu_name(), "results": results}, indent=1))
+        print(json.dumps({"peer": llama_cpp_model.version(), "cpu": cpu_name(), "results": results}, indent=1))
 
 
 if __name__ == "__main__":

@@ -4,7 +4,9 @@ Only what the comparisons need. Runs inside the peer environment (peer_environme
 """
 
 import ctypes
+import importlib.metadata
 
+import jinja2
 import numpy as np
 from llama_cpp import llama_cpp as c
 
@@ -24,6 +26,10 @@ FILE_TYPES = {
 def start() -> None:
     c.llama_log_set(_SILENT, None)
     c.llama_backend_init()
+
+
+def version() -> str:
+    return "llama-cpp-python " + importlib.metadata.version("llama-cpp-python")
 
 
 def system_line() -> str:
@@ -66,6 +72,15 @@ class Model:
         buffer = ctypes.create_string_buffer(512)
         count = c.llama_token_to_piece(self.vocab, token, buffer, len(buffer), 0, True)
         return buffer.raw[: max(count, 0)]
+
+    def chat_template(self):
+        """The file's own template, as a function from messages to the prompt's text."""
+        buffer = ctypes.create_string_buffer(1 << 16)
+        count = c.llama_model_meta_val_str(self.handle, b"tokenizer.chat_template", buffer, len(buffer))
+        if count < 0:
+            raise RuntimeError("the model file has no chat template")
+        template = jinja2.Environment(trim_blocks=True, lstrip_blocks=True).from_string(buffer.value.decode())
+        return lambda messages: template.render(messages=messages, add_generation_prompt=True)
 
     def ends_text(self, token: int) -> bool:
         return bool(c.llama_vocab_is_eog(self.vocab, token))

@@ -1,0 +1,300 @@
+#!/usr/bin/env python3
+"""Holds our logits and greedy texts against llama.cpp's on the same weight file.
+
+    tests/peers/compare_with_llama_cpp.py [MODEL.gguf] [--chip cpu] [--build build/release]
+
+Without MODEL the default model of `switchyard run` is taken from the cache (run `switchyard pull`
+first). Our side is the program switchyard_logits (logits.cc), llama.cpp lives in an environment of
+its own (peer_environment.py), and all token ids come from llama.cpp's tokenizer, so that only the
+arithmetic differs. Exit code 1 if a bound is exceeded. What is compared:
+
+greedy      20 prompts (prompts.json: English, Chinese, code; through the model's chat template or
+            raw), 64 tokens each, or up to the model's end token. Each prompt must give the same
+            tokens; or, at the first difference, both programs must have their two best logits
+            within 0.05 of each other.
+logits      all positions of passages/*.txt (ours, in eight languages, code, tables, a
+            conversation; at least 2,000). Mean, 99th percentile and maximum of KL(p || q) in nats
+            over the whole vocabulary, share of positions with the same best token, perplexity:
+              llama.cpp || ours               mean < 5e-3
+              our float32 reference || ours   mean < 2e-3
+              llama.cpp f32 || our reference  mean < 1e-5; llama.cpp on the weights widened to
+                                              float32: it shows that the reference is right
+              llama.cpp f32 || llama.cpp      for scale: what the peer's own arithmetic costs
+            llama.cpp and our chip keep an f16 KV cache, the two float32 sides an f32 one.
+"""
+
+import argparse
+import dataclasses
+import json
+import pathlib
+import subprocess
+import sys
+import time
+
+import peer_environment
+
+HERE = pathlib.Path(__file__).resolve().parent
+ROOT = HERE.parents[1]
+GREEDY_TOKENS = 64
+NEAR_TIE = 0.05
+LEAST_POSITIONS = 2000
+THREADS = 2
+CONTEXT = 1024
+BOUND_PEER = 5e-3
+BOUND_REFERENCE = 2e-3
+BOUND_TRUTH = 1e-5
+
+
+@dataclasses.dataclass
+class Divergence:
+    mean: float
+    p99: float
+    most: float
+    same_best: float  # share of positions
+
+
+class Table:
+    """Rows of what was compared, what came out, and the bound it had to keep."""
+
+    def __init__(self):
+        self.rows = []
+        self.failed = False
+
+    def add(self, what: str, value: str, bound: str = "", kept: bool | None = None) -> None:
+        verdict = "" if kept is None else "ok" if kept else "EXCEEDED"
+        self.failed |= kept is False
+        self.rows.append((what, value, bound, verdict))
+
+    def show(self) -> None:
+        heads = ("comparison", "result", "bound", "verdict")
+        widths = [max(len(row[i]) for row in [heads, *self.rows]) for i in range(4)]
+        for row in [heads, tuple("-" * width for width in widths), *self.rows]:
+            print("| " + " | ".join(cell.ljust(width) for cell, width in zip(row, widths)) + " |")
+
+
+class Ours:
+    """The program switchyard_logits on one chip."""
+
+    def __init__(self, build: pathlib.Path, model: str, work: pathlib.Path, options: list[str]):
+        self.program = build / "bin" / "switchyard_logits"
+        if not self.program.exists():
+            sys.exit(f"{self.program} is missing: build the target switchyard_logits first.")
+        self.model = model
+        self.work = work
+        self.options = options
+
+    def _run(self, sequences: list[list[int]], output: pathlib.Path, more: list[str]) -> None:
+        tokens = self.work / "tokens.txt"
+        tokens.write_text("".join(" ".join(map(str, ids)) + "\n" for ids in sequences))
+        subprocess.run(
+            [str(self.program), self.model, "--tokens", str(tokens), "--out", str(output)]
+            + ["--context", str(CONTEXT), *self.options, *more],
+            check=True,
+        )
+
+    def logits(self, sequences: list[list[int]], vocabulary: int, name: str):
+        """[positions, vocabulary], the sequences' positions one after the other."""
+        import numpy as np
+
+        output = self.work / f"{name}.f32"
+        self._run(sequences, output, [])
+        return np.memmap(output, dtype=np.float32, mode="r").reshape(-1, vocabulary)
+
+    def greedy(self, prompts: list[list[int]]) -> list[dict]:
+        """For each prompt: tokens, and for each token the gap to the second best logit."""
+        output = self.work / "greedy.jsonl"
+        self._run(prompts, output, ["--greedy", str(GREEDY_TOKENS)])
+        return [json.loads(text) for text in output.read_text().splitlines()]
+
+
+def peer_logits(path: str, sequences, exact: bool):
+    """[positions, vocabulary] by llama.cpp; exact: f32 KV cache and the plain attention path."""
+    import llama_cpp_model
+    import numpy as np
+
+    model = llama_cpp_model.Model(path)
+    context = llama_cpp_model.Context(model, CONTEXT, THREADS, flash_attention=not exact, kv_f32=exact)
+    rows = np.empty((sum(map(len, sequences)), model.vocab_size), dtype=np.float32)
+    row = 0
+    for ids in sequences:
+        context.clear()
+        context.evaluate(ids, all_logits=True)
+        for i in range(len(ids)):
+            rows[row] = context.logits(i)
+            row += 1
+    context.close()
+    model.close()
+    return rows
+
+
+def peer_greedy(model, prompts: list[list[int]]) -> list[dict]:
+    import llama_cpp_model
+    import numpy as np
+
+    context = llama_cpp_model.Context(model, CONTEXT, THREADS, flash_attention=True)
+    answers = []
+    for prompt in prompts:
+        context.clear()
+        answer = {"tokens": [], "gaps": []}
+        following = prompt
+        for _ in range(GREEDY_TOKENS):
+            context.evaluate(following)
+            logits = context.logits()
+            best = int(np.argmax(logits))
+            answer["gaps"].append(float(logits[best] - np.partition(logits, -2)[-2]))
+            answer["tokens"].append(best)
+            following = [best]
+        answers.append(answer)
+    context.close()
+    return answers
+
+
+def divergence(p, q) -> Divergence:
+    """Of KL(p || q) over rows of logits, in double precision."""
+    import numpy as np
+
+    kl = np.empty(len(p))
+    same = 0
+    for i in range(len(p)):
+        a = p[i].astype(np.float64)
+        b = q[i].astype(np.float64)
+        a -= a.max()
+        b -= b.max()
+        log_a = a - np.log(np.exp(a).sum())
+        log_b = b - np.log(np.exp(b).sum())
+        kl[i] = np.sum(np.exp(log_a) * (log_a - log_b))
+        same += int(np.argmax(a) == np.argmax(b))
+    return Divergence(float(kl.mean()), float(np.percentile(kl, 99)), float(kl.max()), same / len(p))
+
+
+def perplexity(rows, sequences) -> float:
+    import numpy as np
+
+    total, count, start = 0.0, 0, 0
+    for ids in sequences:
+        for i, following in enumerate(ids[1:]):
+            row = rows[start + i].astype(np.float64)
+            top = row.max()
+            total += top + np.log(np.exp(row - top).sum()) - row[following]
+            count += 1
+        start += len(ids)
+    return float(np.exp(total / count))
+
+
+def compare_greedy(table: Table, model, ours: Ours) -> None:
+    entries = json.loads((HERE / "prompts.json").read_text())
+    template = model.chat_template()
+    prompts = []
+    for entry in entries:
+        text = entry["raw"] if "raw" in entry else template([{"role": "user", "content": entry["chat"]}])
+        prompts.append(model.tokenize(text, add_special="raw" in entry, parse_special=True))
+    equal, near, apart = 0, 0, 0
+    for entry, mine, peer in zip(entries, ours.greedy(prompts), peer_greedy(model, prompts)):
+        ends = [i for i, token in enumerate(peer["tokens"]) if model.ends_text(token)]
+        length = ends[0] + 1 if ends else GREEDY_TOKENS
+        first = next((i for i in range(length) if mine["tokens"][i] != peer["tokens"][i]), None)
+        if first is None:
+            equal += 1
+            continue
+        gaps = (mine["gaps"][first], peer["gaps"][first])
+        is_near = max(gaps) <= NEAR_TIE
+        near += is_near
+        apart += not is_near
+        print(
+            f"  {entry['name']}: token {first + 1} of {length} differs"
+            f" ({model.piece(mine['tokens'][first])!r}, theirs {model.piece(peer['tokens'][first])!r});"
+            f" gap to the second best {gaps[0]:.4f}, theirs {gaps[1]:.4f}"
+            + ("" if is_near else "  TOO FAR APART")
+        )
+    table.add(
+        f"greedy, {len(prompts)} prompts of {GREEDY_TOKENS} tokens",
+        f"{equal} equal, {near} differ at a near tie, {apart} otherwise",
+        f"ties within {NEAR_TIE}",
+        apart == 0,
+    )
+
+
+def compare_logits(table: Table, arguments, model, ours: Ours, reference: Ours) -> None:
+    import llama_cpp_model
+
+    passages = sorted((HERE / "passages").glob("*.txt"))
+    sequences = [model.tokenize(path.read_text(), add_special=False, parse_special=True) for path in passages]
+    positions = sum(map(len, sequences))
+    table.add("positions", f"{positions} in {len(passages)} passages", f">= {LEAST_POSITIONS}", positions >= LEAST_POSITIONS)
+
+    def timed(name, produce):
+        start = time.monotonic()
+        rows = produce()
+        print(f"  {name}: {positions} positions in {time.monotonic() - start:.0f} s", flush=True)
+        return rows
+
+    widened = ours.work / (pathlib.Path(arguments.model).stem + ".F32.gguf")
+    if not widened.exists():
+        llama_cpp_model.quantise(arguments.model, str(widened), "f32", THREADS)
+    peer = timed("llama.cpp", lambda: peer_logits(arguments.model, sequences, exact=False))
+    truth = timed("llama.cpp f32", lambda: peer_logits(str(widened), sequences, exact=True))
+    mine = timed("ours", lambda: ours.logits(sequences, model.vocab_size, "ours"))
+    exact = timed("our reference", lambda: reference.logits(sequences, model.vocab_size, "reference"))
+
+    for what, p, q, bound in (
+        ("llama.cpp || ours", peer, mine, BOUND_PEER),
+        ("our f32 reference || ours", exact, mine, BOUND_REFERENCE),
+        ("llama.cpp f32 || our f32 reference", truth, exact, BOUND_TRUTH),
+        ("llama.cpp f32 || ours", truth, mine, None),
+        ("llama.cpp f32 || llama.cpp", truth, peer, None),
+    ):
+        d = divergence(p, q)
+        table.add(
+            f"KL {what}",
+            f"mean {d.mean:.2e}, p99 {d.p99:.2e}, max {d.most:.2e}; same best token {d.same_best:.2%}",
+            f"mean < {bound:g}" if bound else "",
+            d.mean < bound if bound else None,
+        )
+    names = (("ours", mine), ("llama.cpp", peer), ("our f32 reference", exact), ("llama.cpp f32", truth))
+    table.add("perplexity", ", ".join(f"{name} {perplexity(rows, sequences):.4f}" for name, rows in names))
+
+
+def default_model(build: pathlib.Path) -> str:
+    """Asks our program where the default model lies, fetching it if it is not there yet."""
+    found = subprocess.run([str(build / "bin" / "switchyard"), "pull", "smollm2"], capture_output=True, text=True)
+    path = found.stdout.strip().splitlines()[-1] if found.stdout.strip() else ""
+    if found.returncode != 0 or not pathlib.Path(path).exists():
+        sys.exit(f"The default model could not be found; give a path. {found.stderr.strip()}")
+    return path
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    parser.add_argument("model", nargs="?")
+    parser.add_argument("--chip", default="cpu")
+    parser.add_argument("--reference", default="reference", help="the chip that computes in float32")
+    parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
+    parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "peers")
+    parser.add_argument("--only", choices=["greedy", "logits"])
+    arguments = parser.parse_args()
+    peer_environment.enter()
+
+    import llama_cpp_model
+
+    llama_cpp_model.start()
+    arguments.work.mkdir(parents=True, exist_ok=True)
+    arguments.model = arguments.model or default_model(arguments.build)
+    threads = ["--threads", str(THREADS)]
+    ours = Ours(arguments.build, arguments.model, arguments.work, ["--chip", arguments.chip, *threads])
+    reference = Ours(
+        arguments.build, arguments.model, arguments.work,
+        ["--chip", arguments.reference, "--kv-type", "f32"],
+    )  # fmt: skip
+    model = llama_cpp_model.Model(arguments.model)
+    print(f"{arguments.model}: chip {arguments.chip} against {llama_cpp_model.version()}")
+    table = Table()
+    if arguments.only != "logits":
+        compare_greedy(table, model, ours)
+    if arguments.only != "greedy":
+        compare_logits(table, arguments, model, ours, reference)
+    table.show()
+    sys.exit(1 if table.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
