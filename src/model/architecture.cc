@@ -66,10 +66,10 @@ base::Result<Forward> internal::BuildForwardWith(const ModelConfig& config,
                                                  const ForwardOptions& options,
                                                  const WeightLookup& find_weight) {
   SWITCHYARD_RETURN_IF_ERROR(CheckShape(shape));
-  if (!IsActivationType(options.activations) || !IsActivationType(options.kv)) {
+  if (!IsActivationType(options.activation_dtype) || !IsActivationType(options.kv_dtype)) {
     return Fail(ErrorCode::kInvalidArgument,
                 "activations of type {} and a KV cache of type {}: each must be f32, f16 or bf16",
-                tensor::Name(options.activations), tensor::Name(options.kv));
+                tensor::Name(options.activation_dtype), tensor::Name(options.kv_dtype));
   }
   for (const Registration& registered : kArchitectures) {
     if (registered.architecture != config.architecture) continue;

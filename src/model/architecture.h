@@ -7,7 +7,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 #include <vector>
 
 #include "base/error.h"
@@ -21,8 +20,8 @@ namespace switchyard::model {
 struct ForwardShape {
   std::int64_t tokens = 1;
   std::int64_t sequences = 1;
-  // How many tokens get logits. If as many as there are tokens, they are all of them in order, and
-  // there is no slot logit_rows.
+  // How many tokens get logits. If as many as there are tokens, they are all of them in order,
+  // whatever is bound to logit_rows.
   std::int64_t logit_rows = 1;
   std::int64_t pages = 1;  // in each layer's key and value pages
   std::int64_t page_size = 16;
@@ -30,8 +29,8 @@ struct ForwardShape {
 };
 
 struct ForwardOptions {
-  tensor::DType activations = tensor::DType::kF32;  // F32, F16 or BF16
-  tensor::DType kv = tensor::DType::kF16;
+  tensor::DType activation_dtype = tensor::DType::kF32;  // F32, F16 or BF16
+  tensor::DType kv_dtype = tensor::DType::kF16;
 };
 
 // The list, and the binding slots of its arguments.
@@ -43,7 +42,7 @@ struct Forward {
   std::uint32_t page_table = 0;              // [B, pages_per_sequence] i32
   std::uint32_t query_start = 0;             // [B + 1] i32
   std::uint32_t kv_length = 0;               // [B] i32
-  std::optional<std::uint32_t> logit_rows;   // [R] i32
+  std::uint32_t logit_rows = 0;              // [R] i32
   std::vector<std::uint32_t> key_pages;      // by layer: [pages, P, G, key_dim]
   std::vector<std::uint32_t> value_pages;    // by layer: [pages, P, G, value_dim]
   std::uint32_t logits = 0;                  // [R, vocabulary] f32, written

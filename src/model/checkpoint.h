@@ -53,7 +53,7 @@ class Checkpoint {
   ModelConfig config_;
   std::unique_ptr<GgufFile> gguf_;
   std::filesystem::path folder_;
-  std::vector<SafetensorsFile> shards_;
+  SafetensorsWeights safetensors_;
   std::map<std::string, CheckpointTensor, std::less<>> tensors_;
 };
 

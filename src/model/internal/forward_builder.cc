@@ -28,14 +28,12 @@ ForwardBuilder::ForwardBuilder(const ModelConfig& config, const ForwardShape& sh
       argument({shape.sequences, shape.pages_per_sequence}, forward_.page_table);
   query_start_ = argument({shape.sequences + 1}, forward_.query_start);
   kv_length_ = argument({shape.sequences}, forward_.kv_length);
-  if (shape.logit_rows != shape.tokens) {
-    logit_rows_ = argument({shape.logit_rows}, forward_.logit_rows.emplace());
-  }
+  logit_rows_ = argument({shape.logit_rows}, forward_.logit_rows);
   for (std::int64_t layer = 0; layer < config.layers; ++layer) {
     key_pages_.push_back(ops().Argument(
-        options.kv, {shape.pages, shape.page_size, config.kv_heads, config.key_dim}));
+        options.kv_dtype, {shape.pages, shape.page_size, config.kv_heads, config.key_dim}));
     value_pages_.push_back(ops().Argument(
-        options.kv, {shape.pages, shape.page_size, config.kv_heads, config.value_dim}));
+        options.kv_dtype, {shape.pages, shape.page_size, config.kv_heads, config.value_dim}));
     forward_.key_pages.push_back(ops().slot(key_pages_.back()));
     forward_.value_pages.push_back(ops().slot(value_pages_.back()));
   }
@@ -82,7 +80,7 @@ Tensor ForwardBuilder::EmbedTokens() {
   const Tensor table =
       Weight("token_embd.weight", {config_.vocabulary, config_.hidden}, SY_WEIGHT_EMBEDDING);
   return ops().Embedding(table, token_ids_, static_cast<float>(config_.embedding_scale),
-                         options_.activations);
+                         options_.activation_dtype);
 }
 
 Tensor ForwardBuilder::Norm(Tensor x, std::string_view base) {
@@ -123,7 +121,7 @@ Tensor ForwardBuilder::Attention(std::int64_t layer, Tensor query, Tensor key, T
 }
 
 Tensor ForwardBuilder::KeepLogitRows(std::int64_t layer, Tensor x) {
-  if (layer + 1 != config_.layers || !logit_rows_.present()) return x;
+  if (layer + 1 != config_.layers || shape_.logit_rows == shape_.tokens) return x;
   return ops().RowGather(x, logit_rows_);
 }
 
@@ -131,7 +129,7 @@ void ForwardBuilder::EmitLogits(Tensor x) {
   x = Norm(x, "output_norm");
   const std::string_view base = config_.tied_embeddings ? "token_embd" : "output";
   Tensor logits = Linear(x, base, config_.vocabulary);
-  if (options_.activations != DType::kF32) logits = ops().Copy(logits, DType::kF32);
+  if (options_.activation_dtype != DType::kF32) logits = ops().Copy(logits, DType::kF32);
   if (config_.logit_softcap > 0.0) {
     logits = ops().Scale(logits, 1.0F, static_cast<float>(config_.logit_softcap));
   }

@@ -1,0 +1,157 @@
+#include "model/publisher_settings.h"
+
+#include <algorithm>
+#include <limits>
+#include <system_error>
+
+#include "base/mapped_file.h"
+#include "model/internal/json_file.h"
+
+namespace switchyard::model {
+namespace {
+
+using base::Json;
+using base::Result;
+
+// ---- GGUF ---
+
+template <typename T>
+std::optional<T> IfOk(Result<T> value) {
+  if (!value) return std::nullopt;
+  return std::move(*value);
+}
+
+std::string TokenName(const GgufFile& file, std::string_view id_key) {
+  const auto id = file.GetInt(id_key);
+  const auto tokens = file.GetStrings("tokenizer.ggml.tokens");
+  if (!id || !tokens || *id < 0 || *id >= std::ssize(**tokens)) return {};
+  return std::string((**tokens)[static_cast<std::size_t>(*id)]);
+}
+
+PublisherSettings FromGguf(const GgufFile& file) {
+  PublisherSettings settings;
+  settings.chat_template = file.GetString("tokenizer.chat_template").value_or("");
+  settings.bos_token = TokenName(file, "tokenizer.ggml.bos_token_id");
+  settings.eos_token = TokenName(file, "tokenizer.ggml.eos_token_id");
+  settings.temperature = IfOk(file.GetFloat("general.sampling.temp"));
+  settings.top_k = IfOk(file.GetInt("general.sampling.top_k"));
+  settings.top_p = IfOk(file.GetFloat("general.sampling.top_p"));
+  settings.min_p = IfOk(file.GetFloat("general.sampling.min_p"));
+  settings.repetition_penalty = IfOk(file.GetFloat("general.sampling.penalty_repeat"));
+  return settings;
+}
+
+// ---- Hugging Face ---
+
+const Json* Member(const Json& object, std::string_view name) {
+  if (!object.is_object()) return nullptr;
+  const auto found = object.find(name);
+  return found == object.end() ? nullptr : &*found;
+}
+
+std::string TextMember(const Json& object, std::string_view name) {
+  const Json* value = Member(object, name);
+  return value != nullptr && value->is_string() ? value->get<std::string>() : std::string();
+}
+
+std::optional<double> NumberMember(const Json& object, std::string_view name) {
+  const Json* value = Member(object, name);
+  if (value == nullptr || !value->is_number()) return std::nullopt;
+  return value->get<double>();
+}
+
+// A special token is a text, or an object around it.
+std::string SpecialToken(const Json& tokenizer_config, std::string_view name) {
+  const Json* value = Member(tokenizer_config, name);
+  if (value == nullptr) return {};
+  return value->is_string() ? value->get<std::string>() : TextMember(*value, "content");
+}
+
+// A template is a text, or a list of named ones, of which "default" is meant for chat.
+std::string ChatTemplateMember(const Json& object) {
+  const Json* value = Member(object, "chat_template");
+  if (value == nullptr) return {};
+  if (value->is_string()) return value->get<std::string>();
+  if (!value->is_array()) return {};
+  for (const Json& named : *value) {
+    if (TextMember(named, "name") == "default") return TextMember(named, "template");
+  }
+  return {};
+}
+
+Result<std::string> ReadTextIfPresent(const std::filesystem::path& path) {
+  std::error_code failure;
+  if (!std::filesystem::exists(path, failure)) return std::string();
+  SWITCHYARD_TRY(const base::MappedFile file, base::MappedFile::Open(path));
+  constexpr std::size_t kLargest = std::size_t{16} << 20;
+  if (file.bytes().size() > kLargest) {
+    return base::Fail(base::ErrorCode::kInvalidArgument,
+                      "{} has {} bytes, which is too much for a chat template", path.string(),
+                      file.bytes().size());
+  }
+  return std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
+}
+
+// eos_token_id is a number or a list of them.
+void AddEndTokens(const Json& object, std::vector<std::int32_t>& end_tokens) {
+  const auto add = [&end_tokens](const Json& id) {
+    if (!id.is_number_unsigned()) return;
+    const auto number = id.get<std::uint64_t>();
+    if (number > static_cast<std::uint64_t>(std::numeric_limits<std::int32_t>::max())) return;
+    const auto token = static_cast<std::int32_t>(number);
+    if (std::ranges::find(end_tokens, token) == end_tokens.end()) end_tokens.push_back(token);
+  };
+  const Json* value = Member(object, "eos_token_id");
+  if (value == nullptr) return;
+  constexpr std::size_t kMost = 64;
+  if (value->is_array()) {
+    for (std::size_t i = 0; i < std::min(value->size(), kMost); ++i) add((*value)[i]);
+  } else {
+    add(*value);
+  }
+}
+
+Result<PublisherSettings> FromFolder(const std::filesystem::path& folder) {
+  PublisherSettings settings;
+  SWITCHYARD_TRY(const Json tokenizer,
+                 internal::ReadJsonFileIfPresent(folder / "tokenizer_config.json"));
+  settings.bos_token = SpecialToken(tokenizer, "bos_token");
+  settings.eos_token = SpecialToken(tokenizer, "eos_token");
+  SWITCHYARD_TRY(settings.chat_template, ReadTextIfPresent(folder / "chat_template.jinja"));
+  if (settings.chat_template.empty()) settings.chat_template = ChatTemplateMember(tokenizer);
+  if (settings.chat_template.empty()) {
+    SWITCHYARD_TRY(const Json chat,
+                   internal::ReadJsonFileIfPresent(folder / "chat_template.json"));
+    settings.chat_template = ChatTemplateMember(chat);
+  }
+
+  SWITCHYARD_TRY(const Json generation,
+                 internal::ReadJsonFileIfPresent(folder / "generation_config.json"));
+  if (const Json* sample = Member(generation, "do_sample");
+      sample != nullptr && sample->is_boolean()) {
+    settings.sample = sample->get<bool>();
+  }
+  settings.temperature = NumberMember(generation, "temperature");
+  if (const auto top_k = NumberMember(generation, "top_k"); top_k && *top_k >= 0 && *top_k < 1e9) {
+    settings.top_k = static_cast<std::int64_t>(*top_k);
+  }
+  settings.top_p = NumberMember(generation, "top_p");
+  settings.min_p = NumberMember(generation, "min_p");
+  settings.repetition_penalty = NumberMember(generation, "repetition_penalty");
+  AddEndTokens(generation, settings.end_tokens);
+  SWITCHYARD_TRY(const Json config, internal::ReadJsonFile(folder / "config.json"));
+  AddEndTokens(config, settings.end_tokens);
+  if (const Json* text = Member(config, "text_config"); text != nullptr) {
+    AddEndTokens(*text, settings.end_tokens);
+  }
+  return settings;
+}
+
+}  // namespace
+
+Result<PublisherSettings> ReadPublisherSettings(const Checkpoint& checkpoint) {
+  if (checkpoint.gguf() != nullptr) return FromGguf(*checkpoint.gguf());
+  return FromFolder(checkpoint.folder());
+}
+
+}  // namespace switchyard::model
