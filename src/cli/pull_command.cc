@@ -78,7 +78,7 @@ void AddPullCommand(CommandLine& line, const Environment& environment) {
   CLI::Option* list =
       command.add_flag("--list", options->list, "Show the known names and what is cached");
   model->excludes(list);
-  command.callback([options] {
+  command.parse_complete_callback([options] {
     if (options->model.empty() && !options->list) {
       throw CLI::RequiredError("A model, or --list,");
     }
