@@ -13,6 +13,7 @@
 #include "model/internal/extents.h"
 #include "model/internal/json_walk.h"
 #include "model/internal/printable.h"
+#include "model/internal/safetensors_index.h"
 
 namespace switchyard::model {
 namespace {
@@ -31,7 +32,6 @@ static_assert(std::endian::native == std::endian::little, "the length is read as
 constexpr std::uint64_t kLongestHeader = 100'000'000;  // the reference implementation's limit
 constexpr std::size_t kMaxRank = 8;
 constexpr std::string_view kMetadataKey = "__metadata__";
-constexpr std::string_view kShardSuffix = ".safetensors";
 
 struct FileType {
   std::string_view name;
@@ -249,73 +249,6 @@ Result<std::vector<SafetensorsTensor>> ReadFile(std::span<const std::byte> bytes
   return tensors;
 }
 
-// Collects weight_map: which shard has which tensor.
-class IndexEvents : public internal::JsonEvents {
- public:
-  struct Place {
-    std::string tensor;
-    std::string shard;
-  };
-
-  bool has_map() const { return has_map_; }
-  const std::vector<Place>& places() const { return places_; }
-
-  Status OnObject(JsonPath path) override {
-    if (path.size() == 1 && path[0] == "weight_map") has_map_ = true;
-    return InMap(path) ? Unexpected(path) : Status();
-  }
-  Status OnArray(JsonPath path) override { return InMap(path) ? Unexpected(path) : Status(); }
-  Status OnString(JsonPath path, std::string_view value) override {
-    if (!InMap(path)) return {};
-    if (!IsPlainShardName(value)) {
-      return Fail(
-          ErrorCode::kInvalidArgument,
-          "weight_map places tensor '{}' in '{}', which is not the name of a {} file beside "
-          "the index; fetch the index again from a source you trust",
-          Printable(path[1]), Printable(value), kShardSuffix);
-    }
-    places_.push_back({path[1], std::string(value)});
-    return {};
-  }
-  Status OnUnsigned(JsonPath path, std::uint64_t) override { return OnOther(path); }
-  Status OnOther(JsonPath path) override { return InMap(path) ? Unexpected(path) : Status(); }
-
- private:
-  bool InMap(JsonPath path) const {
-    return has_map_ && path.size() >= 2 && path[0] == "weight_map";
-  }
-  // A name that could lead out of the folder would let an index have any file read.
-  static bool IsPlainShardName(std::string_view name) {
-    return name.size() > kShardSuffix.size() && name.size() <= 255 &&
-           name.ends_with(kShardSuffix) && name.front() != '.' &&
-           name.find_first_of(std::string_view("/\\:\0", 4)) == std::string_view::npos;
-  }
-  static Status Unexpected(JsonPath path) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "weight_map's entry '{}' is not the name of a file: the index is damaged; fetch it "
-                "again",
-                Printable(path[1]));
-  }
-
-  bool has_map_ = false;
-  std::vector<Place> places_;
-};
-
-Result<IndexEvents> ReadIndex(std::span<const std::byte> bytes) {
-  if (bytes.size() > kLongestHeader) {
-    return Fail(ErrorCode::kInvalidArgument, "the index has {} bytes, above the limit of {}",
-                bytes.size(), kLongestHeader);
-  }
-  IndexEvents events;
-  SWITCHYARD_RETURN_IF_ERROR(
-      internal::WalkJson({reinterpret_cast<const char*>(bytes.data()), bytes.size()}, events));
-  if (!events.has_map() || events.places().empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "the index has no weight_map that names any tensor; fetch it again");
-  }
-  return events;
-}
-
 Status CheckAllPresent(const std::filesystem::path& folder, const std::set<std::string>& shards) {
   std::string first;
   std::size_t missing = 0;
@@ -355,10 +288,10 @@ Result<SafetensorsWeights> SafetensorsWeights::Open(const std::filesystem::path&
 Result<SafetensorsWeights> SafetensorsWeights::OpenSharded(const std::filesystem::path& index) {
   const std::string subject = index.string();
   SWITCHYARD_TRY(const base::MappedFile mapped, base::MappedFile::Open(index));
-  auto events = ReadIndex(mapped.bytes());
-  if (!events) return Rethrow(std::move(events.error()), "{}", subject);
+  auto places = internal::ParseSafetensorsIndex(mapped.bytes());
+  if (!places) return Rethrow(std::move(places.error()), "{}", subject);
   std::set<std::string> shards;
-  for (const auto& place : events->places()) shards.insert(place.shard);
+  for (const auto& place : *places) shards.insert(place.shard);
   const auto folder = index.parent_path();
   if (auto present = CheckAllPresent(folder, shards); !present) {
     return Rethrow(std::move(present.error()), "{}", subject);
@@ -374,7 +307,7 @@ Result<SafetensorsWeights> SafetensorsWeights::OpenSharded(const std::filesystem
     weights.files_.push_back(std::move(file));
   }
   SWITCHYARD_RETURN_IF_ERROR(weights.BuildIndex(subject));
-  for (const auto& place : events->places()) {
+  for (const auto& place : *places) {
     const auto found = weights.tensor_index_.find(place.tensor);
     const auto next_shard = first_tensor.upper_bound(place.shard);
     const std::size_t end =
