@@ -1,0 +1,186 @@
+#include "model/internal/tokenizer/normalizer.h"
+
+#include <string_view>
+#include <utility>
+
+#include "model/internal/tokenizer/byte_alphabet.h"
+#include "model/internal/tokenizer/utf8.h"
+
+namespace switchyard::model::tokenization {
+namespace {
+
+// Rewrites character by character.
+template <typename Rewrite>
+std::string RewritePoints(std::string_view text, Rewrite rewrite) {
+  std::string result;
+  result.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) rewrite(NextPoint(text, &i), &result);
+  return result;
+}
+
+class Sequence : public Normalizer {
+ public:
+  explicit Sequence(std::vector<std::unique_ptr<Normalizer>> steps) : steps_(std::move(steps)) {}
+  std::string Apply(std::string text) const override {
+    for (const auto& step : steps_) text = step->Apply(std::move(text));
+    return text;
+  }
+
+ private:
+  std::vector<std::unique_ptr<Normalizer>> steps_;
+};
+
+// A normalizer that is a function without state of its own.
+template <typename Function>
+class Stateless : public Normalizer {
+ public:
+  explicit Stateless(Function function) : function_(std::move(function)) {}
+  std::string Apply(std::string text) const override { return function_(std::move(text)); }
+
+ private:
+  Function function_;
+};
+
+template <typename Function>
+std::unique_ptr<Normalizer> MakeFrom(Function function) {
+  return std::make_unique<Stateless<Function>>(std::move(function));
+}
+
+std::string DropMarks(std::string_view text) {
+  return RewritePoints(text, [](char32_t point, std::string* out) {
+    if (CategoryOf(point) != Category::kMn) AppendUtf8(point, out);
+  });
+}
+
+class Replace : public Normalizer {
+ public:
+  Replace(Pattern pattern, std::string content)
+      : pattern_(std::move(pattern)), content_(std::move(content)) {}
+
+  std::string Apply(std::string text) const override {
+    RegexScratch scratch;
+    std::vector<Span> matches;
+    pattern_.FindAll(text, &scratch, &matches);
+    if (matches.empty()) return text;
+    std::string result;
+    result.reserve(text.size());
+    std::size_t kept = 0;
+    for (const Span match : matches) {
+      result.append(text, kept, match.begin - kept).append(content_);
+      kept = match.end;
+    }
+    return result.append(text, kept);
+  }
+
+ private:
+  Pattern pattern_;
+  std::string content_;
+};
+
+// The blocks that BERT's published tokenizer takes for Chinese characters; the gap before U+2B920
+// is Hugging Face's.
+bool IsChinese(char32_t point) {
+  return (point >= 0x4E00 && point <= 0x9FFF) || (point >= 0x3400 && point <= 0x4DBF) ||
+         (point >= 0x20000 && point <= 0x2A6DF) || (point >= 0x2A700 && point <= 0x2B73F) ||
+         (point >= 0x2B740 && point <= 0x2B81F) || (point >= 0x2B920 && point <= 0x2CEAF) ||
+         (point >= 0xF900 && point <= 0xFAFF) || (point >= 0x2F800 && point <= 0x2FA1F);
+}
+
+std::string CleanForBert(std::string_view text) {
+  return RewritePoints(text, [](char32_t point, std::string* out) {
+    const bool is_line_space = point == '\t' || point == '\n' || point == '\r';
+    if (point == 0xFFFD || (IsOther(point) && !is_line_space)) return;
+    AppendUtf8(IsWhiteSpace(point) ? U' ' : point, out);
+  });
+}
+
+std::string SpaceChinese(std::string_view text) {
+  return RewritePoints(text, [](char32_t point, std::string* out) {
+    const bool is_chinese = IsChinese(point);
+    if (is_chinese) out->push_back(' ');
+    AppendUtf8(point, out);
+    if (is_chinese) out->push_back(' ');
+  });
+}
+
+}  // namespace
+
+std::unique_ptr<Normalizer> MakeSequence(std::vector<std::unique_ptr<Normalizer>> steps) {
+  return std::make_unique<Sequence>(std::move(steps));
+}
+
+std::unique_ptr<Normalizer> MakeUnicodeNormalizer(NormalizationForm form) {
+  return MakeFrom([form](std::string text) { return Normalize(text, form); });
+}
+
+std::unique_ptr<Normalizer> MakeLowercase() {
+  return MakeFrom([](std::string text) { return Lowercase(text); });
+}
+
+std::unique_ptr<Normalizer> MakeStripAccents() {
+  return MakeFrom([](std::string text) { return DropMarks(text); });
+}
+
+std::unique_ptr<Normalizer> MakeStrip(bool left, bool right) {
+  return MakeFrom([left, right](std::string text) {
+    std::size_t begin = text.size();  // of what isn't white space
+    std::size_t end = 0;
+    for (std::size_t i = 0; i < text.size();) {
+      const std::size_t start = i;
+      if (IsWhiteSpace(NextPoint(text, &i))) continue;
+      begin = std::min(begin, start);
+      end = i;
+    }
+    if (begin >= end) return left || right ? std::string() : text;
+    if (!left) begin = 0;
+    if (!right) end = text.size();
+    return text.substr(begin, end - begin);
+  });
+}
+
+std::unique_ptr<Normalizer> MakeReplace(Pattern pattern, std::string content) {
+  return std::make_unique<Replace>(std::move(pattern), std::move(content));
+}
+
+std::unique_ptr<Normalizer> MakePrepend(std::string prefix) {
+  return MakeFrom([prefix = std::move(prefix)](std::string text) {
+    return text.empty() ? text : prefix + text;
+  });
+}
+
+std::unique_ptr<Normalizer> MakeByteLevelNormalizer() {
+  return MakeFrom([](std::string text) {
+    std::string letters;
+    letters.reserve(text.size() * 2);
+    AppendAsLetters(text, &letters);
+    return letters;
+  });
+}
+
+std::unique_ptr<Normalizer> MakeNmt() {
+  return MakeFrom([](std::string text) {
+    return RewritePoints(text, [](char32_t point, std::string* out) {
+      const bool is_dropped = (point >= 0x01 && point <= 0x08) || point == 0x0B ||
+                              (point >= 0x0E && point <= 0x1F) || point == 0x7F || point == 0x8F ||
+                              point == 0x9F;
+      if (is_dropped) return;
+      const bool is_space = point == 0x09 || point == 0x0A || point == 0x0C || point == 0x0D ||
+                            point == 0x1680 || (point >= 0x200B && point <= 0x200F) ||
+                            point == 0x2028 || point == 0x2029 || point == 0x2581 ||
+                            point == 0xFEFF || point == 0xFFFD;
+      AppendUtf8(is_space ? U' ' : point, out);
+    });
+  });
+}
+
+std::unique_ptr<Normalizer> MakeBertNormalizer(BertNormalizerOptions options) {
+  return MakeFrom([options](std::string text) {
+    if (options.clean_text) text = CleanForBert(text);
+    if (options.handle_chinese_chars) text = SpaceChinese(text);
+    if (options.strip_accents) text = DropMarks(Normalize(text, NormalizationForm::kNfd));
+    if (options.lowercase) text = Lowercase(text);
+    return text;
+  });
+}
+
+}  // namespace switchyard::model::tokenization

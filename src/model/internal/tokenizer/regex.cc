@@ -1,0 +1,148 @@
+#include "model/internal/tokenizer/regex.h"
+
+#define PCRE2_CODE_UNIT_WIDTH 8
+#include <pcre2.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdint>
+#include <string>
+#include <utility>
+
+#include "model/internal/tokenizer/regex_syntax.h"
+#include "model/internal/tokenizer/unicode_tables.h"
+#include "model/internal/tokenizer/utf8.h"
+
+namespace switchyard::model::tokenization {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+constexpr std::size_t kMaxPatternBytes = 16 * 1024;
+// Room for the backtracking of any pattern that tokenizers use; what needs more fails cleanly.
+constexpr std::size_t kMaxJitStackBytes = 4 * 1024 * 1024;
+constexpr std::uint32_t kMaxHeapKib = 64 * 1024;
+// Honest patterns take a few steps a character (a run of spaces is scanned and given back).
+constexpr std::uint64_t kMatchStepsBase = 200'000;
+constexpr std::uint64_t kMatchStepsPerByte = 32;
+
+template <auto Free>
+struct FreeBy {
+  template <typename T>
+  void operator()(T* pointer) const {
+    Free(pointer);
+  }
+};
+using CodePointer = std::unique_ptr<pcre2_code, FreeBy<pcre2_code_free>>;
+using CompileContext = std::unique_ptr<pcre2_compile_context, FreeBy<pcre2_compile_context_free>>;
+using MatchData = std::unique_ptr<pcre2_match_data, FreeBy<pcre2_match_data_free>>;
+using MatchContext = std::unique_ptr<pcre2_match_context, FreeBy<pcre2_match_context_free>>;
+using JitStack = std::unique_ptr<pcre2_jit_stack, FreeBy<pcre2_jit_stack_free>>;
+
+PCRE2_SPTR Units(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
+
+// `text` with younger characters replaced by their stand-ins, of equal length; false if none.
+bool ReplaceYounger(std::string_view text, std::string* replaced) {
+  bool any = false;
+  for (std::size_t i = 0; i < text.size();) {
+    if (static_cast<unsigned char>(text[i]) < 0xE0) {  // none is below U+0800
+      ++i;
+      continue;
+    }
+    const std::size_t start = i;
+    const char32_t point = NextPoint(text, &i);
+    const auto next = std::ranges::upper_bound(kReclassified, point, {}, &Reclassified::first);
+    if (next == kReclassified.begin() || point > std::prev(next)->last) continue;
+    if (!any) replaced->assign(text);
+    any = true;
+    std::string stand_in;
+    AppendUtf8(std::prev(next)->stand_in, &stand_in);
+    replaced->replace(start, i - start, stand_in);
+  }
+  return any;
+}
+
+}  // namespace
+
+struct RegexScratch::State {
+  MatchData match{pcre2_match_data_create(1, nullptr)};
+  MatchContext context{pcre2_match_context_create(nullptr)};
+  JitStack stack{pcre2_jit_stack_create(32 * 1024, kMaxJitStackBytes, nullptr)};
+};
+
+RegexScratch::RegexScratch() : state_(std::make_unique<State>()) {
+  pcre2_set_heap_limit(state_->context.get(), kMaxHeapKib);
+  pcre2_jit_stack_assign(state_->context.get(), nullptr, state_->stack.get());
+}
+RegexScratch::~RegexScratch() = default;
+
+struct Regex::Program {
+  CodePointer code;
+};
+
+Regex::Regex(std::unique_ptr<Program> program) : program_(std::move(program)) {}
+Regex::Regex(Regex&&) noexcept = default;
+Regex& Regex::operator=(Regex&&) noexcept = default;
+Regex::~Regex() = default;
+
+base::Result<Regex> Regex::Compile(std::string_view pattern) {
+  const std::string_view shown = pattern.substr(0, CompleteUtf8Length(pattern.substr(0, 80)));
+  if (pattern.size() > kMaxPatternBytes) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the regular expression '{}...' has {} bytes; at most {} are accepted", shown,
+                pattern.size(), kMaxPatternBytes);
+  }
+  auto rewritten = RewriteForPcre2(pattern);
+  if (!rewritten) return Rethrow(rewritten.error(), "the regular expression '{}'", shown);
+
+  const CompileContext context(pcre2_compile_context_create(nullptr));
+  pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
+  constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE |
+                                     PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE;
+  int code = 0;
+  PCRE2_SIZE offset = 0;
+  CodePointer compiled(pcre2_compile(Units(*rewritten), rewritten->size(), kOptions, &code, &offset,
+                                     context.get()));
+  if (!compiled) {
+    std::array<PCRE2_UCHAR, 160> reason{};
+    pcre2_get_error_message(code, reason.data(), reason.size());
+    return Fail(ErrorCode::kInvalidArgument, "the regular expression '{}' is not valid: {}", shown,
+                reinterpret_cast<const char*>(reason.data()));
+  }
+  // Where the machine or the pattern has no JIT, PCRE2 interprets.
+  pcre2_jit_compile(compiled.get(), PCRE2_JIT_COMPLETE);
+  return Regex(std::make_unique<Program>(std::move(compiled)));
+}
+
+void Regex::FindAll(std::string_view text, RegexScratch* scratch,
+                    std::vector<Span>* matches) const {
+  std::string replaced;
+  if (ReplaceYounger(text, &replaced)) text = replaced;
+  RegexScratch::State& state = *scratch->state_;
+  const std::uint64_t steps = kMatchStepsBase + kMatchStepsPerByte * text.size();
+  pcre2_set_match_limit(state.context.get(),
+                        static_cast<std::uint32_t>(std::min<std::uint64_t>(steps, UINT32_MAX)));
+  std::size_t from = 0;
+  std::size_t last_end = std::string_view::npos;
+  while (from <= text.size()) {
+    const auto match = [&](std::uint32_t options) {
+      return pcre2_match(program_->code.get(), Units(text), text.size(), from,
+                         options | PCRE2_NO_UTF_CHECK, state.match.get(), state.context.get());
+    };
+    int found = match(0);
+    if (found == PCRE2_ERROR_JIT_STACKLIMIT) found = match(PCRE2_NO_JIT);
+    if (found < 0) return;  // no further match, or a limit
+    const PCRE2_SIZE* ends = pcre2_get_ovector_pointer(state.match.get());
+    // \K in a lookaround can put the start behind the end.
+    if (ends[0] > ends[1] || ends[0] < from) return;
+    if (ends[0] == ends[1] && ends[1] == last_end) {  // an empty match right behind the last one
+      from += from < text.size() ? Utf8Length(text[from]) : 1;
+      continue;
+    }
+    matches->push_back({ends[0], ends[1]});
+    from = last_end = ends[1];
+  }
+}
+
+}  // namespace switchyard::model::tokenization
