@@ -8,7 +8,7 @@
 
 #include "net/http_get.h"
 #include "net/sha256.h"
-#include "tests/net/range_server.h"
+#include "tests/support/range_server.h"
 
 namespace switchyard::net {
 namespace {
@@ -29,7 +29,7 @@ std::string DigestOf(std::string_view text) {
 class DownloadTest : public testing::Test {
  protected:
   void SetUp() override {
-    ASSERT_NE(server_.Url("/"), "") << "python3 could not start tests/net/range_server.py";
+    ASSERT_NE(server_.Url("/"), "") << "python3 could not start tests/support/range_server.py";
     options_.first_backoff = std::chrono::milliseconds(5);
     options_.stall_timeout = std::chrono::seconds(1);
     options_.max_attempts = 3;

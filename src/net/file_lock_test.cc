@@ -6,7 +6,7 @@
 #include <thread>
 #include <vector>
 
-#include "tests/net/range_server.h"
+#include "tests/support/range_server.h"
 
 namespace switchyard::net {
 namespace {

@@ -23,8 +23,8 @@ struct HttpOptions {
   std::string credentials_hint;
 
   std::chrono::milliseconds connect_timeout{20'000};
-  // An attempt that receives nothing for this long is given up. Whole seconds.
-  std::chrono::seconds stall_timeout{30};
+  // An attempt that receives nothing for this long is given up.
+  std::chrono::milliseconds stall_timeout{30'000};
 
   // Attempts in a row without headway; after the first, waits of back-off, twice as long each time.
   int max_attempts = 6;

@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include "tests/net/range_server.h"
+#include "tests/support/range_server.h"
 
 namespace switchyard::net {
 namespace {

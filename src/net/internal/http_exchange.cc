@@ -40,6 +40,11 @@ struct Progress {
   ResponseHead head;
   bool head_given = false;
   Status refusal;  // the error that on_head or on_body returned
+
+  std::chrono::milliseconds stall_timeout{0};
+  curl_off_t received = 0;
+  std::chrono::steady_clock::time_point last_arrival = std::chrono::steady_clock::now();
+  bool stalled = false;
 };
 
 std::string_view Trim(std::string_view text) {
@@ -121,9 +126,18 @@ std::size_t OnBody(char* bytes, std::size_t, std::size_t length, void* user) {
   return progress.refusal ? length : CURL_WRITEFUNC_ERROR;
 }
 
-int OnTick(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
-  static_cast<Progress*>(user)->exchange->on_tick();
-  return 0;
+// libcurl calls this as bytes arrive, and about once a second while none do. Its own limit on low
+// speed averages over five seconds and so answers later than was asked.
+int OnTick(void* user, curl_off_t, curl_off_t received, curl_off_t, curl_off_t) {
+  auto& progress = *static_cast<Progress*>(user);
+  const auto now = std::chrono::steady_clock::now();
+  if (received != progress.received) {
+    progress.received = received;
+    progress.last_arrival = now;
+  }
+  progress.stalled = now - progress.last_arrival >= progress.stall_timeout;
+  if (progress.exchange->on_tick) progress.exchange->on_tick();
+  return progress.stalled ? 1 : 0;
 }
 
 bool IsLoopback(const std::string& host) {
@@ -282,8 +296,10 @@ std::expected<ResponseHead, ExchangeFailure> PerformExchange(const Exchange& exc
     headers.reset(longer);
   }
 
-  Progress progress{
-      .handle = curl, .exchange = &exchange, .head = {}, .head_given = false, .refusal = {}};
+  Progress progress;
+  progress.handle = curl;
+  progress.exchange = &exchange;
+  progress.stall_timeout = options.stall_timeout;
   std::array<char, CURL_ERROR_SIZE> detail{};
   const bool is_https = exchange.url.starts_with("https:");
   curl_easy_setopt(curl, CURLOPT_URL, exchange.url.c_str());
@@ -297,19 +313,15 @@ std::expected<ResponseHead, ExchangeFailure> PerformExchange(const Exchange& exc
   curl_easy_setopt(curl, CURLOPT_MAXREDIRS, kMaxRedirects);
   curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT_MS,
                    static_cast<long>(options.connect_timeout.count()));
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, 1L);
-  curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, static_cast<long>(options.stall_timeout.count()));
   curl_easy_setopt(curl, CURLOPT_TCP_KEEPALIVE, 1L);
   curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, detail.data());
   curl_easy_setopt(curl, CURLOPT_HEADERFUNCTION, &OnHeader);
   curl_easy_setopt(curl, CURLOPT_HEADERDATA, &progress);
   curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, &OnBody);
   curl_easy_setopt(curl, CURLOPT_WRITEDATA, &progress);
-  if (exchange.on_tick) {
-    curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
-    curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &OnTick);
-    curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &progress);
-  }
+  curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
+  curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, &OnTick);
+  curl_easy_setopt(curl, CURLOPT_XFERINFODATA, &progress);
   if (!options.ca_file.empty()) {
     curl_easy_setopt(curl, CURLOPT_CAINFO, options.ca_file.c_str());
   }
@@ -320,6 +332,14 @@ std::expected<ResponseHead, ExchangeFailure> PerformExchange(const Exchange& exc
   if (!progress.refusal) {
     return std::unexpected(
         ExchangeFailure{std::move(progress.refusal.error()), false, std::move(progress.head)});
+  }
+  if (progress.stalled) {
+    return std::unexpected(ExchangeFailure{
+        {ErrorCode::kDeadlineExceeded,
+         fmt::format("'{}' sent nothing for {:.0f} seconds", UrlForDisplay(exchange.url),
+                     std::chrono::duration<double>(options.stall_timeout).count())},
+        true,
+        std::move(progress.head)});
   }
   // A refusal by the server counts as such even if its explanation was cut short.
   if (progress.head.status >= 400) {

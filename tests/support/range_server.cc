@@ -1,4 +1,4 @@
-#include "tests/net/range_server.h"
+#include "tests/support/range_server.h"
 
 #include <fcntl.h>
 #include <spawn.h>
@@ -30,7 +30,7 @@ RangeServer::RangeServer() {
   posix_spawn_file_actions_adddup2(&actions, to_child[0], 0);
   posix_spawn_file_actions_adddup2(&actions, from_child[1], 1);
   std::string program = "python3";
-  std::string script = "tests/net/range_server.py";
+  std::string script = "tests/support/range_server.py";
   std::array<char*, 4> arguments = {program.data(), script.data(), name.data(), nullptr};
   const int failed =
       ::posix_spawnp(&child_, program.c_str(), &actions, nullptr, arguments.data(), ::environ);

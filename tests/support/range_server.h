@@ -1,4 +1,4 @@
-// A real HTTP server for one test, tests/net/range_server.py in a child process, with the faults
+// A real HTTP server for one test, tests/support/range_server.py in a child process, with the faults
 // that the test asks for. Needs python3; the tests run in the repository's root.
 #pragma once
 
