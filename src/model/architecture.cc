@@ -33,14 +33,15 @@ base::Status CheckShape(const ForwardShape& shape) {
     const char* name;
     std::int64_t value;
   };
-  for (const Field& field :
-       {Field{"tokens", shape.tokens}, Field{"sequences", shape.sequences},
-        Field{"logit_rows", shape.logit_rows}, Field{"pages", shape.pages},
-        Field{"page_size", shape.page_size},
-        Field{"pages_per_sequence", shape.pages_per_sequence}}) {
+  for (const Field& field : {Field{"tokens", shape.tokens}, Field{"sequences", shape.sequences},
+                             Field{"logit_rows", shape.logit_rows}, Field{"pages", shape.pages},
+                             Field{"page_size", shape.page_size},
+                             Field{"pages_per_sequence", shape.pages_per_sequence}}) {
     if (field.value < 1 || field.value > std::numeric_limits<std::int32_t>::max()) {
-      return Fail(ErrorCode::kInvalidArgument, "a forward pass with {} = {}: it must be positive "
-                  "and fit 31 bits", field.name, field.value);
+      return Fail(ErrorCode::kInvalidArgument,
+                  "a forward pass with {} = {}: it must be positive "
+                  "and fit 31 bits",
+                  field.name, field.value);
     }
   }
   if (shape.logit_rows > shape.tokens) {

@@ -2,8 +2,8 @@
 // device::Program and runs. Each architecture has one file under architectures/.
 //
 // Shapes: T tokens of all sequences in the batch, B sequences, R rows of logits, P page size,
-// G key/value heads. Pure but for what it reads of the weights; safe from several threads as long as
-// nobody changes those.
+// G key/value heads. Pure but for what it reads of the weights; safe from several threads as long
+// as nobody changes those.
 #pragma once
 
 #include <cstdint>
@@ -36,16 +36,16 @@ struct ForwardOptions {
 // The list, and the binding slots of its arguments.
 struct Forward {
   ops::OpList ops;
-  std::uint32_t token_ids = 0;               // [T] i32
-  std::uint32_t positions = 0;               // [T] i32
-  std::uint32_t kv_slots = 0;                // [T] i32, as kv_store takes them
-  std::uint32_t page_table = 0;              // [B, pages_per_sequence] i32
-  std::uint32_t query_start = 0;             // [B + 1] i32
-  std::uint32_t kv_length = 0;               // [B] i32
-  std::uint32_t logit_rows = 0;              // [R] i32
-  std::vector<std::uint32_t> key_pages;      // by layer: [pages, P, G, key_dim]
-  std::vector<std::uint32_t> value_pages;    // by layer: [pages, P, G, value_dim]
-  std::uint32_t logits = 0;                  // [R, vocabulary] f32, written
+  std::uint32_t token_ids = 0;             // [T] i32
+  std::uint32_t positions = 0;             // [T] i32
+  std::uint32_t kv_slots = 0;              // [T] i32, as kv_store takes them
+  std::uint32_t page_table = 0;            // [B, pages_per_sequence] i32
+  std::uint32_t query_start = 0;           // [B + 1] i32
+  std::uint32_t kv_length = 0;             // [B] i32
+  std::uint32_t logit_rows = 0;            // [R] i32
+  std::vector<std::uint32_t> key_pages;    // by layer: [pages, P, G, key_dim]
+  std::vector<std::uint32_t> value_pages;  // by layer: [pages, P, G, value_dim]
+  std::uint32_t logits = 0;                // [R, vocabulary] f32, written
 };
 
 base::Result<Forward> BuildForward(const ModelConfig& config, const ModelWeights& weights,

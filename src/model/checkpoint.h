@@ -1,8 +1,8 @@
 // The tensors of a GGUF file or a Hugging Face folder under one set of names, GGUF's
 // ("blk.3.attn_q.weight"), so that architectures need not know where a model came from.
 //
-// Nothing is copied at Open; Load copies only what must be converted (vectors to F32, experts stored
-// one by one into one tensor). Immutable, so any thread may read.
+// Nothing is copied at Open; Load copies only what must be converted (vectors to F32, experts
+// stored one by one into one tensor). Immutable, so any thread may read.
 #pragma once
 
 #include <filesystem>

@@ -41,9 +41,9 @@ constexpr std::array kExpertNames{
 };
 
 // Parts of multimodal models beside the language model, which is all that is run.
-constexpr std::array<std::string_view, 4> kOtherModalities{
-    "vision_tower.", "model.vision_tower.", "multi_modal_projector.",
-    "model.multi_modal_projector."};
+constexpr std::array<std::string_view, 4> kOtherModalities{"vision_tower.", "model.vision_tower.",
+                                                           "multi_modal_projector.",
+                                                           "model.multi_modal_projector."};
 
 struct CanonicalName {
   std::string name;
@@ -126,8 +126,8 @@ base::Status Checkpoint::AddHuggingFaceTensors() {
     // Gemma's norms multiply by 1 + w; files hold w.
     entry.add_one = is_gemma && canonical->name.ends_with("norm.weight");
     if (canonical->expert) {
-      SWITCHYARD_RETURN_IF_ERROR(stacks.Add(canonical->name, *canonical->expert,
-                                            config_.experts.count, std::move(entry)));
+      SWITCHYARD_RETURN_IF_ERROR(
+          stacks.Add(canonical->name, *canonical->expert, config_.experts.count, std::move(entry)));
     } else if (!tensors_.emplace(canonical->name, std::move(entry)).second) {
       return base::Fail(base::ErrorCode::kInvalidArgument,
                         "two tensors have the meaning of '{}'; get an undamaged copy of the model",

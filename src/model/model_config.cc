@@ -10,13 +10,20 @@ using base::ErrorCode;
 
 std::string_view Name(Architecture architecture) {
   switch (architecture) {
-    case Architecture::kLlama: return "llama";
-    case Architecture::kMixtral: return "mixtral";
-    case Architecture::kQwen2: return "qwen2";
-    case Architecture::kQwen3: return "qwen3";
-    case Architecture::kQwen3Moe: return "qwen3_moe";
-    case Architecture::kGemma2: return "gemma2";
-    case Architecture::kGemma3: return "gemma3";
+    case Architecture::kLlama:
+      return "llama";
+    case Architecture::kMixtral:
+      return "mixtral";
+    case Architecture::kQwen2:
+      return "qwen2";
+    case Architecture::kQwen3:
+      return "qwen3";
+    case Architecture::kQwen3Moe:
+      return "qwen3_moe";
+    case Architecture::kGemma2:
+      return "gemma2";
+    case Architecture::kGemma3:
+      return "gemma3";
   }
   return "unknown";
 }
@@ -54,10 +61,11 @@ base::Status CheckConfig(const ModelConfig& config) {
   }
   if (config.experts.count > 0 &&
       (config.experts.used < 1 || config.experts.used > config.experts.count)) {
-    return base::Fail(ErrorCode::kInvalidArgument,
-                      "{} of {} experts are to be used for each token; from 1 up to all of them are "
-                      "possible",
-                      config.experts.used, config.experts.count);
+    return base::Fail(
+        ErrorCode::kInvalidArgument,
+        "{} of {} experts are to be used for each token; from 1 up to all of them are "
+        "possible",
+        config.experts.used, config.experts.count);
   }
   const bool is_mixture = config.architecture == Architecture::kMixtral ||
                           config.architecture == Architecture::kQwen3Moe;

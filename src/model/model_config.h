@@ -1,6 +1,6 @@
-// The hyperparameters of a model in one neutral form, read from GGUF metadata or from a Hugging Face
-// config.json. Everything in such a file may be hostile: each number is bounded when it is read, and
-// ModelWeights later compares every tensor's shape with what these numbers ask for.
+// The hyperparameters of a model in one neutral form, read from GGUF metadata or from a Hugging
+// Face config.json. Everything in such a file may be hostile: each number is bounded when it is
+// read, and ModelWeights later compares every tensor's shape with what these numbers ask for.
 #pragma once
 
 #include <cstdint>
@@ -47,9 +47,9 @@ struct RopeConfig {
 };
 
 struct ExpertConfig {
-  std::int64_t count = 0;  // 0: a dense model
-  std::int64_t used = 0;   // for each token
-  std::int64_t ffn = 0;    // width of one expert
+  std::int64_t count = 0;   // 0: a dense model
+  std::int64_t used = 0;    // for each token
+  std::int64_t ffn = 0;     // width of one expert
   bool renormalise = true;  // the chosen experts' weights sum to `scale`
   double scale = 1.0;
 };

@@ -107,18 +107,18 @@ void ReadRope(FieldReader& fields, ModelConfig& config) {
                                        internal::kContextRange, config.context_length);
     rope.beta_fast = fields.Float("rope.scaling.yarn_beta_fast", {1e-3, 1e6}, 32.0);
     rope.beta_slow = fields.Float("rope.scaling.yarn_beta_slow", {1e-3, 1e6}, 1.0);
-    rope.attention_factor =
-        fields.Float("rope.scaling.attn_factor", internal::kFactorRange, 1.0) *
-        internal::YarnAttentionFactor(rope.factor);
+    rope.attention_factor = fields.Float("rope.scaling.attn_factor", internal::kFactorRange, 1.0) *
+                            internal::YarnAttentionFactor(rope.factor);
   } else {
-    fields.Fail({ErrorCode::kUnimplemented,
-                 fmt::format("'{}' is '{}'; supported are none, linear and yarn",
-                             fields.source().FullName("rope.scaling.type"),
-                             internal::Printable(type))});
+    fields.Fail(
+        {ErrorCode::kUnimplemented,
+         fmt::format("'{}' is '{}'; supported are none, linear and yarn",
+                     fields.source().FullName("rope.scaling.type"), internal::Printable(type))});
   }
 }
 
-// Which layers have a window: a pattern of n means all but every n-th; a list says it layer by layer.
+// Which layers have a window: a pattern of n means all but every n-th; a list says it layer by
+// layer.
 void ReadWindows(const GgufFile& file, FieldReader& fields, std::int64_t default_pattern,
                  std::int64_t default_window, ModelConfig& config) {
   const auto window = static_cast<std::uint32_t>(

@@ -133,7 +133,9 @@ Defaults DefaultsOf(const ClassName& kind) {
       defaults.norm_eps = 1e-5;
       defaults.theta = 1e6;
       break;
-    case Architecture::kQwen2: defaults.window = 4096; break;
+    case Architecture::kQwen2:
+      defaults.window = 4096;
+      break;
     case Architecture::kQwen3:
       defaults.head_dim = 128;
       defaults.window = 4096;
@@ -143,12 +145,22 @@ Defaults DefaultsOf(const ClassName& kind) {
       defaults.window = 4096;
       break;
     case Architecture::kGemma2:
-      defaults = {.heads = 8, .kv_heads = 4, .head_dim = 256, .vocabulary = 256000,
-                  .context_length = 8192, .window = 4096, .tied_embeddings = true};
+      defaults = {.heads = 8,
+                  .kv_heads = 4,
+                  .head_dim = 256,
+                  .vocabulary = 256000,
+                  .context_length = 8192,
+                  .window = 4096,
+                  .tied_embeddings = true};
       break;
     case Architecture::kGemma3:
-      defaults = {.heads = 8, .kv_heads = 4, .head_dim = 256, .vocabulary = 262208,
-                  .context_length = 131072, .window = 4096, .theta = 1e6,
+      defaults = {.heads = 8,
+                  .kv_heads = 4,
+                  .head_dim = 256,
+                  .vocabulary = 262208,
+                  .context_length = 131072,
+                  .window = 4096,
+                  .theta = 1e6,
                   .tied_embeddings = true};
       break;
   }
@@ -196,8 +208,8 @@ void ReadRope(const Json& object, FieldReader& outer, double default_theta,
   }
   if (rope.scaling != RopeScaling::kNone) {
     rope.factor = fields.Float("factor", internal::kFactorRange);
-    rope.original_context = fields.Int("original_max_position_embeddings",
-                                       internal::kContextRange, config.context_length);
+    rope.original_context = fields.Int("original_max_position_embeddings", internal::kContextRange,
+                                       config.context_length);
   }
   if (rope.scaling == RopeScaling::kYarn) {
     // DeepSeek's form of the factor, where both numbers are given.
@@ -240,10 +252,9 @@ void ReadRopes(const JsonFields& source, FieldReader& fields, double default_the
   // A YaRN model may be used up to the stretched length, whatever max_position_embeddings says.
   if (config.rope.scaling == RopeScaling::kYarn) {
     const double stretched = static_cast<double>(config.rope.original_context) * config.rope.factor;
-    config.context_length =
-        std::max(config.context_length,
-                 static_cast<std::int64_t>(std::min(
-                     stretched, static_cast<double>(internal::kContextRange.most))));
+    config.context_length = std::max(
+        config.context_length, static_cast<std::int64_t>(std::min(
+                                   stretched, static_cast<double>(internal::kContextRange.most))));
   }
 }
 
@@ -285,9 +296,9 @@ void ReadWindows(const JsonFields& source, FieldReader& fields, const ClassName&
   if (config.architecture == Architecture::kGemma2) {
     config.windows = internal::AlternatingWindows(config.layers, 2, window);
   } else if (config.architecture == Architecture::kGemma3) {
-    const std::int64_t pattern = fields.Int(
-        "sliding_window_pattern", internal::kLayerRange,
-        fields.Int("_sliding_window_pattern", internal::kLayerRange, 6));
+    const std::int64_t pattern =
+        fields.Int("sliding_window_pattern", internal::kLayerRange,
+                   fields.Int("_sliding_window_pattern", internal::kLayerRange, 6));
     config.windows = internal::AlternatingWindows(config.layers, pattern, window);
   } else {
     config.windows.assign(static_cast<std::size_t>(config.layers), window);
@@ -311,9 +322,8 @@ void ReadExperts(const JsonFields& source, FieldReader& fields, ModelConfig& con
     experts.ffn = config.ffn;
     config.has_experts.assign(config.has_experts.size(), true);
   } else if (config.architecture == Architecture::kQwen3Moe) {
-    experts.count =
-        fields.Int("num_experts", internal::kExpertRange,
-                   fields.Int("num_local_experts", internal::kExpertRange, 128));
+    experts.count = fields.Int("num_experts", internal::kExpertRange,
+                               fields.Int("num_local_experts", internal::kExpertRange, 128));
     experts.used = fields.Int("num_experts_per_tok", internal::kExpertRange, 8);
     experts.ffn = fields.Int("moe_intermediate_size", internal::kFfnRange, 768);
     experts.renormalise = fields.Bool("norm_topk_prob", false);
@@ -339,8 +349,8 @@ void ReadExperts(const JsonFields& source, FieldReader& fields, ModelConfig& con
 }
 
 void ReadActivation(FieldReader& fields, ModelConfig& config) {
-  const bool is_gemma = config.architecture == Architecture::kGemma2 ||
-                        config.architecture == Architecture::kGemma3;
+  const bool is_gemma =
+      config.architecture == Architecture::kGemma2 || config.architecture == Architecture::kGemma3;
   // Gemma's hidden_act says "gelu" where the tanh form is meant; hidden_activation is what counts.
   const std::string name = is_gemma ? fields.String("hidden_activation", "gelu_pytorch_tanh")
                                     : fields.String("hidden_act", "silu");
@@ -417,8 +427,8 @@ Result<ModelConfig> ReadHuggingFaceConfig(const Json& whole) {
   config.ffn = fields.Int("intermediate_size", internal::kFfnRange);
   config.vocabulary =
       fields.Int("vocab_size", internal::kVocabularyRange, IfSet(defaults.vocabulary));
-  config.context_length =
-      fields.Int("max_position_embeddings", internal::kContextRange, IfSet(defaults.context_length));
+  config.context_length = fields.Int("max_position_embeddings", internal::kContextRange,
+                                     IfSet(defaults.context_length));
   config.heads = fields.Int("num_attention_heads", internal::kHeadRange, IfSet(defaults.heads));
   config.kv_heads = fields.Int("num_key_value_heads", internal::kHeadRange,
                                IfSet(defaults.kv_heads).value_or(config.heads));
@@ -435,10 +445,10 @@ Result<ModelConfig> ReadHuggingFaceConfig(const Json& whole) {
     config.attention_scale =
         1.0 / std::sqrt(fields.Float("query_pre_attn_scalar", {1e-3, 1e6}, 256.0));
     const bool is_gemma2 = config.architecture == Architecture::kGemma2;
-    config.attention_softcap = fields.Float("attn_logit_softcapping", internal::kSoftcapRange,
-                                            is_gemma2 ? 50.0 : 0.0);
-    config.logit_softcap = fields.Float("final_logit_softcapping", internal::kSoftcapRange,
-                                        is_gemma2 ? 30.0 : 0.0);
+    config.attention_softcap =
+        fields.Float("attn_logit_softcapping", internal::kSoftcapRange, is_gemma2 ? 50.0 : 0.0);
+    config.logit_softcap =
+        fields.Float("final_logit_softcapping", internal::kSoftcapRange, is_gemma2 ? 30.0 : 0.0);
     if (source.IsNull("attn_logit_softcapping")) config.attention_softcap = 0.0;
     if (source.IsNull("final_logit_softcapping")) config.logit_softcap = 0.0;
     if (fields.Bool("use_bidirectional_attention", false)) {

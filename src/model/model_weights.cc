@@ -41,8 +41,7 @@ device::HostWeight AsWeight(std::string_view name, std::span<const float> values
 Result<std::vector<float>> LoadRopeDivisors(const Checkpoint& checkpoint) {
   std::vector<float> divisors;
   if (checkpoint.Find(kRopeDivisors) == nullptr) return divisors;
-  SWITCHYARD_TRY(const device::HostWeight weight,
-                 checkpoint.Load(kRopeDivisors, SY_WEIGHT_VECTOR));
+  SWITCHYARD_TRY(const device::HostWeight weight, checkpoint.Load(kRopeDivisors, SY_WEIGHT_VECTOR));
   const std::span<const std::byte> bytes = weight.owned.empty() ? weight.bytes : weight.owned;
   divisors.resize(bytes.size() / sizeof(float));
   std::memcpy(divisors.data(), bytes.data(), divisors.size() * sizeof(float));
@@ -76,8 +75,8 @@ Result<ModelWeights> ModelWeights::Load(const ModelConfig& config, const Checkpo
 
   std::vector<Request> requests;
   std::map<std::string, std::size_t, std::less<>> request_index;
-  const internal::WeightLookup record =
-      [&](std::string_view name, sy_weight_use use) -> std::optional<WeightView> {
+  const internal::WeightLookup record = [&](std::string_view name,
+                                            sy_weight_use use) -> std::optional<WeightView> {
     if (const auto known = weights.Find(name)) return known;
     const CheckpointTensor* tensor = checkpoint.Find(name);
     if (tensor == nullptr) return std::nullopt;

@@ -32,8 +32,8 @@ struct WeightView {
 
 class ModelWeights {
  public:
-  // Fails if a tensor is missing, has another shape than the configuration asks for, or is there but
-  // unknown to the architecture (the answers would be wrong without a word). `checkpoint` must
+  // Fails if a tensor is missing, has another shape than the configuration asks for, or is there
+  // but unknown to the architecture (the answers would be wrong without a word). `checkpoint` must
   // outlive the result: tensors that need no conversion stay where it has them.
   static base::Result<ModelWeights> Load(const ModelConfig& config, const Checkpoint& checkpoint);
 

@@ -13,12 +13,26 @@ namespace {
 using base::Json;
 using base::Result;
 
-// ---- GGUF ---
+// Recommendations that make no sense are no recommendations.
+std::optional<float> Within(std::optional<double> value, double least, double most) {
+  if (!value || !(*value >= least && *value <= most)) return std::nullopt;
+  return static_cast<float>(*value);
+}
 
-template <typename T>
-std::optional<T> IfOk(Result<T> value) {
-  if (!value) return std::nullopt;
-  return std::move(*value);
+std::optional<std::int32_t> AsTopK(std::optional<double> value) {
+  if (!value || !(*value >= 0.0 && *value <= 1e9)) return std::nullopt;
+  return static_cast<std::int32_t>(*value);
+}
+
+// Reads a recommendation by name, whatever holds it.
+template <typename Number>
+void ReadSampling(const Number& number, std::string_view penalty, std::string_view temperature,
+                  GenerationDefaults& generation) {
+  generation.temperature = Within(number(temperature), 0.0, 100.0);
+  generation.top_k = AsTopK(number("top_k"));
+  generation.top_p = Within(number("top_p"), 0.0, 1.0);
+  generation.min_p = Within(number("min_p"), 0.0, 1.0);
+  generation.repetition_penalty = Within(number(penalty), 0.01, 100.0);
 }
 
 std::string TokenName(const GgufFile& file, std::string_view id_key) {
@@ -33,15 +47,13 @@ PublisherSettings FromGguf(const GgufFile& file) {
   settings.chat_template = file.GetString("tokenizer.chat_template").value_or("");
   settings.bos_token = TokenName(file, "tokenizer.ggml.bos_token_id");
   settings.eos_token = TokenName(file, "tokenizer.ggml.eos_token_id");
-  settings.temperature = IfOk(file.GetFloat("general.sampling.temp"));
-  settings.top_k = IfOk(file.GetInt("general.sampling.top_k"));
-  settings.top_p = IfOk(file.GetFloat("general.sampling.top_p"));
-  settings.min_p = IfOk(file.GetFloat("general.sampling.min_p"));
-  settings.repetition_penalty = IfOk(file.GetFloat("general.sampling.penalty_repeat"));
+  const auto number = [&file](std::string_view name) -> std::optional<double> {
+    const auto value = file.GetFloat(fmt::format("general.sampling.{}", name));
+    return value ? std::optional(*value) : std::nullopt;
+  };
+  ReadSampling(number, "penalty_repeat", "temp", settings.generation);
   return settings;
 }
-
-// ---- Hugging Face ---
 
 const Json* Member(const Json& object, std::string_view name) {
   if (!object.is_object()) return nullptr;
@@ -120,8 +132,7 @@ Result<PublisherSettings> FromFolder(const std::filesystem::path& folder) {
   SWITCHYARD_TRY(settings.chat_template, ReadTextIfPresent(folder / "chat_template.jinja"));
   if (settings.chat_template.empty()) settings.chat_template = ChatTemplateMember(tokenizer);
   if (settings.chat_template.empty()) {
-    SWITCHYARD_TRY(const Json chat,
-                   internal::ReadJsonFileIfPresent(folder / "chat_template.json"));
+    SWITCHYARD_TRY(const Json chat, internal::ReadJsonFileIfPresent(folder / "chat_template.json"));
     settings.chat_template = ChatTemplateMember(chat);
   }
 
@@ -129,20 +140,17 @@ Result<PublisherSettings> FromFolder(const std::filesystem::path& folder) {
                  internal::ReadJsonFileIfPresent(folder / "generation_config.json"));
   if (const Json* sample = Member(generation, "do_sample");
       sample != nullptr && sample->is_boolean()) {
-    settings.sample = sample->get<bool>();
+    settings.generation.sample = sample->get<bool>();
   }
-  settings.temperature = NumberMember(generation, "temperature");
-  if (const auto top_k = NumberMember(generation, "top_k"); top_k && *top_k >= 0 && *top_k < 1e9) {
-    settings.top_k = static_cast<std::int64_t>(*top_k);
-  }
-  settings.top_p = NumberMember(generation, "top_p");
-  settings.min_p = NumberMember(generation, "min_p");
-  settings.repetition_penalty = NumberMember(generation, "repetition_penalty");
-  AddEndTokens(generation, settings.end_tokens);
+  const auto number = [&generation](std::string_view name) {
+    return NumberMember(generation, name);
+  };
+  ReadSampling(number, "repetition_penalty", "temperature", settings.generation);
+  AddEndTokens(generation, settings.generation.end_tokens);
   SWITCHYARD_TRY(const Json config, internal::ReadJsonFile(folder / "config.json"));
-  AddEndTokens(config, settings.end_tokens);
+  AddEndTokens(config, settings.generation.end_tokens);
   if (const Json* text = Member(config, "text_config"); text != nullptr) {
-    AddEndTokens(*text, settings.end_tokens);
+    AddEndTokens(*text, settings.generation.end_tokens);
   }
   return settings;
 }

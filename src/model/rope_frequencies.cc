@@ -19,8 +19,8 @@ double ScaleAsLlama3(const RopeConfig& rope, double frequency) {
   return (1.0 - kept) * frequency / rope.factor + kept * frequency;
 }
 
-// The dimension (as a real number) whose frequency makes `turns` full turns in the original context:
-// arXiv:2309.00071, section 3.2, solved for the index.
+// The dimension (as a real number) whose frequency makes `turns` full turns in the original
+// context: arXiv:2309.00071, section 3.2, solved for the index.
 double DimensionOfTurns(const RopeConfig& rope, double turns) {
   const auto context = static_cast<double>(rope.original_context);
   return static_cast<double>(rope.dims) * std::log(context / (turns * 2.0 * std::numbers::pi)) /

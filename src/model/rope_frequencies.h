@@ -1,5 +1,5 @@
-// Rotary frequencies as a table: every scaling rule (linear, Llama 3, YaRN) is settled here, once, on
-// the host, so that chips know only `angle = position * frequency`. Pure; safe from any thread.
+// Rotary frequencies as a table: every scaling rule (linear, Llama 3, YaRN) is settled here, once,
+// on the host, so that chips know only `angle = position * frequency`. Pure; safe from any thread.
 #pragma once
 
 #include <span>

@@ -15,8 +15,8 @@ void BuildQwen3Moe(ForwardBuilder& forward) {
 
     const Tensor mlp_input = forward.Norm(hidden, LayerName(layer, "ffn_norm"));
     const bool has_experts = forward.config().has_experts[static_cast<std::size_t>(layer)];
-    const Tensor mlp_output = has_experts ? ExpertMlp(forward, layer, mlp_input)
-                                          : GatedMlp(forward, layer, mlp_input);
+    const Tensor mlp_output =
+        has_experts ? ExpertMlp(forward, layer, mlp_input) : GatedMlp(forward, layer, mlp_input);
     hidden = ops.Add(hidden, mlp_output);
   }
   forward.EmitLogits(hidden);

@@ -54,7 +54,8 @@ base::Status ExpertStacks::Add(const std::string& name, std::int64_t expert, std
     stack.parts.resize(static_cast<std::size_t>(experts));
   }
   std::span<const std::byte>& place = stack.parts[static_cast<std::size_t>(expert)];
-  const bool is_alike = tensor.dtype == stack.dtype && tensor.dims.size() + 1 == stack.dims.size() &&
+  const bool is_alike = tensor.dtype == stack.dtype &&
+                        tensor.dims.size() + 1 == stack.dims.size() &&
                         std::equal(tensor.dims.begin(), tensor.dims.end(), stack.dims.begin() + 1);
   if (!is_alike || !place.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -74,9 +75,10 @@ base::Status ExpertStacks::MoveTo(std::map<std::string, CheckpointTensor, std::l
                   Printable(name));
     }
     if (!tensors.emplace(name, std::move(stack)).second) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "'{}' is there both whole and expert by expert; get an undamaged copy of the model",
-                  Printable(name));
+      return Fail(
+          ErrorCode::kInvalidArgument,
+          "'{}' is there both whole and expert by expert; get an undamaged copy of the model",
+          Printable(name));
     }
   }
   stacks_.clear();

@@ -24,8 +24,7 @@ ForwardBuilder::ForwardBuilder(const ModelConfig& config, const ForwardShape& sh
   token_ids_ = argument({shape.tokens}, forward_.token_ids);
   positions_ = argument({shape.tokens}, forward_.positions);
   kv_slots_ = argument({shape.tokens}, forward_.kv_slots);
-  page_table_ =
-      argument({shape.sequences, shape.pages_per_sequence}, forward_.page_table);
+  page_table_ = argument({shape.sequences, shape.pages_per_sequence}, forward_.page_table);
   query_start_ = argument({shape.sequences + 1}, forward_.query_start);
   kv_length_ = argument({shape.sequences}, forward_.kv_length);
   logit_rows_ = argument({shape.logit_rows}, forward_.logit_rows);

@@ -1,6 +1,7 @@
-// The words in which an architecture's forward pass is written: an OpList with the model's weights by
-// name. The first failure (a missing tensor, a wrong shape) sticks, and the list goes on with a
-// stand-in of the right shape, so that a forward pass reads as mathematics; BuildForward reports it.
+// The words in which an architecture's forward pass is written: an OpList with the model's weights
+// by name. The first failure (a missing tensor, a wrong shape) sticks, and the list goes on with a
+// stand-in of the right shape, so that a forward pass reads as mathematics; BuildForward reports
+// it.
 #pragma once
 
 #include <cstdint>
@@ -39,11 +40,11 @@ class ForwardBuilder {
   bool Has(std::string_view name) const { return find_weight_(name, 0).has_value(); }
 
   // Operations with their weights.
-  Tensor EmbedTokens();                              // -> [T, hidden]
-  Tensor Norm(Tensor x, std::string_view base);      // over the last dimension
+  Tensor EmbedTokens();                          // -> [T, hidden]
+  Tensor Norm(Tensor x, std::string_view base);  // over the last dimension
   // x[T, K] -> [T, outputs], with the bias that the model has, if any.
   Tensor Linear(Tensor x, std::string_view base, std::int64_t outputs);
-  Tensor Rope(Tensor x, std::int64_t layer);         // x[T, heads, key_dim]
+  Tensor Rope(Tensor x, std::int64_t layer);  // x[T, heads, key_dim]
   // Stores key[T, G, d] and value[T, G, dv], then query[T, H, d] -> [T, H, dv].
   Tensor Attention(std::int64_t layer, Tensor query, Tensor key, Tensor value);
 
@@ -58,8 +59,7 @@ class ForwardBuilder {
   base::Result<Forward> Take();
 
  private:
-  Tensor Weight(std::string_view name, std::initializer_list<std::int64_t> dims,
-                sy_weight_use use);
+  Tensor Weight(std::string_view name, std::initializer_list<std::int64_t> dims, sy_weight_use use);
   void Fail(base::Error error);
 
   const ModelConfig& config_;

@@ -1,0 +1,68 @@
+#include "model/model.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "model/internal/json_file.h"
+
+namespace switchyard::model {
+
+using base::ErrorCode;
+using base::Result;
+using base::Rethrow;
+
+Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& path) {
+  SWITCHYARD_TRY(Checkpoint checkpoint, Checkpoint::Open(path));
+  auto weights = ModelWeights::Load(checkpoint.config(), checkpoint);
+  if (!weights) return Rethrow(std::move(weights.error()), "{}", path.string());
+  std::unique_ptr<Model> model(new Model(std::move(checkpoint), std::move(*weights)));
+  if (base::Status status = model->LoadText(); !status) {
+    return Rethrow(std::move(status.error()), "{}", path.string());
+  }
+  return model;
+}
+
+base::Status Model::LoadText() {
+  if (const GgufFile* file = checkpoint_.gguf(); file != nullptr) {
+    SWITCHYARD_TRY(tokenizer_, Tokenizer::FromGguf(*file));
+  } else {
+    const std::filesystem::path& folder = checkpoint_.folder();
+    SWITCHYARD_TRY(const base::Json tokenizer, internal::ReadJsonFile(folder / "tokenizer.json"));
+    SWITCHYARD_TRY(const base::Json config,
+                   internal::ReadJsonFileIfPresent(folder / "tokenizer_config.json"));
+    SWITCHYARD_TRY(tokenizer_, Tokenizer::FromHuggingFace(tokenizer, config));
+  }
+  SWITCHYARD_TRY(settings_, ReadPublisherSettings(checkpoint_));
+
+  const auto known = tokenizer_->end_tokens();
+  end_tokens_.assign(known.begin(), known.end());
+  for (const TokenId id : settings_.generation.end_tokens) {
+    if (id < config().vocabulary && std::ranges::find(end_tokens_, id) == end_tokens_.end()) {
+      end_tokens_.push_back(id);
+    }
+  }
+  if (settings_.chat_template.empty()) return {};
+  auto chat_template = ChatTemplate::Parse(settings_.chat_template);
+  if (!chat_template) {
+    return Rethrow(std::move(chat_template.error()), "the chat template cannot be read");
+  }
+  chat_template_ = std::move(*chat_template);
+  return {};
+}
+
+Result<std::string> Model::RenderChat(const base::Json& messages, const base::Json& tools) const {
+  if (!chat_template_) {
+    return base::Fail(ErrorCode::kFailedPrecondition,
+                      "the model has no chat template; give it a plain text to continue");
+  }
+  base::Json context;
+  context["messages"] = messages;
+  context["tools"] = tools;
+  context["documents"] = nullptr;
+  context["add_generation_prompt"] = true;
+  context["bos_token"] = settings_.bos_token;
+  context["eos_token"] = settings_.eos_token;
+  return chat_template_->Render(context);
+}
+
+}  // namespace switchyard::model
