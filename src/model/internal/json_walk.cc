@@ -32,14 +32,14 @@ class Adapter : public nlohmann::json_sax<nlohmann::json> {
   }
   bool string(string_t& value) override { return Pass(events_.OnString(path_, value)); }
   bool binary(binary_t&) override { return Pass(events_.OnOther(path_)); }
-  bool start_object(std::size_t) override { return Pass(events_.OnObject(path_)) && Descend(); }
-  bool start_array(std::size_t) override { return Pass(events_.OnArray(path_)) && Descend(); }
+  bool start_object(std::size_t) override { return Pass(events_.OnObject(path_)) && Enter(); }
+  bool start_array(std::size_t) override { return Pass(events_.OnArray(path_)) && Enter(); }
   bool key(string_t& value) override {
     path_.back() = std::move(value);
     return true;
   }
-  bool end_object() override { return Ascend(); }
-  bool end_array() override { return Ascend(); }
+  bool end_object() override { return Leave(); }
+  bool end_array() override { return Leave(); }
   // The parser's own words may quote a token of any length.
   bool parse_error(std::size_t position, const std::string&,
                    const nlohmann::detail::exception&) override {
@@ -52,13 +52,13 @@ class Adapter : public nlohmann::json_sax<nlohmann::json> {
     status_ = std::move(status);
     return status_.has_value();
   }
-  bool Descend() {
+  bool Enter() {
     path_.emplace_back();
     if (path_.size() <= kMaxDepth) return true;
     return Pass(
         Fail(ErrorCode::kInvalidArgument, "JSON is nested deeper than {} levels", kMaxDepth));
   }
-  bool Ascend() {
+  bool Leave() {
     path_.pop_back();
     return true;
   }
