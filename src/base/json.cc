@@ -1,14 +1,15 @@
 #include "base/json.h"
 
-#include <string>
+#include <vector>
 
 namespace switchyard::base {
 namespace {
 
-// nlohmann's parser needs no stack for nesting, but everyone who walks the result does.
-std::size_t Depth(std::string_view text) {
-  std::size_t depth = 0;
-  std::size_t deepest = 0;
+// Refuses text that is nested too deep, or has an object of too many keys: nlohmann's parser needs
+// no stack for nesting, but everyone who walks the result does, and an object that keeps its order
+// looks for a key in linear time.
+Status CheckShape(std::string_view text, std::string_view subject, const JsonLimits& limits) {
+  std::vector<std::size_t> commas;  // seen so far, of each open bracket
   bool in_string = false;
   for (std::size_t i = 0; i < text.size(); ++i) {
     const char c = text[i];
@@ -18,24 +19,45 @@ std::size_t Depth(std::string_view text) {
       } else if (c == '"') {
         in_string = false;
       }
-    } else if (c == '"') {
-      in_string = true;
-    } else if (c == '[' || c == '{') {
-      deepest = std::max(deepest, ++depth);
-    } else if ((c == ']' || c == '}') && depth > 0) {
-      --depth;
+      continue;
+    }
+    switch (c) {
+      case '"':
+        in_string = true;
+        break;
+      case '[':
+      case '{':
+        commas.push_back(0);
+        if (commas.size() > limits.depth) {
+          return Fail(ErrorCode::kInvalidArgument, "{}: JSON is nested deeper than {} levels",
+                      subject, limits.depth);
+        }
+        break;
+      case ']':
+        if (!commas.empty()) commas.pop_back();
+        break;
+      case '}':
+        if (commas.empty()) break;
+        if (commas.back() >= limits.keys) {
+          return Fail(ErrorCode::kInvalidArgument, "{}: a JSON object has more than {} keys",
+                      subject, limits.keys);
+        }
+        commas.pop_back();
+        break;
+      case ',':
+        if (!commas.empty()) ++commas.back();
+        break;
+      default:
+        break;
     }
   }
-  return deepest;
+  return {};
 }
 
 }  // namespace
 
-Result<Json> ParseJson(std::string_view text, std::string_view subject, std::size_t max_depth) {
-  if (Depth(text) > max_depth) {
-    return Fail(ErrorCode::kInvalidArgument, "{}: JSON is nested deeper than {} levels", subject,
-                max_depth);
-  }
+Result<Json> ParseJson(std::string_view text, std::string_view subject, const JsonLimits& limits) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckShape(text, subject, limits));
   try {
     return Json::parse(text);
   } catch (const Json::exception& failure) {

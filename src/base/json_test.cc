@@ -23,6 +23,16 @@ TEST(Json, BracketsInStringsAreNotNesting) {
   EXPECT_TRUE(ParseJson("[\"" + std::string(1000, '[') + "\\\"\"]", "test"));
 }
 
+TEST(Json, RefusesAnObjectOfTooManyKeys) {
+  std::string text = "[{\"0\":0";
+  for (int i = 1; i < 5; ++i) text += ",\"" + std::to_string(i) + "\":[1,2,3,4,5,6,7]";
+  text += "}]";
+  EXPECT_TRUE(ParseJson(text, "test", {.depth = 8, .keys = 5}));
+  auto json = ParseJson(text, "test", {.depth = 8, .keys = 4});
+  ASSERT_FALSE(json);
+  EXPECT_NE(json.error().message.find("more than 4 keys"), std::string::npos);
+}
+
 TEST(Json, NamesTheSubjectOfBrokenText) {
   auto json = ParseJson("{\"a\":", "config.json");
   ASSERT_FALSE(json);
