@@ -5,7 +5,7 @@
 
 #include "model/checkpoint.h"
 #include "model/internal/expert_stacks.h"
-#include "model/internal/json_file.h"
+#include "model/internal/text_file.h"
 
 namespace switchyard::model {
 namespace {

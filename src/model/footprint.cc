@@ -39,6 +39,7 @@ base::Result<Footprint> MeasureFootprint(const ModelConfig& config, const ModelW
     footprint.parameters += elements;
   }
   for (const sy_op& op : forward.ops.ops()) {
+    if (op.kind == SY_OP_ROPE) continue;  // its table is no weight of the model's
     for (const std::uint32_t input : op.inputs) {
       if (input == SY_NO_TENSOR) continue;
       const ops::WeightIndex index = forward.ops.weight_index(input);

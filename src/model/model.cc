@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "model/internal/json_file.h"
+#include "model/internal/text_file.h"
 
 namespace switchyard::model {
 
@@ -27,10 +27,12 @@ base::Status Model::LoadText() {
     SWITCHYARD_TRY(tokenizer_, Tokenizer::FromGguf(*file));
   } else {
     const std::filesystem::path& folder = checkpoint_.folder();
-    SWITCHYARD_TRY(const base::Json tokenizer, internal::ReadJsonFile(folder / "tokenizer.json"));
-    SWITCHYARD_TRY(const base::Json config,
-                   internal::ReadJsonFileIfPresent(folder / "tokenizer_config.json"));
-    SWITCHYARD_TRY(tokenizer_, Tokenizer::FromHuggingFace(tokenizer, config));
+    SWITCHYARD_TRY(const base::MappedFile tokenizer,
+                   internal::MapTextFile(folder / "tokenizer.json"));
+    SWITCHYARD_TRY(const base::MappedFile config,
+                   internal::MapTextFileIfPresent(folder / "tokenizer_config.json"));
+    SWITCHYARD_TRY(tokenizer_, Tokenizer::FromHuggingFace(internal::TextOf(tokenizer),
+                                                          internal::TextOf(config)));
   }
   SWITCHYARD_TRY(settings_, ReadPublisherSettings(checkpoint_));
 

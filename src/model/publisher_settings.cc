@@ -2,10 +2,8 @@
 
 #include <algorithm>
 #include <limits>
-#include <system_error>
 
-#include "base/mapped_file.h"
-#include "model/internal/json_file.h"
+#include "model/internal/text_file.h"
 
 namespace switchyard::model {
 namespace {
@@ -91,19 +89,6 @@ std::string ChatTemplateMember(const Json& object) {
   return {};
 }
 
-Result<std::string> ReadTextIfPresent(const std::filesystem::path& path) {
-  std::error_code failure;
-  if (!std::filesystem::exists(path, failure)) return std::string();
-  SWITCHYARD_TRY(const base::MappedFile file, base::MappedFile::Open(path));
-  constexpr std::size_t kLargest = std::size_t{16} << 20;
-  if (file.bytes().size() > kLargest) {
-    return base::Fail(base::ErrorCode::kInvalidArgument,
-                      "{} has {} bytes, which is too much for a chat template", path.string(),
-                      file.bytes().size());
-  }
-  return std::string(reinterpret_cast<const char*>(file.bytes().data()), file.bytes().size());
-}
-
 // eos_token_id is a number or a list of them.
 void AddEndTokens(const Json& object, std::vector<std::int32_t>& end_tokens) {
   const auto add = [&end_tokens](const Json& id) {
@@ -129,7 +114,10 @@ Result<PublisherSettings> FromFolder(const std::filesystem::path& folder) {
                  internal::ReadJsonFileIfPresent(folder / "tokenizer_config.json"));
   settings.bos_token = SpecialToken(tokenizer, "bos_token");
   settings.eos_token = SpecialToken(tokenizer, "eos_token");
-  SWITCHYARD_TRY(settings.chat_template, ReadTextIfPresent(folder / "chat_template.jinja"));
+  constexpr std::size_t kLargestTemplate = std::size_t{16} << 20;
+  SWITCHYARD_TRY(const base::MappedFile jinja,
+                 internal::MapTextFileIfPresent(folder / "chat_template.jinja", kLargestTemplate));
+  settings.chat_template = internal::TextOf(jinja);
   if (settings.chat_template.empty()) settings.chat_template = ChatTemplateMember(tokenizer);
   if (settings.chat_template.empty()) {
     SWITCHYARD_TRY(const Json chat, internal::ReadJsonFileIfPresent(folder / "chat_template.json"));

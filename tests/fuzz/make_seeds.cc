@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "tests/support/gguf_writer.h"
+#include "tests/support/tiny_model.h"
 
 namespace {
 
@@ -76,6 +77,21 @@ void PutJsonSeeds(const std::filesystem::path& folder) {
   Put(folder, "nested", std::string(20, '[') + std::string(20, ']'));
 }
 
+void PutModelSeeds(const std::filesystem::path& folder) {
+  using switchyard::test_support::TinyModel;
+  for (const auto& [name, model] :
+       {std::pair("llama", TinyModel::Llama()), std::pair("mixture", TinyModel::Mixture())}) {
+    const auto bytes = model.Bytes();
+    Put(folder, name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
+  }
+  // run.sh works from the repository's root.
+  for (const char* golden : {"llama3", "qwen2", "qwen3_moe", "gemma3", "gemma3_wrapped"}) {
+    std::filesystem::copy_file(
+        std::filesystem::path("tests/goldens/architectures") / golden / "config.json",
+        folder / golden, std::filesystem::copy_options::overwrite_existing);
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -87,4 +103,5 @@ int main(int count, char** arguments) {
   PutGgufSeeds(folder / "gguf_fuzz");
   PutSafetensorsSeeds(folder / "safetensors_fuzz");
   PutJsonSeeds(folder / "json_fuzz");
+  PutModelSeeds(folder / "model_config_fuzz");
 }

@@ -73,8 +73,9 @@ def expected_logits(model):
 
 
 def make_hugging_face(name, model_class, config, dtype=torch.bfloat16, shard_size="5GB",
-                      edit=None):
-    """`edit(config_json, tensors)` may rewrite what is saved, as older or wrapped files have it."""
+                      edit=None, reload=False):
+    """`edit(config_json, tensors)` may rewrite what is saved, as older or wrapped files have it;
+    with `reload`, transformers must give the same from what was rewritten."""
     folder = FOLDER / name
     shutil.rmtree(folder, ignore_errors=True)
     torch.manual_seed(zlib.crc32(name.encode()))
@@ -90,6 +91,11 @@ def make_hugging_face(name, model_class, config, dtype=torch.bfloat16, shard_siz
         config_json, tensors = edit(config_json, tensors)
         (folder / "config.json").write_text(json.dumps(config_json, indent=2) + "\n")
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    if reload:
+        model = model_class.from_pretrained(folder, dtype=torch.float32,
+                                            attn_implementation="eager").eval()
+        again = expected_logits(model)
+        assert all(torch.equal(expected[key], again[key]) for key in expected), name
     save_file(expected, folder / "expected.safetensors")
     report(name, expected)
 
@@ -211,6 +217,8 @@ def make_gguf(name, model_class, config, architecture, matrix_type, metadata, ex
     writer.add_head_count(config.num_attention_heads)
     writer.add_head_count_kv(config.num_key_value_heads)
     writer.add_layer_norm_rms_eps(config.rms_norm_eps)
+    writer.add_vocab_size(config.vocab_size)
+    writer.add_tokenizer_model("no_vocab")  # so that llama.cpp opens it too
     metadata(writer)
     for tensor_name, value in gguf_tensors(model, architecture).items():
         kind = stored_type(value)
@@ -280,7 +288,6 @@ QWEN3_MOE = {**SMALL, **dict(head_dim=16, num_experts=8, num_experts_per_tok=3,
 def llama_gguf_metadata(writer):
     writer.add_rope_dimension_count(16)
     writer.add_rope_freq_base(LLAMA3_ROPE["rope_theta"])
-    writer.add_vocab_size(192)
 
 
 def mixtral_gguf_metadata(writer):
@@ -342,7 +349,7 @@ def recipes():
             **{**SMALL, **dict(sliding_window=6, head_dim=20)}), shard_size="60KB"),
         "qwen2": lambda n: hf(n, t.Qwen2ForCausalLM, t.Qwen2Config(
             **{**SMALL, **dict(tie_word_embeddings=True)}, rope_parameters=YARN_ROPE),
-            edit=legacy_rope),
+            edit=legacy_rope, reload=True),
         "qwen2_window": lambda n: hf(n, t.Qwen2ForCausalLM, t.Qwen2Config(
             **SMALL, use_sliding_window=True, sliding_window=5, max_window_layers=1,
             rope_parameters=dict(rope_type="linear", rope_theta=10000.0, factor=3.0))),

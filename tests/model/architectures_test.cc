@@ -51,7 +51,9 @@ class Architectures : public testing::TestWithParam<std::tuple<std::string, std:
       const auto* tokens = expected->FindTensor("tokens." + std::to_string(i));
       const auto* logits = expected->FindTensor("logits." + std::to_string(i));
       if (tokens == nullptr || logits == nullptr) break;
-      cases_.push_back({{Numbers<std::int32_t>(*tokens), 0, {}}, Numbers<float>(*logits)});
+      Case& added = cases_.emplace_back();
+      added.sequence.tokens = Numbers<std::int32_t>(*tokens);
+      added.logits = Numbers<float>(*logits);
     }
     ASSERT_EQ(cases_.size(), 3U);
     if (std::filesystem::exists(path / "model.gguf")) path /= "model.gguf";

@@ -46,35 +46,34 @@ base::Status ExpertStacks::Add(const std::string& name, std::int64_t expert, std
                 "its configuration belong to different models",
                 Printable(name), expert, experts);
   }
-  CheckpointTensor& stack = stacks_[name];
-  if (stack.parts.empty()) {
-    stack.dtype = tensor.dtype;
-    stack.dims = tensor.dims;
-    stack.dims.insert(stack.dims.begin(), experts);
-    stack.parts.resize(static_cast<std::size_t>(experts));
-  }
-  std::span<const std::byte>& place = stack.parts[static_cast<std::size_t>(expert)];
-  const bool is_alike = tensor.dtype == stack.dtype &&
-                        tensor.dims.size() + 1 == stack.dims.size() &&
-                        std::equal(tensor.dims.begin(), tensor.dims.end(), stack.dims.begin() + 1);
-  if (!is_alike || !place.empty()) {
+  const auto [place, is_new] =
+      stacks_.try_emplace(name, Stack{tensor.dtype, tensor.dims, experts, {}});
+  Stack& stack = place->second;
+  if (tensor.dtype != stack.dtype || tensor.dims != stack.dims) {
     return Fail(ErrorCode::kInvalidArgument,
-                "expert {} of '{}' {}; get an undamaged copy of the model", expert, Printable(name),
-                is_alike ? "is there twice" : "differs in shape or type from the others");
+                "expert {} of '{}' differs in shape or type from the others; get an undamaged copy "
+                "of the model",
+                expert, Printable(name));
   }
-  place = tensor.parts[0];
+  if (!stack.parts.emplace(expert, tensor.parts[0]).second) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "expert {} of '{}' is there twice; get an undamaged copy of the model", expert,
+                Printable(name));
+  }
   return {};
 }
 
 base::Status ExpertStacks::MoveTo(std::map<std::string, CheckpointTensor, std::less<>>& tensors) {
   for (auto& [name, stack] : stacks_) {
-    for (std::size_t expert = 0; expert < stack.parts.size(); ++expert) {
-      if (!stack.parts[expert].empty()) continue;
+    if (std::ssize(stack.parts) != stack.experts) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "expert {} of '{}' is missing; get a complete copy of the model", expert,
-                  Printable(name));
+                  "'{}' has {} of {} experts; get a complete copy of the model", Printable(name),
+                  stack.parts.size(), stack.experts);
     }
-    if (!tensors.emplace(name, std::move(stack)).second) {
+    CheckpointTensor whole{stack.dtype, std::move(stack.dims), {}, false};
+    whole.dims.insert(whole.dims.begin(), stack.experts);
+    for (const auto& [expert, bytes] : stack.parts) whole.parts.push_back(bytes);
+    if (!tensors.emplace(name, std::move(whole)).second) {
       return Fail(
           ErrorCode::kInvalidArgument,
           "'{}' is there both whole and expert by expert; get an undamaged copy of the model",

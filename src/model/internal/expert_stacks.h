@@ -5,8 +5,10 @@
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/error.h"
 #include "model/checkpoint.h"
@@ -33,7 +35,14 @@ class ExpertStacks {
   base::Status MoveTo(std::map<std::string, CheckpointTensor, std::less<>>& tensors);
 
  private:
-  std::map<std::string, CheckpointTensor> stacks_;
+  struct Stack {
+    tensor::DType dtype;
+    std::vector<std::int64_t> dims;  // of one expert
+    std::int64_t experts;
+    // Sparse until it is known to be whole, so that memory grows with the file's tensors only.
+    std::map<std::int64_t, std::span<const std::byte>> parts;
+  };
+  std::map<std::string, Stack> stacks_;
 };
 
 }  // namespace switchyard::model::internal
