@@ -36,7 +36,7 @@ struct FreeBy {
 };
 using CodePointer = std::unique_ptr<pcre2_code, FreeBy<pcre2_code_free>>;
 using CompileContext = std::unique_ptr<pcre2_compile_context, FreeBy<pcre2_compile_context_free>>;
-using MatchData = std::unique_ptr<pcre2_match_data, FreeBy<pcre2_match_data_free>>;
+using MatchBlock = std::unique_ptr<pcre2_match_data, FreeBy<pcre2_match_data_free>>;
 using MatchContext = std::unique_ptr<pcre2_match_context, FreeBy<pcre2_match_context_free>>;
 using JitStack = std::unique_ptr<pcre2_jit_stack, FreeBy<pcre2_jit_stack_free>>;
 
@@ -66,7 +66,7 @@ bool ReplaceYounger(std::string_view text, std::string* replaced) {
 }  // namespace
 
 struct RegexScratch::State {
-  MatchData match{pcre2_match_data_create(1, nullptr)};
+  MatchBlock match{pcre2_match_data_create(1, nullptr)};
   MatchContext context{pcre2_match_context_create(nullptr)};
   JitStack stack{pcre2_jit_stack_create(32 * 1024, kMaxJitStackBytes, nullptr)};
 };
