@@ -18,12 +18,12 @@
 namespace switchyard::model::tokenization {
 
 struct BpeOptions {
-  std::optional<TokenId> unknown;         // without one, unknown characters vanish
+  std::optional<TokenId> unknown = {};         // without one, unknown characters vanish
   bool fuse_unknown = false;              // neighbouring unknown characters become one token
   bool byte_fallback = false;             // unknown characters become <0x..> tokens, if those exist
   bool ignore_merges = false;             // a piece that is a token isn't built from merges
-  std::string continuing_subword_prefix;  // before every character but a piece's first
-  std::string end_of_word_suffix;         // after a piece's last character
+  std::string continuing_subword_prefix = {};  // before every character but a piece's first
+  std::string end_of_word_suffix = {};         // after a piece's last character
 };
 
 class Bpe : public TokenModel {

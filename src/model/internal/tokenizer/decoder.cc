@@ -108,7 +108,7 @@ std::unique_ptr<Decoder> MakeWordPieceDecoder(std::string prefix, bool cleans_up
       if (token.starts_with(prefix)) {
         token.erase(0, prefix.size());
       } else {
-        token.insert(0, " ");
+        token = " " + token;
       }
     }
     if (cleans_up) {

@@ -122,7 +122,8 @@ class Loader {
   }
 
   // Which tokens are special, which are found in texts as they stand, and which end an answer.
-  void ReadSpecialTokens() {
+  // `are_verbatim`: these are written as they are, the others in the byte alphabet.
+  void ReadSpecialTokens(bool are_verbatim = false) {
     parts_.bos = TokenOf("tokenizer.ggml.bos_token_id");
     parts_.eos = TokenOf("tokenizer.ggml.eos_token_id");
     const Vocabulary& vocabulary = *parts_.vocabulary;
@@ -161,7 +162,7 @@ class Loader {
     for (TokenId id = 0; id < vocabulary.size(); ++id) {
       const bool special = is_special[static_cast<std::size_t>(id)];
       if (!special && !is_user_defined[static_cast<std::size_t>(id)]) continue;
-      Mark(id, &parts_.is_verbatim);
+      if (are_verbatim) Mark(id, &parts_.is_verbatim);
       const std::string_view name = vocabulary.Name(id);
       if (name.empty()) continue;
       const bool is_plain = name == "<unk>" || name == "<s>" || name == "<|endoftext|>";
@@ -228,7 +229,7 @@ class Loader {
     if (family->composes) parts_.normalizer = MakeUnicodeNormalizer(NormalizationForm::kNfc);
     parts_.decoder = MakeByteLevelDecoder();
     SWITCHYARD_RETURN_IF_ERROR(ReadMerges({.ignore_merges = family->ignore_merges}));
-    ReadSpecialTokens();
+    ReadSpecialTokens(/*are_verbatim=*/true);
     ReadAffixes(family->adds_bos, /*adds_eos=*/false);
     return {};
   }

@@ -46,9 +46,10 @@ std::unique_ptr<Normalizer> MakeFrom(Function function) {
   return std::make_unique<Stateless<Function>>(std::move(function));
 }
 
-std::string DropMarks(std::string_view text) {
-  return RewritePoints(text, [](char32_t point, std::string* out) {
-    if (CategoryOf(point) != Category::kMn) AppendUtf8(point, out);
+std::string DropCategories(std::string_view text, Category first, Category last) {
+  return RewritePoints(text, [first, last](char32_t point, std::string* out) {
+    const Category category = CategoryOf(point);
+    if (category < first || category > last) AppendUtf8(point, out);
   });
 }
 
@@ -118,7 +119,9 @@ std::unique_ptr<Normalizer> MakeLowercase() {
 }
 
 std::unique_ptr<Normalizer> MakeStripAccents() {
-  return MakeFrom([](std::string text) { return DropMarks(text); });
+  return MakeFrom([](std::string text) {
+    return DropCategories(text, Category::kMc, Category::kMn);
+  });
 }
 
 std::unique_ptr<Normalizer> MakeStrip(bool left, bool right) {
@@ -177,7 +180,10 @@ std::unique_ptr<Normalizer> MakeBertNormalizer(BertNormalizerOptions options) {
   return MakeFrom([options](std::string text) {
     if (options.clean_text) text = CleanForBert(text);
     if (options.handle_chinese_chars) text = SpaceChinese(text);
-    if (options.strip_accents) text = DropMarks(Normalize(text, NormalizationForm::kNfd));
+    if (options.strip_accents) {
+      const std::string parts = Normalize(text, NormalizationForm::kNfd);
+      text = DropCategories(parts, Category::kMn, Category::kMn);
+    }
     if (options.lowercase) text = Lowercase(text);
     return text;
   });

@@ -23,7 +23,7 @@ class Normalizer {
 std::unique_ptr<Normalizer> MakeSequence(std::vector<std::unique_ptr<Normalizer>> steps);
 std::unique_ptr<Normalizer> MakeUnicodeNormalizer(NormalizationForm form);
 std::unique_ptr<Normalizer> MakeLowercase();
-std::unique_ptr<Normalizer> MakeStripAccents();  // drops nonspacing marks
+std::unique_ptr<Normalizer> MakeStripAccents();  // drops marks
 std::unique_ptr<Normalizer> MakeStrip(bool left, bool right);
 std::unique_ptr<Normalizer> MakeReplace(Pattern pattern, std::string content);
 std::unique_ptr<Normalizer> MakePrepend(std::string prefix);  // to what isn't empty

@@ -36,7 +36,7 @@ struct FreeBy {
 };
 using CodePointer = std::unique_ptr<pcre2_code, FreeBy<pcre2_code_free>>;
 using CompileContext = std::unique_ptr<pcre2_compile_context, FreeBy<pcre2_compile_context_free>>;
-using MatchData = std::unique_ptr<pcre2_match_data, FreeBy<pcre2_match_data_free>>;
+using MatchBlock = std::unique_ptr<pcre2_match_data, FreeBy<pcre2_match_data_free>>;
 using MatchContext = std::unique_ptr<pcre2_match_context, FreeBy<pcre2_match_context_free>>;
 using JitStack = std::unique_ptr<pcre2_jit_stack, FreeBy<pcre2_jit_stack_free>>;
 
@@ -66,15 +66,17 @@ bool ReplaceYounger(std::string_view text, std::string* replaced) {
 }  // namespace
 
 struct RegexScratch::State {
-  MatchData match{pcre2_match_data_create(1, nullptr)};
+  State() {
+    pcre2_set_heap_limit(context.get(), kMaxHeapKib);
+    pcre2_jit_stack_assign(context.get(), nullptr, stack.get());
+  }
+
+  MatchBlock match{pcre2_match_data_create(1, nullptr)};
   MatchContext context{pcre2_match_context_create(nullptr)};
   JitStack stack{pcre2_jit_stack_create(32 * 1024, kMaxJitStackBytes, nullptr)};
 };
 
-RegexScratch::RegexScratch() : state_(std::make_unique<State>()) {
-  pcre2_set_heap_limit(state_->context.get(), kMaxHeapKib);
-  pcre2_jit_stack_assign(state_->context.get(), nullptr, state_->stack.get());
-}
+RegexScratch::RegexScratch() = default;
 RegexScratch::~RegexScratch() = default;
 
 struct Regex::Program {
@@ -119,6 +121,7 @@ void Regex::FindAll(std::string_view text, RegexScratch* scratch,
                     std::vector<Span>* matches) const {
   std::string replaced;
   if (ReplaceYounger(text, &replaced)) text = replaced;
+  if (!scratch->state_) scratch->state_ = std::make_unique<RegexScratch::State>();
   RegexScratch::State& state = *scratch->state_;
   const std::uint64_t steps = kMatchStepsBase + kMatchStepsPerByte * text.size();
   pcre2_set_match_limit(state.context.get(),

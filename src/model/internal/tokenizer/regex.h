@@ -28,7 +28,7 @@ class RegexScratch {
  private:
   friend class Regex;
   struct State;
-  std::unique_ptr<State> state_;
+  std::unique_ptr<State> state_;  // null until the first match
 };
 
 class Regex {

@@ -58,11 +58,11 @@ void SentencePieceBpe::Tokenize(std::string_view piece, std::vector<TokenId>* id
     const auto found = entries_.find(piece.substr(left.begin, size));
     if (found == entries_.end()) return;
     heap.push_back({found->second.score, at, size});
-    std::ranges::push_heap(heap);
+    std::push_heap(heap.begin(), heap.end());
   };
   for (std::uint32_t i = 0; i < symbols.size(); ++i) offer(i);
   while (!heap.empty()) {
-    std::ranges::pop_heap(heap);
+    std::pop_heap(heap.begin(), heap.end());
     const Candidate best = heap.back();
     heap.pop_back();
     Symbol& left = symbols[best.at];
