@@ -1,0 +1,101 @@
+#include "conformance/comparison.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cmath>
+#include <cstring>
+
+namespace switchyard::conformance {
+namespace {
+
+bool IsFloat(tensor::DType dtype) {
+  return dtype == DType::kF32 || dtype == DType::kF16 || dtype == DType::kBF16;
+}
+
+// Values that have no distance: both NaN, or the same infinity.
+bool IsSameNonFinite(float a, float b) { return std::isnan(a) ? std::isnan(b) : a == b; }
+
+Difference CompareBits(tensor::DType dtype, std::span<const std::byte> actual,
+                       std::span<const std::byte> truth) {
+  const auto width = static_cast<std::size_t>(tensor::Traits(dtype).block_bytes);
+  for (std::size_t at = 0; at < truth.size(); at += width) {
+    if (std::memcmp(actual.data() + at, truth.data() + at, width) == 0) continue;
+    if (!IsFloat(dtype)) {
+      std::int32_t is = 0;
+      std::int32_t want = 0;
+      std::memcpy(&is, actual.data() + at, std::min(width, sizeof is));
+      std::memcpy(&want, truth.data() + at, std::min(width, sizeof want));
+      return {INFINITY, INFINITY, fmt::format("element {} is {}, not {}", at / width, is, want)};
+    }
+    const float is = Decode(dtype, actual.subspan(at, width))[0];
+    const float want = Decode(dtype, truth.subspan(at, width))[0];
+    if (std::isnan(is) && std::isnan(want)) continue;  // any NaN will do
+    return {INFINITY, INFINITY,
+            fmt::format("element {} is {}, not {} exactly", at / width, is, want)};
+  }
+  return {};
+}
+
+}  // namespace
+
+Difference Compare(tensor::DType dtype, std::span<const std::byte> actual,
+                   std::span<const std::byte> truth, const Result& result) {
+  if (!IsFloat(dtype) || result.tolerance.is_exact()) return CompareBits(dtype, actual, truth);
+  const std::vector<float> is = Decode(dtype, actual);
+  const std::vector<float> want = Decode(dtype, truth);
+  double squares = 0;
+  std::size_t finite = 0;
+  for (const float value : want) {
+    if (!std::isfinite(value)) continue;
+    squares += static_cast<double>(value) * static_cast<double>(value);
+    ++finite;
+  }
+  const double rms = finite > 0 ? std::sqrt(squares / static_cast<double>(finite)) : 0;
+  // Below the smallest normal f16 everything is as good as zero.
+  const double scale = std::max({rms, static_cast<double>(result.expected_rms), 0x1p-14});
+  Difference difference;
+  double squared_errors = 0;
+  std::size_t worst = 0;
+  for (std::size_t i = 0; i < want.size(); ++i) {
+    if (!std::isfinite(want[i]) || !std::isfinite(is[i])) {
+      if (IsSameNonFinite(is[i], want[i])) continue;
+      difference.complaint = fmt::format("element {} is {}, not {}", i, is[i], want[i]);
+      difference.max_error = INFINITY;
+      return difference;
+    }
+    const double error = std::abs(static_cast<double>(is[i]) - static_cast<double>(want[i]));
+    squared_errors += error * error;
+    if (error / scale <= difference.max_error) continue;
+    difference.max_error = error / scale;
+    worst = i;
+  }
+  difference.nmse =
+      squared_errors / (static_cast<double>(std::max<std::size_t>(finite, 1)) * scale * scale);
+  if (difference.max_error > result.tolerance.max_error) {
+    difference.complaint = fmt::format(
+        "element {} is {}, not {}: an error of {:.3g} of the scale {:.3g}, above {:.3g}", worst,
+        is[worst], want[worst], difference.max_error, scale, result.tolerance.max_error);
+  } else if (difference.nmse > result.tolerance.nmse) {
+    difference.complaint =
+        fmt::format("NMSE {:.3g} is above {:.3g}", difference.nmse, result.tolerance.nmse);
+  }
+  return difference;
+}
+
+Difference CompareAll(const Scenario& scenario, const Outputs& actual, const Outputs& truth) {
+  Difference all;
+  for (std::size_t i = 0; i < scenario.results().size(); ++i) {
+    const Result& result = scenario.results()[i];
+    const auto dtype = static_cast<DType>(scenario.tensors[result.tensor.index].dtype);
+    const Difference one = Compare(dtype, actual[i], truth[i], result);
+    all.max_error = std::max(all.max_error, one.max_error);
+    all.nmse = std::max(all.nmse, one.nmse);
+    if (all.complaint.empty() && !one.complaint.empty()) {
+      all.complaint = fmt::format("{}: {}", result.name, one.complaint);
+    }
+  }
+  return all;
+}
+
+}  // namespace switchyard::conformance

@@ -1,0 +1,144 @@
+// switchyard_conformance: whether a chip plugin keeps the promises of the chip interface, and
+// computes what the reference computes.
+#include <fmt/format.h>
+
+#include <charconv>
+#include <cstdio>
+#include <filesystem>
+#include <string_view>
+#include <vector>
+
+#include "conformance/report.h"
+#include "conformance/suite.h"
+
+namespace switchyard::conformance {
+namespace {
+
+constexpr std::string_view kUsage =
+    "usage: switchyard_conformance CHIP.so [--device N] [--option NAME=VALUE]... [--filter TEXT]\n"
+    "                              [--seed N] [--reference CHIP.so] [--list] [--verbose]\n"
+    "The reference plugin is looked for beside CHIP.so unless given.\n";
+
+struct Arguments {
+  std::filesystem::path plugin;
+  std::filesystem::path reference;
+  Options options;
+  std::string filter;
+  std::uint64_t seed = 1;
+  std::uint32_t device = 0;
+  bool is_list = false;
+  bool is_verbose = false;
+};
+
+template <typename Number>
+bool Parse(std::string_view text, Number& number) {
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
+  return error == std::errc{} && end == text.data() + text.size();
+}
+
+base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& given) {
+  using base::ErrorCode;
+  using base::Fail;
+  Arguments arguments;
+  for (std::size_t i = 0; i < given.size(); ++i) {
+    const std::string_view name = given[i];
+    if (name == "--list") {
+      arguments.is_list = true;
+      continue;
+    }
+    if (name == "--verbose") {
+      arguments.is_verbose = true;
+      continue;
+    }
+    if (!name.starts_with("--")) {
+      if (!arguments.plugin.empty()) {
+        return Fail(ErrorCode::kInvalidArgument, "two plugins: '{}' and '{}'",
+                    arguments.plugin.string(), name);
+      }
+      arguments.plugin = name;
+      continue;
+    }
+    if (++i == given.size()) return Fail(ErrorCode::kInvalidArgument, "{} wants a value", name);
+    const std::string_view value = given[i];
+    bool is_good = true;
+    if (name == "--device") {
+      is_good = Parse(value, arguments.device);
+    } else if (name == "--seed") {
+      is_good = Parse(value, arguments.seed);
+    } else if (name == "--filter") {
+      arguments.filter = value;
+    } else if (name == "--reference") {
+      arguments.reference = value;
+    } else if (name == "--option") {
+      const std::size_t equals = value.find('=');
+      is_good = equals != std::string_view::npos;
+      if (is_good) {
+        arguments.options.emplace_back(value.substr(0, equals), value.substr(equals + 1));
+      }
+    } else {
+      return Fail(ErrorCode::kInvalidArgument, "there is no {}", name);
+    }
+    if (!is_good) return Fail(ErrorCode::kInvalidArgument, "{} can't be '{}'", name, value);
+  }
+  if (arguments.plugin.empty() && !arguments.is_list) {
+    return Fail(ErrorCode::kInvalidArgument, "no plugin is named");
+  }
+  if (arguments.reference.empty()) {
+    arguments.reference = arguments.plugin.parent_path() / "switchyard_chip_reference.so";
+  }
+  return arguments;
+}
+
+base::Result<bool> RunSuite(const Arguments& arguments) {
+  const std::vector<Case> cases = AllCases();
+  if (arguments.is_list) {
+    for (const Case& one : cases) {
+      if (one.name.find(arguments.filter) != std::string::npos) fmt::print("{}\n", one.name);
+    }
+    return true;
+  }
+  SWITCHYARD_TRY(const sy_chip_api* const tested_api, LoadPlugin(arguments.plugin));
+  SWITCHYARD_TRY(const sy_chip_api* const truth_api, LoadPlugin(arguments.reference));
+  SWITCHYARD_TRY(const auto tested, Session::Open(tested_api, arguments.device, arguments.options));
+  SWITCHYARD_TRY(const auto truth, Session::Open(truth_api, 0, {}));
+  const sy_device_properties& properties = tested->properties();
+  fmt::print("{} device {}: {} ({}), architecture {}; seed {}\n", tested_api->name,
+             arguments.device, properties.name, properties.maker, properties.architecture,
+             arguments.seed);
+  if (tested->has(SY_DEVICE_COMPUTES_NOTHING)) {
+    fmt::print("the device computes nothing, so only the interface is checked\n");
+  }
+  const std::string filter = tested->has(SY_DEVICE_COMPUTES_NOTHING) && arguments.filter.empty()
+                                 ? "interface/"
+                                 : arguments.filter;
+  const std::vector<CaseResult> results = RunCases(cases, filter, *tested, *truth, arguments.seed);
+  if (arguments.is_verbose) {
+    for (const CaseResult& result : results) {
+      fmt::print("{:>6.3f} s  {:>7.2g} {:>7.2g}  {}\n", result.seconds, result.outcome.max_error,
+                 result.outcome.nmse, result.which->name);
+    }
+  }
+  fmt::print("{}", Report(results));
+  if (results.empty()) {
+    return base::Fail(base::ErrorCode::kNotFound, "no case's name contains '{}'", filter);
+  }
+  return Count(results).failed == 0;
+}
+
+}  // namespace
+}  // namespace switchyard::conformance
+
+int main(int argc, char** argv) {
+  using namespace switchyard::conformance;  // this file's own
+  const auto arguments = ParseArguments({argv + 1, argv + argc});
+  if (!arguments) {
+    fmt::print(stderr, "switchyard_conformance: {}\n{}", arguments.error().message, kUsage);
+    return 2;
+  }
+  const auto passed = RunSuite(*arguments);
+  if (!passed) {
+    fmt::print(stderr, "switchyard_conformance: {}\n", passed.error().message);
+    return 2;
+  }
+  return *passed ? 0 : 1;
+}

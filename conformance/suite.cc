@@ -1,0 +1,128 @@
+#include "conformance/suite.h"
+
+#include <algorithm>
+#include <chrono>
+
+namespace switchyard::conformance {
+namespace {
+
+// FNV-1a (Fowler, Noll, Vo): the same on every machine, unlike std::hash.
+std::uint64_t HashName(std::string_view name) {
+  std::uint64_t hash = 0xcbf29ce484222325U;
+  for (const char c : name) hash = (hash ^ static_cast<unsigned char>(c)) * 0x100000001b3U;
+  return hash;
+}
+
+double ShareOfTolerance(const Scenario& scenario, const Outputs& actual, const Outputs& truth) {
+  double share = 0;
+  for (std::size_t i = 0; i < scenario.results().size(); ++i) {
+    const Result& result = scenario.results()[i];
+    if (result.tolerance.is_exact()) continue;
+    const auto dtype = static_cast<DType>(scenario.tensors[result.tensor.index].dtype);
+    const Difference one = Compare(dtype, actual[i], truth[i], result);
+    share = std::max(
+        {share, one.max_error / result.tolerance.max_error, one.nmse / result.tolerance.nmse});
+  }
+  return share;
+}
+
+}  // namespace
+
+Outcome Pass() { return {}; }
+
+Outcome Failure(std::string reason) {
+  Outcome outcome;
+  outcome.verdict = Verdict::kFail;
+  outcome.reason = std::move(reason);
+  return outcome;
+}
+
+Outcome Skip(std::string reason) {
+  Outcome outcome;
+  outcome.verdict = Verdict::kSkip;
+  outcome.reason = std::move(reason);
+  return outcome;
+}
+
+Outcome OutcomeOf(const base::Error& error) {
+  return error.code == base::ErrorCode::kUnimplemented ? Skip(error.message)
+                                                       : Failure(error.message);
+}
+
+Outcome CompareWithTruth(Context& context, const Scenario& scenario) {
+  auto tested = Execution::Prepare(context.tested, scenario);
+  if (!tested) return OutcomeOf(tested.error());
+  auto truth = Execution::Prepare(context.truth, scenario);
+  if (!truth) return Failure("the reference: " + truth.error().message);
+  const base::Result<Outputs> expected = (*truth)->Run();
+  if (!expected) return Failure("the reference: " + expected.error().message);
+  const base::Result<Outputs> actual = (*tested)->Run();
+  if (!actual) return Failure(actual.error().message);
+  const Difference difference = CompareAll(scenario, *actual, *expected);
+  Outcome outcome = difference.is_within() ? Pass() : Failure(difference.complaint);
+  outcome.max_error = difference.max_error;
+  outcome.nmse = difference.nmse;
+  outcome.share_of_tolerance = ShareOfTolerance(scenario, *actual, *expected);
+  if (!difference.is_within()) return outcome;
+  const base::Result<Outputs> again = (*tested)->Run();
+  if (!again) return Failure("the second run: " + again.error().message);
+  if (*again != *actual) return Failure("the second run gave other bits than the first");
+  return outcome;
+}
+
+Outcome CompareEach(Context& context, int count,
+                    const std::function<void(Scenario&, int index)>& build) {
+  Outcome worst;
+  for (int i = 0; i < count; ++i) {
+    Scenario scenario(context.random);
+    build(scenario, i);
+    scenario.Seal();
+    Outcome one = CompareWithTruth(context, scenario);
+    if (one.verdict != Verdict::kPass) {
+      one.reason = fmt::format("step {}: {}", i, one.reason);
+      return one;
+    }
+    worst.max_error = std::max(worst.max_error, one.max_error);
+    worst.nmse = std::max(worst.nmse, one.nmse);
+    worst.share_of_tolerance = std::max(worst.share_of_tolerance, one.share_of_tolerance);
+  }
+  return worst;
+}
+
+Case ScenarioCase(std::string name, std::string row, std::string column,
+                  std::function<void(Scenario&)> build) {
+  return {std::move(name), std::move(row), std::move(column), [build](Context& context) {
+            Scenario scenario(context.random);
+            build(scenario);
+            if (scenario.tensors.empty()) scenario.Seal();
+            return CompareWithTruth(context, scenario);
+          }};
+}
+
+std::vector<Case> AllCases() {
+  std::vector<Case> cases;
+  AddInterfaceCases(cases);
+  AddRowCases(cases);
+  AddLinearCases(cases);
+  AddAttentionCases(cases);
+  AddSelectionCases(cases);
+  AddLayerCases(cases);
+  AddInvarianceCases(cases);
+  return cases;
+}
+
+std::vector<CaseResult> RunCases(const std::vector<Case>& cases, std::string_view filter,
+                                 Session& tested, Session& truth, std::uint64_t seed) {
+  std::vector<CaseResult> results;
+  for (const Case& one : cases) {
+    if (one.name.find(filter) == std::string::npos) continue;
+    Context context{tested, truth, Random(seed ^ HashName(one.name))};
+    const auto begin = std::chrono::steady_clock::now();
+    Outcome outcome = one.run(context);
+    const std::chrono::duration<double> took = std::chrono::steady_clock::now() - begin;
+    results.push_back({&one, std::move(outcome), took.count()});
+  }
+  return results;
+}
+
+}  // namespace switchyard::conformance

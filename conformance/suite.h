@@ -1,0 +1,82 @@
+// The suite: named cases, each of which drives the chip under test through the chip interface and
+// compares it with the reference or with what the interface promises.
+//
+// A case's name is a path: operation (or part of the interface), activation type, weight type or
+// trait, shape. Cases are independent: each draws its numbers from the seed and its own name.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "conformance/comparison.h"
+#include "conformance/scenario.h"
+#include "conformance/session.h"
+
+namespace switchyard::conformance {
+
+enum class Verdict { kPass, kFail, kSkip };
+
+struct Outcome {
+  Verdict verdict = Verdict::kPass;
+  std::string reason;  // of a failure or a skip
+  double max_error = 0;
+  double nmse = 0;
+  // How much of the tolerance the worst result took: 1 is at the edge.
+  double share_of_tolerance = 0;
+};
+
+Outcome Pass();
+Outcome Failure(std::string reason);
+Outcome Skip(std::string reason);
+// A status that is no success: kUnimplemented is a skip, anything else a failure.
+Outcome OutcomeOf(const base::Error& error);
+
+struct Context {
+  Session& tested;
+  Session& truth;
+  Random random;
+};
+
+struct Case {
+  std::string name;
+  // Row and column of the coverage table: "linear f32" and "q4_0".
+  std::string row;
+  std::string column;
+  std::function<Outcome(Context&)> run;
+};
+
+// Runs a sealed scenario on both: twice on the chip under test, which must give the same bits.
+Outcome CompareWithTruth(Context& context, const Scenario& scenario);
+// Builds scenarios one after the other and stops at the first that does not pass; errors are the
+// largest of all.
+Outcome CompareEach(Context& context, int count,
+                    const std::function<void(Scenario&, int index)>& build);
+
+// A case that compares one scenario, which `build` makes from an empty one and leaves unsealed or
+// sealed.
+Case ScenarioCase(std::string name, std::string row, std::string column,
+                  std::function<void(Scenario&)> build);
+
+void AddRowCases(std::vector<Case>& cases);         // norms, elementwise, gathers, embedding, rope
+void AddLinearCases(std::vector<Case>& cases);      // linear, grouped, batched
+void AddAttentionCases(std::vector<Case>& cases);   // kv_store, attention
+void AddSelectionCases(std::vector<Case>& cases);   // top_k, router_top_k, combine
+void AddLayerCases(std::vector<Case>& cases);       // chains of operations
+void AddInvarianceCases(std::vector<Case>& cases);  // batches, threads, poisoned rows
+void AddInterfaceCases(std::vector<Case>& cases);   // everything but operations
+
+std::vector<Case> AllCases();
+
+struct CaseResult {
+  const Case* which = nullptr;
+  Outcome outcome;
+  double seconds = 0;
+};
+
+// Each case whose name contains `filter`, in order.
+std::vector<CaseResult> RunCases(const std::vector<Case>& cases, std::string_view filter,
+                                 Session& tested, Session& truth, std::uint64_t seed);
+
+}  // namespace switchyard::conformance

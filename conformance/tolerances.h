@@ -1,0 +1,47 @@
+// The one table of what may differ from the truth, by operation and types, and why. Everything that
+// the suite compares takes its bound from here.
+//
+// Two errors are bounded. Both are relative to the scale of a result, which is its root mean square
+// over the whole tensor as the truth has it:
+//   max_error  the largest difference of one element, over the scale
+//   nmse       the mean of squared differences, over the square of the scale
+// The first finds single wrong elements, the second an arithmetic that is too coarse.
+#pragma once
+
+#include <string_view>
+
+#include "switchyard/chip.h"
+#include "tensor/dtype.h"
+
+namespace switchyard::conformance {
+
+struct Tolerance {
+  double max_error = 0;
+  double nmse = 0;
+
+  bool is_exact() const { return max_error == 0; }
+  // Errors of independent steps, one after the other.
+  Tolerance operator+(Tolerance other) const {
+    return {max_error + other.max_error, nmse + other.nmse};
+  }
+  Tolerance operator*(double steps) const { return {max_error * steps, nmse * steps}; }
+};
+
+// Bit for bit.
+inline constexpr Tolerance kExact{};
+
+// Of one operation whose activations have type `activation` and whose weight or KV pages have type
+// `stored` (F32 where it has neither).
+Tolerance ToleranceOf(sy_op_kind kind, tensor::DType activation,
+                      tensor::DType stored = tensor::DType::kF32);
+
+// RoPE at positions of 2^17, where the angle itself has few bits left in f32.
+Tolerance FarRopeTolerance(tensor::DType activation);
+
+// A whole transformer layer, measured on the residual stream.
+Tolerance LayerTolerance(tensor::DType activation, tensor::DType weight);
+
+// Why the bound is what it is, for reports.
+std::string_view ReasonFor(sy_op_kind kind, tensor::DType stored = tensor::DType::kF32);
+
+}  // namespace switchyard::conformance
