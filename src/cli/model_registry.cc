@@ -160,8 +160,8 @@ Result<ModelRegistry> ModelRegistry::Parse(std::string_view toml_text, std::stri
     placed.push_back({table->source().begin, std::move(model)});
   }
   // The parser sorts by name; people read the file's own order.
-  std::stable_sort(placed.begin(), placed.end(),
-                   [](const Placed& a, const Placed& b) { return a.position < b.position; });
+  std::sort(placed.begin(), placed.end(),
+            [](const Placed& a, const Placed& b) { return a.position < b.position; });
   ModelRegistry registry;
   for (Placed& entry : placed) registry.models_.push_back(std::move(entry.model));
   return registry;
