@@ -26,12 +26,13 @@ Difference CompareBits(tensor::DType dtype, std::span<const std::byte> actual,
       std::int32_t want = 0;
       std::memcpy(&is, actual.data() + at, std::min(width, sizeof is));
       std::memcpy(&want, truth.data() + at, std::min(width, sizeof want));
-      return {INFINITY, INFINITY, fmt::format("element {} is {}, not {}", at / width, is, want)};
+      return {INFINITY, INFINITY, INFINITY,
+              fmt::format("element {} is {}, not {}", at / width, is, want)};
     }
     const float is = Decode(dtype, actual.subspan(at, width))[0];
     const float want = Decode(dtype, truth.subspan(at, width))[0];
     if (std::isnan(is) && std::isnan(want)) continue;  // any NaN will do
-    return {INFINITY, INFINITY,
+    return {INFINITY, INFINITY, INFINITY,
             fmt::format("element {} is {}, not {} exactly", at / width, is, want)};
   }
   return {};
@@ -56,6 +57,7 @@ Difference Compare(tensor::DType dtype, std::span<const std::byte> actual,
   const double scale = std::max({rms, static_cast<double>(result.expected_rms), 0x1p-14});
   Difference difference;
   double squared_errors = 0;
+  double worst_share = 0;
   std::size_t worst = 0;
   for (std::size_t i = 0; i < want.size(); ++i) {
     if (!std::isfinite(want[i]) || !std::isfinite(is[i])) {
@@ -66,19 +68,24 @@ Difference Compare(tensor::DType dtype, std::span<const std::byte> actual,
     }
     const double error = std::abs(static_cast<double>(is[i]) - static_cast<double>(want[i]));
     squared_errors += error * error;
-    if (error / scale <= difference.max_error) continue;
-    difference.max_error = error / scale;
+    difference.max_error = std::max(difference.max_error, error / scale);
+    const double allowed = result.tolerance.max_error * scale +
+                           LastPlace(dtype) * std::abs(static_cast<double>(want[i]));
+    if (error <= worst_share * allowed) continue;
+    worst_share = error / allowed;
     worst = i;
   }
-  difference.nmse =
-      squared_errors / (static_cast<double>(std::max<std::size_t>(finite, 1)) * scale * scale);
-  if (difference.max_error > result.tolerance.max_error) {
-    difference.complaint = fmt::format(
-        "element {} is {}, not {}: an error of {:.3g} of the scale {:.3g}, above {:.3g}", worst,
-        is[worst], want[worst], difference.max_error, scale, result.tolerance.max_error);
-  } else if (difference.nmse > result.tolerance.nmse) {
+  const std::size_t count = std::max<std::size_t>(finite, 1);
+  difference.nmse = squared_errors / (static_cast<double>(count) * scale * scale);
+  const double nmse_bound = NmseBound(result.tolerance, count);
+  difference.share = std::max(worst_share, difference.nmse / nmse_bound);
+  if (worst_share > 1) {
     difference.complaint =
-        fmt::format("NMSE {:.3g} is above {:.3g}", difference.nmse, result.tolerance.nmse);
+        fmt::format("element {} is {}, not {}: {:.3g} times what may differ at a scale of {:.3g}",
+                    worst, is[worst], want[worst], worst_share, scale);
+  } else if (difference.nmse > nmse_bound) {
+    difference.complaint = fmt::format("NMSE {:.3g} of {} elements is above {:.3g}",
+                                       difference.nmse, count, nmse_bound);
   }
   return difference;
 }
@@ -91,6 +98,7 @@ Difference CompareAll(const Scenario& scenario, const Outputs& actual, const Out
     const Difference one = Compare(dtype, actual[i], truth[i], result);
     all.max_error = std::max(all.max_error, one.max_error);
     all.nmse = std::max(all.nmse, one.nmse);
+    all.share = std::max(all.share, one.share);
     if (all.complaint.empty() && !one.complaint.empty()) {
       all.complaint = fmt::format("{}: {}", result.name, one.complaint);
     }

@@ -13,6 +13,8 @@ namespace switchyard::conformance {
 struct Difference {
   double max_error = 0;  // over the scale
   double nmse = 0;
+  // How much of the tolerance is taken: 1 is at the edge.
+  double share = 0;
   std::string complaint;  // empty if within the tolerance
 
   bool is_within() const { return complaint.empty(); }

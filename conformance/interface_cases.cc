@@ -362,21 +362,6 @@ Outcome RefusesBadRuns(Context& context) {
   return outputs ? Pass() : Failure("after refused runs: " + outputs.error().message);
 }
 
-// Many programs over one weight, which outlives them all.
-Outcome SharesWeights(Context& context) {
-  for (int i = 0; i < 20; ++i) {
-    Scenario s(context.random);
-    const Tensor w = s.Matrix(DType::kQ8_0, {64, 64}, SY_WEIGHT_LINEAR | SY_WEIGHT_EMBEDDING);
-    Tensor x = s.list.Embedding(w, s.Integers({2}, Counting(2)), 1, DType::kF32);
-    for (int layer = 0; layer < 3; ++layer) x = s.list.Linear(x, w);
-    s.Compare(x, "y", ToleranceOf(SY_OP_LINEAR, DType::kF32, DType::kQ8_0) * 3);
-    s.Seal();
-    Outcome outcome = CompareWithTruth(context, s);
-    if (outcome.verdict != Verdict::kPass) return outcome;
-  }
-  return Pass();
-}
-
 Outcome MeasuresItself(Context& context) {
   Session& session = context.tested;
   if (session.api().measure_ceiling == nullptr) return Skip("the chip has no measure_ceiling");
@@ -415,7 +400,6 @@ void AddInterfaceCases(std::vector<Case>& cases) {
         [dtype](Context& context) { return DescribesWeights(context, dtype); });
   }
   add("weights", "refuses bad weights", RefusesBadWeights);
-  add("weights", "shares weights", SharesWeights);
   add("programs", "refuses unknown operations", RefusesUnknownOperations);
   add("programs", "refuses bad runs", RefusesBadRuns);
   add("ceilings", "measures itself", MeasuresItself);

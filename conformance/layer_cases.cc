@@ -202,11 +202,7 @@ Outcome CompareGroupings(Context& context, const Scenario& scenario) {
   if (!fused) return Failure(fused.error().message);
   const base::Result<Outputs> single = (*apart)->Run();
   if (!single) return Failure("one by one: " + single.error().message);
-  const Difference difference = CompareAll(scenario, *fused, *single);
-  Outcome outcome = difference.is_within() ? Pass() : Failure(difference.complaint);
-  outcome.max_error = difference.max_error;
-  outcome.nmse = difference.nmse;
-  return outcome;
+  return OutcomeOf(CompareAll(scenario, *fused, *single));
 }
 
 void AddModels(std::vector<Case>& cases, DType act, DType weight) {
@@ -280,6 +276,14 @@ void AddLayerCases(std::vector<Case>& cases) {
       AddModels(cases, act, weight);
     }
   }
+  // One weight as the table and as the matrix of several products.
+  cases.push_back(
+      ScenarioCase("layers/f32/q8_0/shared_weight", "layers f32", "q8_0", [](Scenario& s) {
+        const Tensor w = s.Matrix(DType::kQ8_0, {64, 64}, SY_WEIGHT_LINEAR | SY_WEIGHT_EMBEDDING);
+        Tensor x = s.list.Embedding(w, s.Integers({2}, Counting(2)), 1, DType::kF32);
+        for (int step = 0; step < 3; ++step) x = s.list.Linear(x, w);
+        s.Compare(x, "y", ToleranceOf(SY_OP_LINEAR, DType::kF32, DType::kQ8_0) * 3);
+      }));
   for (const DType act : kActivationTypes) {
     for (const DType weight : {DType::kF32, DType::kBF16, DType::kQ8_0}) {
       cases.push_back({"layers/" + Text(act) + "/" + Text(weight) + "/random_chains",

@@ -17,7 +17,12 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: switchyard_conformance CHIP.so [--device N] [--option NAME=VALUE]... [--filter TEXT]\n"
     "                              [--seed N] [--reference CHIP.so] [--list] [--verbose]\n"
-    "The reference plugin is looked for beside CHIP.so unless given.\n";
+    "                              [--skip-if-refused]\n"
+    "The reference plugin is looked for beside CHIP.so unless given. Exit status: 0 passed, 1 "
+    "failed,\n"
+    "2 could not run, 77 the device refused its options and --skip-if-refused was given.\n";
+
+constexpr int kSkipped = 77;  // as automake and ctest understand it
 
 struct Arguments {
   std::filesystem::path plugin;
@@ -28,6 +33,7 @@ struct Arguments {
   std::uint32_t device = 0;
   bool is_list = false;
   bool is_verbose = false;
+  bool skips_if_refused = false;
 };
 
 template <typename Number>
@@ -44,6 +50,10 @@ base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& give
     const std::string_view name = given[i];
     if (name == "--list") {
       arguments.is_list = true;
+      continue;
+    }
+    if (name == "--skip-if-refused") {
+      arguments.skips_if_refused = true;
       continue;
     }
     if (name == "--verbose") {
@@ -89,29 +99,35 @@ base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& give
   return arguments;
 }
 
-base::Result<bool> RunSuite(const Arguments& arguments) {
+// The exit status.
+base::Result<int> RunSuite(const Arguments& arguments) {
   const std::vector<Case> cases = AllCases();
   if (arguments.is_list) {
     for (const Case& one : cases) {
       if (one.name.find(arguments.filter) != std::string::npos) fmt::print("{}\n", one.name);
     }
-    return true;
+    return 0;
   }
   SWITCHYARD_TRY(const sy_chip_api* const tested_api, LoadPlugin(arguments.plugin));
   SWITCHYARD_TRY(const sy_chip_api* const truth_api, LoadPlugin(arguments.reference));
-  SWITCHYARD_TRY(const auto tested, Session::Open(tested_api, arguments.device, arguments.options));
+  const auto tested = Session::Open(tested_api, arguments.device, arguments.options);
+  if (!tested && arguments.skips_if_refused) {
+    fmt::print("skipped: {}\n", tested.error().message);
+    return kSkipped;
+  }
+  if (!tested) return std::unexpected(tested.error());
   SWITCHYARD_TRY(const auto truth, Session::Open(truth_api, 0, {}));
-  const sy_device_properties& properties = tested->properties();
+  const sy_device_properties& properties = (*tested)->properties();
   fmt::print("{} device {}: {} ({}), architecture {}; seed {}\n", tested_api->name,
              arguments.device, properties.name, properties.maker, properties.architecture,
              arguments.seed);
-  if (tested->has(SY_DEVICE_COMPUTES_NOTHING)) {
+  if ((*tested)->has(SY_DEVICE_COMPUTES_NOTHING)) {
     fmt::print("the device computes nothing, so only the interface is checked\n");
   }
-  const std::string filter = tested->has(SY_DEVICE_COMPUTES_NOTHING) && arguments.filter.empty()
+  const std::string filter = (*tested)->has(SY_DEVICE_COMPUTES_NOTHING) && arguments.filter.empty()
                                  ? "interface/"
                                  : arguments.filter;
-  const std::vector<CaseResult> results = RunCases(cases, filter, *tested, *truth, arguments.seed);
+  const std::vector<CaseResult> results = RunCases(cases, filter, **tested, *truth, arguments.seed);
   if (arguments.is_verbose) {
     for (const CaseResult& result : results) {
       fmt::print("{:>6.3f} s  {:>7.2g} {:>7.2g}  {}\n", result.seconds, result.outcome.max_error,
@@ -122,7 +138,7 @@ base::Result<bool> RunSuite(const Arguments& arguments) {
   if (results.empty()) {
     return base::Fail(base::ErrorCode::kNotFound, "no case's name contains '{}'", filter);
   }
-  return Count(results).failed == 0;
+  return Count(results).failed == 0 ? 0 : 1;
 }
 
 }  // namespace
@@ -135,10 +151,10 @@ int main(int argc, char** argv) {
     fmt::print(stderr, "switchyard_conformance: {}\n{}", arguments.error().message, kUsage);
     return 2;
   }
-  const auto passed = RunSuite(*arguments);
-  if (!passed) {
-    fmt::print(stderr, "switchyard_conformance: {}\n", passed.error().message);
+  const auto status = RunSuite(*arguments);
+  if (!status) {
+    fmt::print(stderr, "switchyard_conformance: {}\n", status.error().message);
     return 2;
   }
-  return *passed ? 0 : 1;
+  return *status;
 }

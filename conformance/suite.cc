@@ -13,19 +13,6 @@ std::uint64_t HashName(std::string_view name) {
   return hash;
 }
 
-double ShareOfTolerance(const Scenario& scenario, const Outputs& actual, const Outputs& truth) {
-  double share = 0;
-  for (std::size_t i = 0; i < scenario.results().size(); ++i) {
-    const Result& result = scenario.results()[i];
-    if (result.tolerance.is_exact()) continue;
-    const auto dtype = static_cast<DType>(scenario.tensors[result.tensor.index].dtype);
-    const Difference one = Compare(dtype, actual[i], truth[i], result);
-    share = std::max(
-        {share, one.max_error / result.tolerance.max_error, one.nmse / result.tolerance.nmse});
-  }
-  return share;
-}
-
 }  // namespace
 
 Outcome Pass() { return {}; }
@@ -49,6 +36,14 @@ Outcome OutcomeOf(const base::Error& error) {
                                                        : Failure(error.message);
 }
 
+Outcome OutcomeOf(const Difference& difference) {
+  Outcome outcome = difference.is_within() ? Pass() : Failure(difference.complaint);
+  outcome.max_error = difference.max_error;
+  outcome.nmse = difference.nmse;
+  outcome.share_of_tolerance = difference.share;
+  return outcome;
+}
+
 Outcome CompareWithTruth(Context& context, const Scenario& scenario) {
   auto tested = Execution::Prepare(context.tested, scenario);
   if (!tested) return OutcomeOf(tested.error());
@@ -59,10 +54,7 @@ Outcome CompareWithTruth(Context& context, const Scenario& scenario) {
   const base::Result<Outputs> actual = (*tested)->Run();
   if (!actual) return Failure(actual.error().message);
   const Difference difference = CompareAll(scenario, *actual, *expected);
-  Outcome outcome = difference.is_within() ? Pass() : Failure(difference.complaint);
-  outcome.max_error = difference.max_error;
-  outcome.nmse = difference.nmse;
-  outcome.share_of_tolerance = ShareOfTolerance(scenario, *actual, *expected);
+  Outcome outcome = OutcomeOf(difference);
   if (!difference.is_within()) return outcome;
   const base::Result<Outputs> again = (*tested)->Run();
   if (!again) return Failure("the second run: " + again.error().message);
@@ -78,7 +70,8 @@ Outcome CompareEach(Context& context, int count,
     build(scenario, i);
     scenario.Seal();
     Outcome one = CompareWithTruth(context, scenario);
-    if (one.verdict != Verdict::kPass) {
+    if (one.verdict == Verdict::kSkip) return one;
+    if (one.verdict == Verdict::kFail) {
       one.reason = fmt::format("step {}: {}", i, one.reason);
       return one;
     }

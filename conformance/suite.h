@@ -32,6 +32,7 @@ Outcome Failure(std::string reason);
 Outcome Skip(std::string reason);
 // A status that is no success: kUnimplemented is a skip, anything else a failure.
 Outcome OutcomeOf(const base::Error& error);
+Outcome OutcomeOf(const Difference& difference);
 
 struct Context {
   Session& tested;

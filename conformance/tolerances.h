@@ -3,11 +3,15 @@
 //
 // Two errors are bounded. Both are relative to the scale of a result, which is its root mean square
 // over the whole tensor as the truth has it:
-//   max_error  the largest difference of one element, over the scale
-//   nmse       the mean of squared differences, over the square of the scale
+//   max_error  the largest difference of one element, over the scale; each element may differ by
+//   one
+//              unit in the last place of its own type besides, as truth and result are both rounded
+//   nmse       the mean of squared differences, over the square of the scale; of n elements, up to
+//              1 + 5 sqrt(2 / n) times the bound, as a mean of few squares is spread widely
 // The first finds single wrong elements, the second an arithmetic that is too coarse.
 #pragma once
 
+#include <cstddef>
 #include <string_view>
 
 #include "switchyard/chip.h"
@@ -26,6 +30,12 @@ struct Tolerance {
   }
   Tolerance operator*(double steps) const { return {max_error * steps, nmse * steps}; }
 };
+
+// A unit in the last place, relative to the value: the most that it can be within a power of two.
+double LastPlace(tensor::DType dtype);
+
+// The bound on the NMSE of `count` elements.
+double NmseBound(Tolerance tolerance, std::size_t count);
 
 // Bit for bit.
 inline constexpr Tolerance kExact{};
