@@ -5,6 +5,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "tensor/dtype.h"
+
 namespace switchyard::cli {
 namespace {
 

@@ -8,8 +8,13 @@
 #include "cli/run_command.h"
 
 int main(int argc, char** argv) {
-  const auto environment = switchyard::cli::Environment::OfThisProcess();
-  switchyard::cli::CommandLine line;
-  switchyard::cli::AddPullCommand(line, environment);
+  using namespace switchyard::cli;
+  const auto environment = Environment::OfThisProcess();
+  CommandLine line;
+  AddRunCommand(line, environment);
+  AddPullCommand(line, environment);
+  AddChipsCommand(line, environment);
+  AddInspectCommand(line, environment);
+  AddBenchCommand(line, environment);
   return line.Run(argc, argv);
 }

@@ -36,6 +36,8 @@ struct Options {
   std::optional<float> temperature;
   std::optional<float> top_p;
   std::optional<std::int32_t> top_k;
+  std::optional<float> min_p;
+  std::optional<float> repetition_penalty;
   std::optional<std::uint64_t> seed;
   engine::SamplingParameters sampling;
   std::vector<std::string> stops;
@@ -79,9 +81,13 @@ base::Result<std::pair<model::TokenId, float>> ParseLogitBias(const std::string&
 base::Result<engine::SamplingParameters> ChooseSampling(const Options& options,
                                                         const model::GenerationDefaults& defaults) {
   engine::SamplingParameters sampling = options.sampling;
-  sampling.temperature = options.temperature.value_or(defaults.temperature.value_or(0.8F));
+  const float usual = defaults.sample == false ? 0.0F : defaults.temperature.value_or(0.8F);
+  sampling.temperature = options.temperature.value_or(usual);
   sampling.top_p = options.top_p.value_or(defaults.top_p.value_or(0.95F));
   sampling.top_k = options.top_k.value_or(defaults.top_k.value_or(40));
+  sampling.min_p = options.min_p.value_or(defaults.min_p.value_or(0.0F));
+  sampling.repetition_penalty =
+      options.repetition_penalty.value_or(defaults.repetition_penalty.value_or(1.0F));
   sampling.seed = options.seed ? *options.seed : std::random_device{}();
   for (const std::string& text : options.logit_bias) {
     SWITCHYARD_TRY(const auto bias, ParseLogitBias(text));
@@ -152,7 +158,7 @@ class Conversation {
     request.max_tokens = options_.max_tokens;
     request.stops = options_.stops;
     request.stop_tokens = options_.stop_tokens;
-    request.ignore_end = options_.ignore_end;
+    if (!options_.ignore_end) request.end_tokens = session_.model().end_tokens();
     messages_.push_back({{"role", "user"}, {"content", text}});
     SWITCHYARD_TRY(request.prompt, PromptTokens(text));
 
@@ -253,9 +259,10 @@ void AddRunCommand(CommandLine& line, const Environment& environment) {
   command.add_option("--temperature", o->temperature, "0 is greedy; the model's own, else 0.8");
   command.add_option("--top-k", o->top_k, "0 is off; the model's own, else 40");
   command.add_option("--top-p", o->top_p, "1 is off; the model's own, else 0.95");
-  command.add_option("--min-p", o->sampling.min_p, "0 is off");
+  command.add_option("--min-p", o->min_p, "0 is off; the model's own, else 0");
   command.add_option("--typical", o->sampling.typical_p, "1 is off");
-  command.add_option("--repetition-penalty", o->sampling.repetition_penalty, "1 is off");
+  command.add_option("--repetition-penalty", o->repetition_penalty,
+                     "1 is off; the model's own, else 1");
   command.add_option("--presence-penalty", o->sampling.presence_penalty, "0 is off");
   command.add_option("--frequency-penalty", o->sampling.frequency_penalty, "0 is off");
   command.add_option("--logit-bias", o->logit_bias, "TOKEN=BIAS, may be repeated");

@@ -66,7 +66,7 @@ base::Result<Generation> Generate(Runner& runner, const model::Tokenizer& tokeni
     SWITCHYARD_TRY(const TokenId token,
                    Sample(scores, request.sampling, request.prompt, result.tokens));
     result.tokens.push_back(token);
-    if (!request.ignore_end && Contains(tokenizer.end_tokens(), token)) {
+    if (Contains(request.end_tokens, token)) {
       result.finish = FinishReason::kEnd;
       break;
     }

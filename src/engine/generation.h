@@ -19,8 +19,8 @@ struct GenerationRequest {
   SamplingParameters sampling;
   std::int64_t max_tokens = -1;      // -1: up to the context's end
   std::vector<std::string> stops;    // never part of the text
-  std::vector<TokenId> stop_tokens;  // beside the model's own end tokens
-  bool ignore_end = false;           // go on past the model's end tokens
+  std::vector<TokenId> end_tokens;   // the model's own; none: go on past them
+  std::vector<TokenId> stop_tokens;  // the caller's
 };
 
 enum class FinishReason { kEnd, kStop, kLength, kCancelled };

@@ -72,7 +72,7 @@ base::Result<model::Forward> Runner::Build(const Shape& shape) {
                               .pages = pages_each * options_.sequences,
                               .page_size = options_.page_size,
                               .pages_per_sequence = pages_each},
-                             {.kv = options_.kv_dtype});
+                             {.kv_dtype = options_.kv_dtype});
 }
 
 base::Result<Runner::Planned*> Runner::Plan(const Shape& shape) {

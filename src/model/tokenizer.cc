@@ -22,8 +22,8 @@ TokenStream::TokenStream(const Tokenizer& tokenizer, bool skip_special, bool at_
 
 std::string TokenStream::Push(TokenId id) {
   pending_.append(tokenizer_->TokenBytes(id, skip_special_, at_start_));
-  const bool is_skipped = id < 0 || id >= tokenizer_->vocabulary_size() ||
-                          (skip_special_ && tokenizer_->IsSpecial(id));
+  const bool is_skipped =
+      id < 0 || id >= tokenizer_->vocabulary_size() || (skip_special_ && tokenizer_->IsSpecial(id));
   if (!is_skipped) at_start_ = false;
   std::string rest = pending_.substr(tokenization::CompleteUtf8Length(pending_));
   pending_.resize(pending_.size() - rest.size());

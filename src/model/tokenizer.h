@@ -23,8 +23,8 @@ class Tokenizer {
   static base::Result<std::unique_ptr<Tokenizer>> FromGguf(const GgufFile& file);
   // The texts of tokenizer.json and tokenizer_config.json, as Hugging Face writes them; the latter,
   // which adds BOS and EOS, may be empty.
-  static base::Result<std::unique_ptr<Tokenizer>> FromHuggingFace(std::string_view tokenizer_json,
-                                                                  std::string_view tokenizer_config);
+  static base::Result<std::unique_ptr<Tokenizer>> FromHuggingFace(
+      std::string_view tokenizer_json, std::string_view tokenizer_config);
   virtual ~Tokenizer() = default;
 
   struct EncodeOptions {

@@ -29,7 +29,8 @@ class LayersCheck(unittest.TestCase):
             '#include "engine/internal/y.h"\n#include "switchyard/chip.h"\n',
             "src/cli/main.cc": '#include "engine/a.h"\n#include "tensor/t.h"\n',
             "src/base/a_test.cc": '#include "tests/support/files.h"\n#include <gtest/gtest.h>\n',
-            "chips/fast/a.cc": '#include <switchyard/chip.h>\n#include "kernel.h"\n#include "../shared/s.h"\n',
+            "chips/fast/a.cc": '#include <switchyard/chip.h>\n#include "kernel.h"\n#include "../host_memory/m.h"\n',
+            "chips/fast/fast_test.cc": '#include "ops/reference/linear.h"\n',
         }
         self.assertEqual(problems(layers_check, files), [])
 
@@ -76,7 +77,7 @@ class NamesCheck(unittest.TestCase):
         self.assertEqual(len(problems(names_check, {"src/base/ascend_queue.h": ""})), 1)
 
     def test_ordinary_words_pass(self):
-        text = "// intelligent, descending, an SSE stream, 0x86, intelligence, armed, the head\n"
+        text = "// intelligent, descending, an SSE stream, 0x86, intelligence, armed, the head, \"\\x86\"\n"
         self.assertEqual(problems(names_check, {"src/base/a.cc": text}), [])
 
     def test_empty_words_fail(self):

@@ -27,7 +27,7 @@ CHIP_WORDS = {
     "avx", "amx", "vnni", "neon", "sve", "aarch", "riscv", "altivec", "immintrin",
 }  # fmt: skip
 CHIP_PHRASE = re.compile(
-    r"moore[ -]?threads|\bt-head\b|(?<![0-9a-z])x86|(?<![0-9a-z])arm64|(?<![0-9a-z])s?sse[234]", re.IGNORECASE
+    r"moore[ -]?threads|\bt-head\b|(?<![0-9a-z\\])x86|(?<![0-9a-z])arm64|(?<![0-9a-z])s?sse[234]", re.IGNORECASE
 )
 
 EMPTY_WORDS = {

@@ -1,5 +1,5 @@
-// Tokens that are found in a text as they stand, before anything else is done to it: "<|im_start|>".
-// Where several begin at one place, the longest wins. Immutable once filled.
+// Tokens that are found in a text as they stand, before anything else is done to it:
+// "<|im_start|>". Where several begin at one place, the longest wins. Immutable once filled.
 #pragma once
 
 #include <cstddef>

@@ -68,7 +68,8 @@ base::Result<std::unique_ptr<Bpe>> Bpe::Create(const Vocabulary& vocabulary,
 
 std::optional<TokenId> Bpe::FindCharacter(std::string_view character) const {
   const auto lead = static_cast<unsigned char>(character.front());
-  const bool is_low = (character.size() == 1 && lead < 0x80) || (character.size() == 2 && lead < 0xC8);
+  const bool is_low =
+      (character.size() == 1 && lead < 0x80) || (character.size() == 2 && lead < 0xC8);
   if (!is_low) return vocabulary_.Find(character);
   std::size_t position = 0;
   const TokenId token = low_characters_[NextPoint(character, &position)];
@@ -138,8 +139,8 @@ void Bpe::MergeFew(std::vector<TokenId>* ids, std::size_t first) const {
   };
   for (std::size_t i = 0; i + 1 < count; ++i) look(i);
   while (count > 1) {
-    const auto best = std::ranges::min_element(pairs.begin(), pairs.begin() + (count - 1), {},
-                                               &Merged::rank);
+    const auto best =
+        std::ranges::min_element(pairs.begin(), pairs.begin() + (count - 1), {}, &Merged::rank);
     if (best->rank == kNoRank) break;
     const auto at = static_cast<std::size_t>(best - pairs.begin());
     symbols[at] = best->token;

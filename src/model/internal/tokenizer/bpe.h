@@ -18,10 +18,10 @@
 namespace switchyard::model::tokenization {
 
 struct BpeOptions {
-  std::optional<TokenId> unknown = {};         // without one, unknown characters vanish
-  bool fuse_unknown = false;              // neighbouring unknown characters become one token
-  bool byte_fallback = false;             // unknown characters become <0x..> tokens, if those exist
-  bool ignore_merges = false;             // a piece that is a token isn't built from merges
+  std::optional<TokenId> unknown = {};  // without one, unknown characters vanish
+  bool fuse_unknown = false;            // neighbouring unknown characters become one token
+  bool byte_fallback = false;           // unknown characters become <0x..> tokens, if those exist
+  bool ignore_merges = false;           // a piece that is a token isn't built from merges
   std::string continuing_subword_prefix = {};  // before every character but a piece's first
   std::string end_of_word_suffix = {};         // after a piece's last character
 };
@@ -53,7 +53,7 @@ class Bpe : public TokenModel {
   const Vocabulary& vocabulary_;
   BpeOptions options_;
   ByteFallback bytes_;
-  FlatMap<Merged> merges_;                   // by the ids of left and right
+  FlatMap<Merged> merges_;                     // by the ids of left and right
   std::array<TokenId, 0x200> low_characters_;  // the tokens of U+0000 to U+01FF; -1: none
 };
 

@@ -18,17 +18,18 @@ using Strings = std::span<const std::string_view>;
 #define SWITCHYARD_UPPER "[\\p{Lu}\\p{Lt}\\p{Lm}\\p{Lo}\\p{M}]"
 #define SWITCHYARD_LOWER "[\\p{Ll}\\p{Lm}\\p{Lo}\\p{M}]"
 // Words that end where lower case is followed by upper case, as in "camelCase".
-#define SWITCHYARD_CASED_WORD(ending)                                                     \
-  "[^\\r\\n\\p{L}\\p{N}]?" SWITCHYARD_UPPER "*" SWITCHYARD_LOWER "+" ending               \
+#define SWITCHYARD_CASED_WORD(ending)                                       \
+  "[^\\r\\n\\p{L}\\p{N}]?" SWITCHYARD_UPPER "*" SWITCHYARD_LOWER "+" ending \
   "|[^\\r\\n\\p{L}\\p{N}]?" SWITCHYARD_UPPER "+" SWITCHYARD_LOWER "*" ending
 #define SWITCHYARD_CASED_SYMBOLS " ?[^\\s\\p{L}\\p{N}]+[\\r\\n/]*"
-#define SWITCHYARD_MARKED_WORDS                                                             \
-  "[!\"#$%&'()*+,\\-./:;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+" \
+#define SWITCHYARD_MARKED_WORDS                                                    \
+  "[!\"#$%&'()*+,\\-./"                                                            \
+  ":;<=>?@\\[\\\\\\]^_`{|}~][A-Za-z]+|[^\\r\\n\\p{L}\\p{P}\\p{S}]?[\\p{L}\\p{M}]+" \
   "| ?[\\p{P}\\p{S}]+[\\r\\n]*|" SWITCHYARD_SPACES
 #define SWITCHYARD_NOT_HAN "(?:(?!\\p{Han})"
 
-constexpr std::array<std::string_view, 4> kDefault = {"[\\p{P}$+<=>^~|]+", kGpt2Pattern,
-                                                      "\\p{N}+", "[0-9][0-9][0-9]"};
+constexpr std::array<std::string_view, 4> kDefault = {"[\\p{P}$+<=>^~|]+", kGpt2Pattern, "\\p{N}+",
+                                                      "[0-9][0-9][0-9]"};
 constexpr std::array<std::string_view, 1> kGpt2 = {kGpt2Pattern};
 constexpr std::array<std::string_view, 2> kDigitsGpt2 = {"\\p{N}", kGpt2Pattern};
 constexpr std::array<std::string_view, 1> kLlama3 = {
@@ -49,9 +50,8 @@ constexpr std::array<std::string_view, 1> kQwen35 = {
 constexpr std::array<std::string_view, 2> kMiniCpm5 = {
     "\\p{N}{1,3}", SWITCHYARD_CONTRACTIONS "|" SWITCHYARD_WORD "|\\p{N}+|" SWITCHYARD_SYMBOLS
                                            "|" SWITCHYARD_SPACES};
-constexpr std::array<std::string_view, 1> kGpt4o = {
-    SWITCHYARD_CASED_WORD(SWITCHYARD_CONTRACTIONS "?") "|\\p{N}{1,3}|" SWITCHYARD_CASED_SYMBOLS
-                                                       "|" SWITCHYARD_SPACES};
+constexpr std::array<std::string_view, 1> kGpt4o = {SWITCHYARD_CASED_WORD(
+    SWITCHYARD_CONTRACTIONS "?") "|\\p{N}{1,3}|" SWITCHYARD_CASED_SYMBOLS "|" SWITCHYARD_SPACES};
 constexpr std::array<std::string_view, 2> kTinyAya = {"\\d{1,3}(?=(?:\\d{3})*\\b)", kGpt4o[0]};
 constexpr std::array<std::string_view, 1> kTekken = {
     SWITCHYARD_CASED_WORD("") "|\\p{N}|" SWITCHYARD_CASED_SYMBOLS "|" SWITCHYARD_SPACES};
@@ -64,10 +64,12 @@ constexpr std::array<std::string_view, 2> kYoutu = {
                                                        "|" SWITCHYARD_SPACES};
 constexpr std::array<std::string_view, 1> kKimi = {
     "\\p{Han}+"
-    "|[^\\r\\n\\p{L}\\p{N}]?" SWITCHYARD_NOT_HAN SWITCHYARD_UPPER ")*" SWITCHYARD_NOT_HAN
-        SWITCHYARD_LOWER ")+" SWITCHYARD_CONTRACTIONS "?"
-    "|[^\\r\\n\\p{L}\\p{N}]?" SWITCHYARD_NOT_HAN SWITCHYARD_UPPER ")+" SWITCHYARD_NOT_HAN
-        SWITCHYARD_LOWER ")*" SWITCHYARD_CONTRACTIONS "?"
+    "|[^\\r\\n\\p{L}\\p{N}]?" SWITCHYARD_NOT_HAN SWITCHYARD_UPPER
+    ")*" SWITCHYARD_NOT_HAN SWITCHYARD_LOWER ")+" SWITCHYARD_CONTRACTIONS
+    "?"
+    "|[^\\r\\n\\p{L}\\p{N}]?" SWITCHYARD_NOT_HAN SWITCHYARD_UPPER
+    ")+" SWITCHYARD_NOT_HAN SWITCHYARD_LOWER ")*" SWITCHYARD_CONTRACTIONS
+    "?"
     "|\\p{N}{1,3}|" SWITCHYARD_SYMBOLS "|" SWITCHYARD_SPACES};
 constexpr std::array<std::string_view, 6> kDeepSeekLlm = {
     "[\\r\\n]",
@@ -134,14 +136,14 @@ constexpr auto kGpt2Names = std::to_array<std::string_view>(
      "jina-v1-en", "jina-v2-code", "roberta-bpe"});
 constexpr auto kDigitsGpt2Names = std::to_array<std::string_view>(
     {"smollm", "starcoder", "refact", "command-r", "codeshell", "exaone", "minerva-7b", "mellum2"});
-constexpr auto kLlama3Names = std::to_array<std::string_view>(
-    {"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1", "pixtral", "midm-2.0", "lfm2",
-     "jina-v5-nano"});
+constexpr auto kLlama3Names =
+    std::to_array<std::string_view>({"llama-bpe", "llama3", "llama-v3", "falcon3", "falcon-h1",
+                                     "pixtral", "midm-2.0", "lfm2", "jina-v5-nano"});
 constexpr auto kLlama3LikeNames =
     std::to_array<std::string_view>({"dbrx", "smaug-bpe", "glm4", "chatglm-bpe"});
 constexpr auto kJais2Names = std::to_array<std::string_view>({"jais-2"});
-constexpr auto kQwen2Names = std::to_array<std::string_view>(
-    {"qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez"});
+constexpr auto kQwen2Names =
+    std::to_array<std::string_view>({"qwen2", "deepseek-r1-qwen", "kormo", "f2llmv2", "megrez"});
 constexpr auto kQwen2LikeNames =
     std::to_array<std::string_view>({"stablelm2", "hunyuan", "solar-open", "grok-2"});
 constexpr auto kQwen35Names = std::to_array<std::string_view>({"qwen35"});
@@ -157,7 +159,8 @@ constexpr auto kDeepSeekCoderNames = std::to_array<std::string_view>({"deepseek-
 constexpr auto kDeepSeekV3Names =
     std::to_array<std::string_view>({"deepseek-v3", "hunyuan-dense", "joyai-llm", "hy_v4"});
 constexpr auto kFalconNames = std::to_array<std::string_view>({"falcon"});
-constexpr auto kBloomNames = std::to_array<std::string_view>({"bloom", "poro-chat", "gpt3-finnish"});
+constexpr auto kBloomNames =
+    std::to_array<std::string_view>({"bloom", "poro-chat", "gpt3-finnish"});
 constexpr auto kVikingNames = std::to_array<std::string_view>({"viking"});
 constexpr auto kSuperBpeNames = std::to_array<std::string_view>({"superbpe"});
 constexpr auto kBailingNames =

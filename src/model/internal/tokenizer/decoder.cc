@@ -14,7 +14,8 @@ std::string ReplaceAll(std::string_view text, std::string_view from, std::string
   std::string result;
   std::size_t kept = 0;
   if (!from.empty()) {
-    for (std::size_t at = text.find(from); at != std::string_view::npos; at = text.find(from, kept)) {
+    for (std::size_t at = text.find(from); at != std::string_view::npos;
+         at = text.find(from, kept)) {
       result.append(text.substr(kept, at - kept)).append(to);
       kept = at + from.size();
     }
@@ -65,9 +66,7 @@ std::unique_ptr<Decoder> MakeDecoderSequence(std::vector<std::unique_ptr<Decoder
 }
 
 std::unique_ptr<Decoder> MakeByteLevelDecoder() {
-  return MakeFrom([](std::string token, bool) {
-    return BytesOfLetters(token).value_or(token);
-  });
+  return MakeFrom([](std::string token, bool) { return BytesOfLetters(token).value_or(token); });
 }
 
 std::unique_ptr<Decoder> MakeByteFallbackDecoder() {
@@ -78,10 +77,8 @@ std::unique_ptr<Decoder> MakeByteFallbackDecoder() {
 }
 
 std::unique_ptr<Decoder> MakeReplaceDecoder(std::string pattern, std::string content) {
-  return MakeFrom([pattern = std::move(pattern), content = std::move(content)](std::string token,
-                                                                               bool) {
-    return ReplaceAll(token, pattern, content);
-  });
+  return MakeFrom([pattern = std::move(pattern), content = std::move(content)](
+                      std::string token, bool) { return ReplaceAll(token, pattern, content); });
 }
 
 std::unique_ptr<Decoder> MakeStripStartDecoder(std::string content, std::size_t count) {
@@ -96,10 +93,10 @@ std::unique_ptr<Decoder> MakeStripStartDecoder(std::string content, std::size_t 
 }
 
 std::unique_ptr<Decoder> MakeMetaspaceDecoder(std::string replacement, bool strips_start) {
-  return MakeFrom([replacement = std::move(replacement), strips_start](std::string token,
-                                                                       bool at_start) {
-    return ReplaceAll(token, replacement, at_start && strips_start ? "" : " ");
-  });
+  return MakeFrom(
+      [replacement = std::move(replacement), strips_start](std::string token, bool at_start) {
+        return ReplaceAll(token, replacement, at_start && strips_start ? "" : " ");
+      });
 }
 
 std::unique_ptr<Decoder> MakeWordPieceDecoder(std::string prefix, bool cleans_up) {
@@ -119,9 +116,7 @@ std::unique_ptr<Decoder> MakeWordPieceDecoder(std::string prefix, bool cleans_up
 }
 
 std::unique_ptr<Decoder> MakeSpaceJoiningDecoder() {
-  return MakeFrom([](std::string token, bool at_start) {
-    return at_start ? token : " " + token;
-  });
+  return MakeFrom([](std::string token, bool at_start) { return at_start ? token : " " + token; });
 }
 
 }  // namespace switchyard::model::tokenization

@@ -22,7 +22,8 @@ constexpr auto kNames = std::to_array<std::string_view>({
     "<|call|>",
     "<|END_OF_TURN_TOKEN|>",
     "<end_of_utterance>",
-    "<\xEF\xBD\x9C" "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",  // DeepSeek's
+    "<\xEF\xBD\x9C"
+    "end\xE2\x96\x81of\xE2\x96\x81sentence\xEF\xBD\x9C>",  // DeepSeek's
     "<EOT>",
     "_<EOT>",
     "[EOT]",

@@ -9,8 +9,8 @@
 
 namespace switchyard::model::tokenization {
 
-// `stated` are those that the file states. Of the known names, those count that `is_eligible` agrees
-// to, which keeps ordinary text like "</s>" in a vocabulary of code from ending an answer.
+// `stated` are those that the file states. Of the known names, those count that `is_eligible`
+// agrees to, which keeps ordinary text like "</s>" in a vocabulary of code from ending an answer.
 std::vector<TokenId> FindEndTokens(const Vocabulary& vocabulary, const std::vector<TokenId>& stated,
                                    const std::function<bool(TokenId)>& is_eligible);
 

@@ -43,13 +43,14 @@ class Loader {
   base::Result<std::unique_ptr<Tokenizer>> Load() {
     SWITCHYARD_TRY(const std::string_view model, file_.GetString("tokenizer.ggml.model"));
     SWITCHYARD_TRY(tokens_, file_.GetStrings("tokenizer.ggml.tokens"));
-    SWITCHYARD_TRY(types_, OptionalNumbers<std::int64_t>("tokenizer.ggml.token_type",
-                                                         &GgufFile::GetInts));
-    SWITCHYARD_TRY(scores_,
-                   OptionalNumbers<double>("tokenizer.ggml.scores", &GgufFile::GetFloats));
-    if (scores_ && !std::ranges::all_of(*scores_, [](double score) { return std::isfinite(score); })) {
-      return Fail(ErrorCode::kInvalidArgument, "tokenizer.ggml.scores holds a number that isn't "
-                                               "finite; convert the model again");
+    SWITCHYARD_TRY(types_,
+                   OptionalNumbers<std::int64_t>("tokenizer.ggml.token_type", &GgufFile::GetInts));
+    SWITCHYARD_TRY(scores_, OptionalNumbers<double>("tokenizer.ggml.scores", &GgufFile::GetFloats));
+    if (scores_ &&
+        !std::ranges::all_of(*scores_, [](double score) { return std::isfinite(score); })) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "tokenizer.ggml.scores holds a number that isn't "
+                  "finite; convert the model again");
     }
     const std::string_view family = file_.GetString("tokenizer.ggml.pre").value_or("");
     if (model == "gemma4" || (model == "gpt2" && (family == "gemma4" || family == "sarvam-moe"))) {
@@ -254,10 +255,9 @@ class Loader {
     SWITCHYARD_RETURN_IF_ERROR(ReadVocabulary());
     parts_.normalizer = MakeSpacedNormalizer(/*adds_space=*/false);
     parts_.decoder = MakeSpacedDecoder(/*strips_start=*/false);
-    SWITCHYARD_RETURN_IF_ERROR(
-        ReadMerges({.unknown = TokenOf("tokenizer.ggml.unknown_token_id"),
-                    .fuse_unknown = true,
-                    .byte_fallback = true}));
+    SWITCHYARD_RETURN_IF_ERROR(ReadMerges({.unknown = TokenOf("tokenizer.ggml.unknown_token_id"),
+                                           .fuse_unknown = true,
+                                           .byte_fallback = true}));
     ReadSpecialTokens();
     ReadAffixes(/*adds_bos=*/true, /*adds_eos=*/false);
     return {};
@@ -275,8 +275,8 @@ class Loader {
       if (type != TokenType::kNormal && type != TokenType::kUserDefined) continue;
       entries.push_back({id, static_cast<float>((*scores_)[static_cast<std::size_t>(id)])});
     }
-    parts_.model = std::make_unique<SentencePieceBpe>(
-        *parts_.vocabulary, entries, TokenOf("tokenizer.ggml.unknown_token_id"));
+    parts_.model = std::make_unique<SentencePieceBpe>(*parts_.vocabulary, entries,
+                                                      TokenOf("tokenizer.ggml.unknown_token_id"));
     ReadSpecialTokens();
     ReadAffixes(/*adds_bos=*/true, /*adds_eos=*/false);
     return {};
@@ -315,8 +315,8 @@ class Loader {
       entries.push_back({id, (*scores_)[static_cast<std::size_t>(id)]});
     }
     const bool has_bytes = parts_.vocabulary->Find("<0x00>").has_value();
-    parts_.model = std::make_unique<Unigram>(
-        *parts_.vocabulary, entries, TokenOf("tokenizer.ggml.unknown_token_id"), has_bytes);
+    parts_.model = std::make_unique<Unigram>(*parts_.vocabulary, entries,
+                                             TokenOf("tokenizer.ggml.unknown_token_id"), has_bytes);
     ReadSpecialTokens();
     ReadAffixes(/*adds_bos=*/false, /*adds_eos=*/true);
     return {};

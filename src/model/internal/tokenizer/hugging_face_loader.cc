@@ -71,11 +71,10 @@ class Loader {
     // Files of before 2020 leave the type out.
     const bool is_scored = !file_.scored_vocabulary.empty();
     const bool has_merges = !file_.merges.empty();
-    SWITCHYARD_TRY(const std::string type,
-                   StringMember(model, "type",
-                                is_scored    ? "Unigram"
-                                : has_merges ? "BPE"
-                                             : "WordPiece"));
+    SWITCHYARD_TRY(const std::string type, StringMember(model, "type",
+                                                        is_scored    ? "Unigram"
+                                                        : has_merges ? "BPE"
+                                                                     : "WordPiece"));
     if (type == "BPE") return ReadBpe(model);
     if (type == "Unigram") return ReadUnigram(model);
     if (type == "WordPiece") return ReadWordPiece(model);
@@ -192,7 +191,11 @@ class Loader {
       if (token.special) Mark(token.id, &parts_.is_special);
       if (are_verbatim) Mark(token.id, &parts_.is_verbatim);
       if (normalized) {
-        if (parts_.normalizer) token.content = parts_.normalizer->Apply(std::move(token.content));
+        if (parts_.normalizer) {
+          std::string content = parts_.normalizer->Apply(token.content);
+          if (content != token.content) parts_.spellings[token.id] = content;
+          token.content = std::move(content);
+        }
         parts_.normalized_added.Add(std::move(token));
       } else {
         parts_.raw_added.Add(std::move(token));
@@ -246,8 +249,9 @@ class Loader {
   }
 
   base::Status AppendId(const JsonTree& json, std::vector<TokenId>* ids) {
-    const bool fits = json.is_number_unsigned() &&
-                      json.get<std::uint64_t>() < static_cast<std::uint64_t>(Vocabulary::kMaxTokens);
+    const bool fits =
+        json.is_number_unsigned() &&
+        json.get<std::uint64_t>() < static_cast<std::uint64_t>(Vocabulary::kMaxTokens);
     if (!fits || !parts_.vocabulary->Contains(json.get<TokenId>())) {
       return Fail(ErrorCode::kInvalidArgument, "the id {} is not in the vocabulary",
                   json.is_number() ? json.dump() : "(no number)");

@@ -168,8 +168,8 @@ class NormalizerReader : public StepReader<Normalizer> {
       SWITCHYARD_TRY(std::string content, ShortString(json, "content", ""));
       // A regular expression may match nothing, between any two bytes.
       const std::size_t shortest = pattern.literal() ? pattern.literal()->size() : 0;
-      SWITCHYARD_RETURN_IF_ERROR(Grow(shortest == 0 ? 1 + content.size()
-                                                    : (content.size() + shortest - 1) / shortest));
+      SWITCHYARD_RETURN_IF_ERROR(
+          Grow(shortest == 0 ? 1 + content.size() : (content.size() + shortest - 1) / shortest));
       return MakeReplace(std::move(pattern), std::move(content));
     }
     if (type == "Precompiled") {

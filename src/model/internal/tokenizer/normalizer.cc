@@ -119,9 +119,8 @@ std::unique_ptr<Normalizer> MakeLowercase() {
 }
 
 std::unique_ptr<Normalizer> MakeStripAccents() {
-  return MakeFrom([](std::string text) {
-    return DropCategories(text, Category::kMc, Category::kMn);
-  });
+  return MakeFrom(
+      [](std::string text) { return DropCategories(text, Category::kMc, Category::kMn); });
 }
 
 std::unique_ptr<Normalizer> MakeStrip(bool left, bool right) {

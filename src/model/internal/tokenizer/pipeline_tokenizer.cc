@@ -13,8 +13,7 @@ constexpr std::size_t kMaxPieceBytes = std::size_t{1} << 30;
 
 }  // namespace
 
-std::vector<TokenId> PipelineTokenizer::Encode(std::string_view text,
-                                               EncodeOptions options) const {
+std::vector<TokenId> PipelineTokenizer::Encode(std::string_view text, EncodeOptions options) const {
   std::string repaired;
   if (!IsValidUtf8(text)) {
     repaired = ReplaceBrokenUtf8(text);
@@ -73,9 +72,10 @@ void PipelineTokenizer::EncodeNormalized(std::string text, bool at_start, RegexS
 
 std::string PipelineTokenizer::TokenBytes(TokenId id, bool skip_special, bool at_start) const {
   if (!parts_.vocabulary->Contains(id) || (skip_special && IsSpecial(id))) return {};
-  std::string name(parts_.vocabulary->Name(id));
-  return IsMarked(id, parts_.is_verbatim) ? name
-                                          : parts_.decoder->Apply(std::move(name), at_start);
+  const auto spelling = parts_.spellings.find(id);
+  std::string name(spelling == parts_.spellings.end() ? parts_.vocabulary->Name(id)
+                                                      : spelling->second);
+  return IsMarked(id, parts_.is_verbatim) ? name : parts_.decoder->Apply(std::move(name), at_start);
 }
 
 std::string PipelineTokenizer::Decode(std::span<const TokenId> ids, bool skip_special) const {

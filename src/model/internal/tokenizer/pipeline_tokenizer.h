@@ -7,6 +7,8 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <unordered_map>
+#include <utility>
 #include <vector>
 
 #include "model/internal/tokenizer/added_tokens.h"
@@ -20,16 +22,19 @@
 namespace switchyard::model::tokenization {
 
 struct TokenizerParts {
-  std::unique_ptr<Vocabulary> vocabulary = std::make_unique<Vocabulary>();  // the model refers to it
-  AddedTokens raw_added;         // found in the text as it comes
-  AddedTokens normalized_added;  // found in the normalized text
+  std::unique_ptr<Vocabulary> vocabulary =
+      std::make_unique<Vocabulary>();           // the model refers to it
+  AddedTokens raw_added;                        // found in the text as it comes
+  AddedTokens normalized_added;                 // found in the normalized text
   std::unique_ptr<Normalizer> normalizer;       // may be null
   std::unique_ptr<PreTokenizer> pre_tokenizer;  // may be null
   std::unique_ptr<TokenModel> model;
   std::unique_ptr<Decoder> decoder;
   std::vector<bool> is_special;   // by id; may be shorter than the vocabulary
   std::vector<bool> is_verbatim;  // by id: the name is the text, whatever the decoder says
-  std::vector<TokenId> prefix;    // put around a text
+  // What is decoded instead of a token's name: that of a normalized added token, normalized.
+  std::unordered_map<TokenId, std::string> spellings;
+  std::vector<TokenId> prefix;  // put around a text
   std::vector<TokenId> suffix;
   std::optional<TokenId> bos;
   std::optional<TokenId> eos;

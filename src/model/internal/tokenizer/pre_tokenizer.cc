@@ -186,8 +186,9 @@ class Metaspace : public PreTokenizer {
     for (const Span span : pieces->spans) {
       const std::string_view piece = pieces->Piece(span);
       const std::size_t begin = text.size();
-      const bool prepends = scheme_ == PrependScheme::kAlways ||
-                            (scheme_ == PrependScheme::kFirst && pieces->at_start && span.begin == 0);
+      const bool prepends =
+          scheme_ == PrependScheme::kAlways ||
+          (scheme_ == PrependScheme::kFirst && pieces->at_start && span.begin == 0);
       if (prepends && !piece.starts_with(' ') && !piece.starts_with(replacement_)) {
         text.append(replacement_);
       }

@@ -100,12 +100,12 @@ base::Result<Regex> Regex::Compile(std::string_view pattern) {
 
   const CompileContext context(pcre2_compile_context_create(nullptr));
   pcre2_set_newline(context.get(), PCRE2_NEWLINE_LF);
-  constexpr std::uint32_t kOptions = PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE |
-                                     PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE;
+  constexpr std::uint32_t kOptions =
+      PCRE2_UTF | PCRE2_UCP | PCRE2_MULTILINE | PCRE2_NEVER_BACKSLASH_C | PCRE2_NO_AUTO_CAPTURE;
   int code = 0;
   PCRE2_SIZE offset = 0;
-  CodePointer compiled(pcre2_compile(Units(*rewritten), rewritten->size(), kOptions, &code, &offset,
-                                     context.get()));
+  CodePointer compiled(
+      pcre2_compile(Units(*rewritten), rewritten->size(), kOptions, &code, &offset, context.get()));
   if (!compiled) {
     std::array<PCRE2_UCHAR, 160> reason{};
     pcre2_get_error_message(code, reason.data(), reason.size());

@@ -38,8 +38,8 @@ class Regex {
   Regex& operator=(Regex&&) noexcept;
   ~Regex();
 
-  // Appends every match in `text` (valid UTF-8), leftmost first. The steps for one match are bounded
-  // in proportion to the text; a pattern that needs more matches nothing from there on.
+  // Appends every match in `text` (valid UTF-8), leftmost first. The steps for one match are
+  // bounded in proportion to the text; a pattern that needs more matches nothing from there on.
   void FindAll(std::string_view text, RegexScratch* scratch, std::vector<Span>* matches) const;
 
  private:

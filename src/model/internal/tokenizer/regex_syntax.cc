@@ -11,10 +11,12 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-// The insides of character classes. White_Space is spelled out because PCRE2's \s has U+180E too, and
+// The insides of character classes. White_Space is spelled out because PCRE2's \s has U+180E too,
+// and
 // \w because PCRE2's leaves out marks and has every number. (Oniguruma's doc/RE, "Unicode".)
 constexpr std::string_view kSpaces =
-    "\\t-\\r \\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}";
+    "\\t-\\r "
+    "\\x{85}\\x{A0}\\x{1680}\\x{2000}-\\x{200A}\\x{2028}\\x{2029}\\x{202F}\\x{205F}\\x{3000}";
 constexpr std::string_view kWords =
     "\\p{L}\\p{M}\\p{Nd}\\p{Nl}\\p{Pc}\\x{24B6}-\\x{24E9}\\x{1F130}-\\x{1F149}\\x{1F150}-\\x{1F169}"
     "\\x{1F170}-\\x{1F189}";
@@ -74,7 +76,8 @@ class Rewriter {
 
   bool CopyInterval() {
     std::size_t end = at_ + 1;
-    while (end < pattern_.size() && (pattern_[end] == ',' || (pattern_[end] >= '0' && pattern_[end] <= '9'))) {
+    while (end < pattern_.size() &&
+           (pattern_[end] == ',' || (pattern_[end] >= '0' && pattern_[end] <= '9'))) {
       ++end;
     }
     if (end == at_ + 1 || end == pattern_.size() || pattern_[end] != '}') return false;
@@ -151,7 +154,8 @@ class Rewriter {
         const bool negated = letter < 'a';
         if (in_class && negated) {
           return Fail(ErrorCode::kUnimplemented,
-                      "'\\{}' inside a character class is not supported; at offset {}", letter, at_);
+                      "'\\{}' inside a character class is not supported; at offset {}", letter,
+                      at_);
         }
         const char kind = static_cast<char>(letter | 0x20);
         const std::string_view set = kind == 's' ? kSpaces : kind == 'w' ? kWords : kHexDigits;
@@ -166,10 +170,10 @@ class Rewriter {
         return Property();
       case 'u': {
         const std::string_view digits = pattern_.substr(at_ + 2, 4);
-        const bool is_hex = digits.size() == 4 && std::ranges::all_of(digits, [](char c) {
-                              return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') ||
-                                     (c >= 'A' && c <= 'F');
-                            });
+        const bool is_hex =
+            digits.size() == 4 && std::ranges::all_of(digits, [](char c) {
+              return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+            });
         if (!is_hex) {
           return Fail(ErrorCode::kInvalidArgument, "'\\u' at offset {} needs four hex digits", at_);
         }
@@ -197,8 +201,8 @@ class Rewriter {
       out_.push_back('^');
       name.remove_prefix(1);
     }
-    const bool is_category = std::ranges::find(kCategoryNames, name) != kCategoryNames.end() ||
-                             name == "Zp";
+    const bool is_category =
+        std::ranges::find(kCategoryNames, name) != kCategoryNames.end() || name == "Zp";
     if (!is_category && name.find_first_of(":=") == std::string_view::npos) out_.append("sc:");
     out_.append(name).push_back('}');
     at_ = end + 1;
@@ -208,8 +212,8 @@ class Rewriter {
   std::string_view pattern_;
   std::size_t at_ = 0;
   std::string out_;
-  std::size_t atom_start_ = 0;               // in out_, of what a quantifier would repeat
-  std::vector<std::size_t> group_starts_;    // in out_, of the groups that are open
+  std::size_t atom_start_ = 0;             // in out_, of what a quantifier would repeat
+  std::vector<std::size_t> group_starts_;  // in out_, of the groups that are open
 };
 
 }  // namespace

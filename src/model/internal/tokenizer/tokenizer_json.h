@@ -18,9 +18,9 @@ using JsonTree = nlohmann::json;
 
 struct TokenizerJson {
   JsonTree tree;  // all but the following, which are left out
-  std::vector<std::pair<std::string, std::int64_t>> vocabulary;     // model.vocab, an object
-  std::vector<std::pair<std::string, double>> scored_vocabulary;    // model.vocab, an array
-  std::vector<std::pair<std::string, std::string>> merges;          // model.merges
+  std::vector<std::pair<std::string, std::int64_t>> vocabulary;   // model.vocab, an object
+  std::vector<std::pair<std::string, double>> scored_vocabulary;  // model.vocab, an array
+  std::vector<std::pair<std::string, std::string>> merges;        // model.merges
 };
 
 base::Result<TokenizerJson> ParseTokenizerJson(std::string_view text);

@@ -49,8 +49,8 @@ class Trie {
     return std::uint64_t{node} << 8 | static_cast<unsigned char>(c);
   }
 
-  FlatMap<std::uint32_t> children_;              // by Edge; node 0 is the root and nobody's child
-  std::vector<std::int32_t> values_ = {kNone};   // by node
+  FlatMap<std::uint32_t> children_;             // by Edge; node 0 is the root and nobody's child
+  std::vector<std::int32_t> values_ = {kNone};  // by node
   std::vector<bool> starts_ = std::vector<bool>(256);
 };
 

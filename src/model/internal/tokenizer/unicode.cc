@@ -179,11 +179,10 @@ std::string Normalize(std::string_view text, NormalizationForm form) {
   // decomposes canonically composes back.
   const unsigned char unchanged_below =
       composes && !compatible ? 0xCC /* the lead byte of U+0300 */ : 0x80;
-  if (std::ranges::all_of(
-          text, [&](char c) {
-            const auto byte = static_cast<unsigned char>(c);
-            return byte < unchanged_below;
-          })) {
+  if (std::ranges::all_of(text, [&](char c) {
+        const auto byte = static_cast<unsigned char>(c);
+        return byte < unchanged_below;
+      })) {
     return std::string(text);
   }
 

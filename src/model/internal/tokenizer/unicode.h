@@ -1,5 +1,5 @@
-// Questions that tokenizers ask about characters, answered by Unicode 16, and the four normalization
-// forms (Unicode Standard Annex 15). All text is valid UTF-8.
+// Questions that tokenizers ask about characters, answered by Unicode 16, and the four
+// normalization forms (Unicode Standard Annex 15). All text is valid UTF-8.
 #pragma once
 
 #include <string>
@@ -11,9 +11,9 @@ namespace switchyard::model::tokenization {
 
 Category CategoryOf(char32_t point);
 
-bool IsWhiteSpace(char32_t point);  // the property White_Space
-bool IsNumber(char32_t point);      // category N*
-bool IsPunctuation(char32_t point); // category P*
+bool IsWhiteSpace(char32_t point);   // the property White_Space
+bool IsNumber(char32_t point);       // category N*
+bool IsPunctuation(char32_t point);  // category P*
 bool IsAsciiPunctuation(char32_t point);
 bool IsOther(char32_t point);  // control, format, private use
 

@@ -1,5 +1,5 @@
-// The unigram language model (Kudo, 2018): the segmentation whose tokens' log probabilities have the
-// highest sum, found by Viterbi's algorithm.
+// The unigram language model (Kudo, 2018): the segmentation whose tokens' log probabilities have
+// the highest sum, found by Viterbi's algorithm.
 #pragma once
 
 #include <optional>
@@ -26,7 +26,7 @@ class Unigram : public TokenModel {
   void Tokenize(std::string_view piece, std::vector<TokenId>* ids) const override;
 
  private:
-  Trie trie_;                   // of the names, with the place in entries_
+  Trie trie_;  // of the names, with the place in entries_
   std::vector<Entry> entries_;
   std::optional<TokenId> unknown_;
   double unknown_score_;

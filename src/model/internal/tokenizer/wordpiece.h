@@ -14,7 +14,8 @@ namespace switchyard::model::tokenization {
 
 class WordPiece : public TokenModel {
  public:
-  // Tokens that begin with `prefix` continue a word. Words of more than `max_characters` are unknown.
+  // Tokens that begin with `prefix` continue a word. Words of more than `max_characters` are
+  // unknown.
   WordPiece(const Vocabulary& vocabulary, std::string prefix, TokenId unknown,
             std::size_t max_characters);
 

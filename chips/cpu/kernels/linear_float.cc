@@ -1,0 +1,148 @@
+// Dot products of F32, F16 and BF16 panels with tiles of activations. Each output is one chain of
+// multiply-adds in the order of K; several panels or tokens at once hide their latency.
+#include "simd.h"
+#include "table_parts.h"
+
+namespace switchyard::cpu::SWITCHYARD_CPU_ISA {
+namespace {
+
+#if defined(SY_AVX512) && defined(__AVX512BF16__)
+constexpr bool kBF16Dot = true;
+#else
+constexpr bool kBF16Dot = false;
+#endif
+
+// Each step covers kDepth elements of K.
+struct F32Weights {
+  static constexpr int kDepth = 1;
+  static constexpr int kBytes = kLanes * 4;
+  template <int kPanels, int kTokens>
+  SY_INLINE void Step(const uint8_t* w, int64_t panel_bytes, const float* x, int,
+                      Float (&acc)[kPanels][kTokens]) {
+    for (int p = 0; p < kPanels; ++p) {
+      const Float v = Load(reinterpret_cast<const float*>(w + p * panel_bytes));
+      for (int t = 0; t < kTokens; ++t) acc[p][t] = Fma(v, Set(x[t]), acc[p][t]);
+    }
+  }
+};
+
+struct F16Weights {
+  static constexpr int kDepth = 1;
+  static constexpr int kBytes = kLanes * 2;
+  template <int kPanels, int kTokens>
+  SY_INLINE void Step(const uint8_t* w, int64_t panel_bytes, const float* x, int,
+                      Float (&acc)[kPanels][kTokens]) {
+    for (int p = 0; p < kPanels; ++p) {
+      const Float v = FromF16(LoadHalf(w + p * panel_bytes));
+      for (int t = 0; t < kTokens; ++t) acc[p][t] = Fma(v, Set(x[t]), acc[p][t]);
+    }
+  }
+};
+
+#if defined(SY_AVX512) && defined(__AVX512BF16__)
+// BF16 pairs of both sides, four bytes a token.
+struct BF16Weights {
+  static constexpr int kDepth = 2;
+  static constexpr int kBytes = kLanes * 4;
+  template <int kPanels, int kTokens>
+  SY_INLINE void Step(const uint8_t* w, int64_t panel_bytes, const float* x, int,
+                      Float (&acc)[kPanels][kTokens]) {
+    for (int p = 0; p < kPanels; ++p) {
+      const Bytes v = LoadBytes(w + p * panel_bytes);
+      for (int t = 0; t < kTokens; ++t) {
+        const Float pair = Set(x[t]);
+        acc[p][t] = _mm512_dpbf16_ps(acc[p][t], reinterpret_cast<__m512bh>(v),
+                                     reinterpret_cast<__m512bh>(pair));
+      }
+    }
+  }
+};
+#else
+// BF16 without an instruction for it: the two elements of a pair are the halves of a 32-bit lane.
+struct BF16Weights {
+  static constexpr int kDepth = 2;
+  static constexpr int kBytes = kLanes * 4;
+  template <int kPanels, int kTokens>
+  SY_INLINE void Step(const uint8_t* w, int64_t panel_bytes, const float* x, int tile,
+                      Float (&acc)[kPanels][kTokens]) {
+    for (int p = 0; p < kPanels; ++p) {
+      const Int pair = reinterpret_cast<Int>(LoadBytes(w + p * panel_bytes));
+      const Float even = AsFloat(pair << 16);
+      const Float odd = AsFloat(pair & SetInt(static_cast<int32_t>(0xffff0000U)));
+      for (int t = 0; t < kTokens; ++t) {
+        acc[p][t] = Fma(even, Set(x[t]), acc[p][t]);
+        acc[p][t] = Fma(odd, Set(x[tile + t]), acc[p][t]);
+      }
+    }
+  }
+};
+#endif
+
+template <class Weights, int kPanels, int kTokens>
+void Block(const PanelLayout& layout, const uint8_t* weight, const float* x, int tile, int token,
+           float* out) {
+  // Tokens of one step lie `tile` floats (or BF16 pairs) apart; F32 under pairs takes two such
+  // rows.
+  constexpr int kRows = kBF16Dot ? 1 : Weights::kDepth;
+  Float acc[kPanels][kTokens];
+  for (int p = 0; p < kPanels; ++p) {
+    for (int t = 0; t < kTokens; ++t) acc[p][t] = Float{};
+  }
+  const uint8_t* w = weight + layout.codes;
+  x += token;
+  const int64_t steps = layout.k / Weights::kDepth;
+#pragma GCC unroll 4
+  for (int64_t k = 0; k < steps; ++k) {
+    Weights::template Step<kPanels, kTokens>(w, layout.panel_bytes, x, tile, acc);
+    w += Weights::kBytes;
+    x += kRows * tile;
+  }
+  for (int p = 0; p < kPanels; ++p) {
+    for (int t = 0; t < kTokens; ++t) Store(out + (p * tile + token + t) * kLanes, acc[p][t]);
+  }
+}
+
+template <class Weights, int kPanels, int kTokens>
+void Blocks(const PanelLayout& layout, const uint8_t* weight, int panels, const float* x, int tile,
+            int token, float* out) {
+  int p = 0;
+  for (; p + kPanels <= panels; p += kPanels) {
+    Block<Weights, kPanels, kTokens>(layout, weight + p * layout.panel_bytes, x, tile, token,
+                                     out + p * tile * kLanes);
+  }
+  for (; p < panels; ++p) {
+    Block<Weights, 1, kTokens>(layout, weight + p * layout.panel_bytes, x, tile, token,
+                               out + p * tile * kLanes);
+  }
+}
+
+template <class Weights>
+void Linear(const PanelLayout* layout, const uint8_t* weight, int panels, const void* x, int tile,
+            float* out) {
+  const auto* rows = static_cast<const float*>(x);
+  int token = 0;
+  if constexpr (kLanes == 16) {
+    for (; token + 8 <= tile; token += 8) {
+      Blocks<Weights, 2, 8>(*layout, weight, panels, rows, tile, token, out);
+    }
+  }
+  for (; token + 4 <= tile; token += 4) {
+    Blocks<Weights, 2, 4>(*layout, weight, panels, rows, tile, token, out);
+  }
+  if (token + 2 <= tile) {
+    Blocks<Weights, 4, 2>(*layout, weight, panels, rows, tile, token, out);
+    token += 2;
+  }
+  if (token < tile) Blocks<Weights, 8, 1>(*layout, weight, panels, rows, tile, token, out);
+}
+
+}  // namespace
+
+void SetFloatLinears(KernelTable* table) {
+  table->bf16_dot = kBF16Dot;
+  table->linear[kPanelF32] = Linear<F32Weights>;
+  table->linear[kPanelF16] = Linear<F16Weights>;
+  table->linear[kPanelBF16] = Linear<BF16Weights>;
+}
+
+}  // namespace switchyard::cpu::SWITCHYARD_CPU_ISA

@@ -1,0 +1,122 @@
+#include "kv_pages.h"
+
+#include <cstring>
+
+#include "device.h"
+#include "operand.h"
+
+namespace switchyard::cpu {
+namespace {
+
+struct Page {
+  char* address = nullptr;
+  bool is_key = false;
+  std::int64_t positions = 0;  // P
+  std::int64_t heads = 0;      // G
+  std::int64_t width = 0;      // d
+  std::int64_t element = 0;    // bytes
+
+  // Where an element of the neutral [P, G, d] lies inside.
+  char* At(std::int64_t p, std::int64_t g, std::int64_t i) const {
+    const std::int64_t head = g * positions * width;
+    if (!is_key) return address + (head + p * width + i) * element;
+    return address +
+           (head + p / kKeyBlock * kKeyBlock * width + i * kKeyBlock + p % kKeyBlock) * element;
+  }
+};
+
+Result<Page> FindPage(const sy_device& device, const sy_tensor* pages, const sy_binding* binding,
+                      std::uint32_t index) {
+  if (pages == nullptr || binding == nullptr || binding->buffer == nullptr) {
+    return Fail(SY_INVALID_ARGUMENT, "the pages, their binding or its buffer is null");
+  }
+  Page page;
+  page.element = ElementBytes(pages->dtype);
+  constexpr std::int64_t kLimit = std::int64_t{1} << 15;  // keeps products in range
+  bool is_usable = pages->rank == 4 && page.element != 0 && index < pages->dims[0];
+  for (int i = 1; is_usable && i < 4; ++i) {
+    is_usable = pages->dims[i] >= 1 && pages->dims[i] <= kLimit;
+  }
+  if (!is_usable || pages->dims[1] % kKeyBlock != 0) {
+    return Fail(SY_INVALID_ARGUMENT,
+                "page %u of a tensor that is not [n, P, G, d] with P a "
+                "multiple of %d",
+                index, kKeyBlock);
+  }
+  const auto is_key = device.kv_slots.IsKey(*pages);
+  if (!is_key) return std::unexpected(is_key.error());
+  page.is_key = *is_key;
+  page.positions = pages->dims[1];
+  page.heads = pages->dims[2];
+  page.width = pages->dims[3];
+  const auto bytes =
+      static_cast<std::uint64_t>(page.positions * page.heads * page.width * page.element);
+  const std::uint64_t size = binding->buffer->memory.size();
+  if (binding->offset_bytes > size || (size - binding->offset_bytes) / bytes <= index) {
+    return Fail(SY_INVALID_ARGUMENT, "page %u lies outside of its buffer", index);
+  }
+  page.address = binding->buffer->memory.data() + binding->offset_bytes + index * bytes;
+  return page;
+}
+
+// Calls copy(inside, neutral offset, elements) for every dense piece of the page.
+template <class Copy>
+void ForEachPiece(const Page& page, Copy copy) {
+  for (std::int64_t p = 0; p < page.positions; ++p) {
+    for (std::int64_t g = 0; g < page.heads; ++g) {
+      const std::int64_t row = (p * page.heads + g) * page.width;
+      if (!page.is_key) {
+        copy(page.At(p, g, 0), row * page.element, page.width);
+        continue;
+      }
+      for (std::int64_t i = 0; i < page.width; ++i) {
+        copy(page.At(p, g, i), (row + i) * page.element, 1);
+      }
+    }
+  }
+}
+
+}  // namespace
+
+KvSlots::Key KvSlots::KeyOf(const sy_tensor& pages) {
+  return {pages.slot, pages.dims[1], pages.dims[2], pages.dims[3]};
+}
+
+void KvSlots::Note(const sy_tensor& pages, bool is_key) {
+  const std::lock_guard lock(mutex_);
+  uses_[KeyOf(pages)] |= is_key ? 2 : 1;
+}
+
+Result<bool> KvSlots::IsKey(const sy_tensor& pages) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = uses_.find(KeyOf(pages));
+  if (found == uses_.end() || found->second == 3) {
+    return Fail(SY_FAILED_PRECONDITION, "whether slot %u holds keys or values is not known: %s",
+                pages.slot,
+                found == uses_.end() ? "no program of this device has used it"
+                                     : "programs of this device used it as both");
+  }
+  return found->second == 2;
+}
+
+Status ExportPage(const sy_device& device, const sy_tensor* pages, const sy_binding* binding,
+                  std::uint32_t index, char* to) {
+  const auto page = FindPage(device, pages, binding, index);
+  if (!page) return std::unexpected(page.error());
+  ForEachPiece(*page, [&](const char* inside, std::int64_t offset, std::int64_t elements) {
+    std::memcpy(to + offset, inside, static_cast<std::size_t>(elements * page->element));
+  });
+  return {};
+}
+
+Status ImportPage(const sy_device& device, const sy_tensor* pages, const sy_binding* binding,
+                  std::uint32_t index, const char* from) {
+  const auto page = FindPage(device, pages, binding, index);
+  if (!page) return std::unexpected(page.error());
+  ForEachPiece(*page, [&](char* inside, std::int64_t offset, std::int64_t elements) {
+    std::memcpy(inside, from + offset, static_cast<std::size_t>(elements * page->element));
+  });
+  return {};
+}
+
+}  // namespace switchyard::cpu

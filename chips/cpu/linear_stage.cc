@@ -1,0 +1,112 @@
+#include "linear_stage.h"
+
+#include <algorithm>
+
+namespace switchyard::cpu {
+namespace {
+
+// A unit for one tile reads about this much of a weight; for many tiles it takes four panels and
+// eight tiles, which stay in the nearest caches while they meet.
+constexpr std::int64_t kBytesOfUnit = 16384;
+constexpr std::int64_t kPanelsOfUnit = 4;
+constexpr std::int64_t kTilesOfUnit = 8;
+// Panels that one call of a kernel takes; their results must fit RunBlock's buffers.
+constexpr std::int64_t kPanelsOfCall = 8;
+
+using TileResults = float[kPanelsOfCall * kTileTokens * kMaxLanes];
+
+}  // namespace
+
+void LinearStage::Add(const LinearJob& job) {
+  Split split;
+  split.job = job;
+  const std::int64_t panels = job.weight->panels;
+  const std::int64_t tiles = job.x.tiles();
+  if (tiles == 1) {
+    split.panels =
+        std::clamp<std::int64_t>(kBytesOfUnit / job.weight->layout.panel_bytes, 1, kPanelsOfCall);
+    // Plain floats hide the latency of their sums by taking several panels at once.
+    if (job.x.kind != kActivationInt8 && panels >= threads_ * kPanelsOfCall) {
+      split.panels = kPanelsOfCall;
+    }
+  } else {
+    split.panels = kPanelsOfUnit;
+    split.tiles = kTilesOfUnit;
+  }
+  split.panel_groups = (panels + split.panels - 1) / split.panels;
+  split.tile_groups = (tiles + split.tiles - 1) / split.tiles;
+  split.first_unit = units_;
+  units_ += split.panel_groups * split.tile_groups;
+  splits_.push_back(split);
+}
+
+void LinearStage::Run(RunContext& context, std::int64_t begin, std::int64_t end, int) {
+  for (const Split& split : splits_) {
+    const std::int64_t units = split.panel_groups * split.tile_groups;
+    const std::int64_t from = std::max<std::int64_t>(begin - split.first_unit, 0);
+    const std::int64_t to = std::min(end - split.first_unit, units);
+    if (from < to) RunUnits(context, split, from, to);
+  }
+}
+
+void LinearStage::RunUnits(const RunContext& context, const Split& split, std::int64_t begin,
+                           std::int64_t end) const {
+  const std::int64_t panels = split.job.weight->panels;
+  const std::int64_t tiles = split.job.x.tiles();
+  if (split.tile_groups == 1) {
+    return RunBlock(context, split.job, begin * split.panels, std::min(end * split.panels, panels),
+                    0, tiles);
+  }
+  for (std::int64_t unit = begin; unit < end; ++unit) {
+    const std::int64_t panel = unit / split.tile_groups * split.panels;
+    const std::int64_t tile = unit % split.tile_groups * split.tiles;
+    RunBlock(context, split.job, panel, std::min(panel + split.panels, panels), tile,
+             std::min(tile + split.tiles, tiles));
+  }
+}
+
+void LinearStage::RunBlock(const RunContext& context, const LinearJob& job,
+                           std::int64_t panel_begin, std::int64_t panel_end,
+                           std::int64_t tile_begin, std::int64_t tile_end) {
+  const KernelTable& kernels = *context.kernels;
+  alignas(64) TileResults out;
+  alignas(64) TileResults second;
+  std::int64_t y_row[kTileTokens];
+  std::int64_t residual_row[kTileTokens] = {};
+  TileStore store = {};
+  store.out = out;
+  store.second = job.up == nullptr ? nullptr : second;
+  store.activation = static_cast<int>(job.activation);
+  store.y_row = y_row;
+  store.residual_row = residual_row;
+  store.columns = 0;
+  store.bias = job.bias;
+  store.residual = job.has_residual ? context.At(job.residual) : nullptr;
+  store.y = context.At(job.y);
+  store.y_type = ElementTypeOf(job.y.dtype);
+  for (std::int64_t tile = tile_begin; tile < tile_end; ++tile) {
+    store.tokens = static_cast<int>(job.x.tokens(tile));
+    store.tile = PackedRows::TileWidth(store.tokens);
+    for (int t = 0; t < store.tokens; ++t) {
+      const std::int64_t row = tile * kTileTokens + t;
+      y_row[t] = row * job.y.row_stride();
+      if (job.has_residual) residual_row[t] = row * job.residual.row_stride();
+    }
+    const char* x = context.bases[job.x.root] + job.x.tile_offset(tile);
+    for (std::int64_t panel = panel_begin; panel < panel_end; panel += kPanelsOfCall) {
+      const auto count = static_cast<int>(std::min(kPanelsOfCall, panel_end - panel));
+      kernels.linear[job.weight->format->panel](&job.weight->layout, job.weight->panel(0, panel),
+                                                count, x, store.tile, out);
+      if (job.up != nullptr) {
+        const char* up_x = context.bases[job.up_x.root] + job.up_x.tile_offset(tile);
+        kernels.linear[job.up->format->panel](&job.up->layout, job.up->panel(0, panel), count, up_x,
+                                              store.tile, second);
+      }
+      store.column = panel * kernels.lanes;
+      store.columns = job.weight->rows - store.column;
+      kernels.store_tile(&store, count);
+    }
+  }
+}
+
+}  // namespace switchyard::cpu

@@ -1,0 +1,35 @@
+// Failures as values inside the plugin, and the thread's last sentence at its border.
+#pragma once
+
+#include <expected>
+#include <string>
+
+#include "switchyard/chip.h"
+
+namespace switchyard::cpu {
+
+struct Error {
+  sy_status code;
+  std::string message;
+};
+
+template <class T>
+using Result = std::expected<T, Error>;
+using Status = Result<void>;
+
+// printf-like.
+[[gnu::format(printf, 2, 3)]] std::unexpected<Error> Fail(sy_status code, const char* format, ...);
+
+// Keeps the sentence for last_error() of this thread and returns the code.
+sy_status Report(const Error& error);
+sy_status Report(const Status& status);
+const char* LastError();
+
+}  // namespace switchyard::cpu
+
+#define SWITCHYARD_CPU_RETURN_IF_ERROR(expression)           \
+  do {                                                       \
+    if (auto cpu_status = (expression); !cpu_status) {       \
+      return std::unexpected(std::move(cpu_status.error())); \
+    }                                                        \
+  } while (false)
