@@ -19,6 +19,7 @@
 struct sy_device {
   const switchyard::cpu::KernelTable* kernels = nullptr;
   std::unique_ptr<switchyard::cpu::Team> team;
+  switchyard::cpu::MemoryPool weight_memory;
   switchyard::cpu::KvSlots kv_slots;
 };
 
