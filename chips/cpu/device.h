@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "kernels/kernel_table.h"
-#include "kv_pages.h"
 #include "memory.h"
 #include "panel_packing.h"
 #include "status.h"
@@ -20,7 +19,6 @@ struct sy_device {
   const switchyard::cpu::KernelTable* kernels = nullptr;
   std::unique_ptr<switchyard::cpu::Team> team;
   switchyard::cpu::MemoryPool weight_memory;
-  switchyard::cpu::KvSlots kv_slots;
 };
 
 struct sy_buffer {
