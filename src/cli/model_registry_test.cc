@@ -53,6 +53,11 @@ TEST(ModelRegistry, NamesWhatIsWrong) {
   EXPECT_THAT(message("[a]\n"), HasSubstr("no source"));
   EXPECT_THAT(message("[a]\npackage = \"p\"\nversion = \"1\"\nmember = \"m\"\n"),
               HasSubstr("needs 'sha256' and 'size'"));
+  EXPECT_THAT(message("# \u4e2d\n[a]\nhf = \"x/y\"\n\u0271 = 1\n"),
+              HasSubstr("line 4: put characters"));
+  EXPECT_THAT(message("[a]\nhf = \"\"\"x/y\"\"\"\n"), HasSubstr("several lines"));
+  EXPECT_EQ(message("[a] # \u0271\nhf = \"x/y\"\ndescription = \"\u4e2d \\\" \u6587\"\n"),
+            "no error");
   EXPECT_THAT(message("a = 1\n"), HasSubstr("must be a table"));
   EXPECT_THAT(message("[\"a/b\"]\nhf = \"x/y\"\n"), HasSubstr("must be a table"));
 }

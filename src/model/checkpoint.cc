@@ -125,6 +125,7 @@ Result<device::HostWeight> Checkpoint::Load(std::string_view name, sy_weight_use
     weight.bytes = tensor->parts[0];
     return weight;
   }
+  weight.owned.reserve(tensor->parts.size() * tensor->parts[0].size());
   for (const std::span<const std::byte> part : tensor->parts) {
     weight.owned.insert(weight.owned.end(), part.begin(), part.end());
   }

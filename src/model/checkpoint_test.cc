@@ -97,6 +97,21 @@ TEST(Checkpoint, RefusesATensorWithoutAPlace) {
   EXPECT_THAT(Complaint(model), HasSubstr("'blk.0.attn_q_norm.weight' has no place"));
 }
 
+TEST(Checkpoint, WantsTheBiasesOfQwen2) {
+  TinyModel model = TinyModel::Llama();
+  std::map<std::string, TinyModel::Value> settings;
+  for (const auto& [key, value] : model.settings) {
+    settings[key.starts_with("llama.") ? "qwen2" + key.substr(5) : key] = value;
+  }
+  settings["general.architecture"] = "qwen2";
+  model.settings = settings;
+  EXPECT_THAT(Complaint(model), HasSubstr("'blk.0.attn_q.bias' is missing"));
+  model.tensors["blk.0.attn_q.bias"] = {4};
+  model.tensors["blk.0.attn_k.bias"] = {2};
+  model.tensors["blk.0.attn_v.bias"] = {2};
+  EXPECT_EQ(Complaint(model), "");
+}
+
 TEST(Checkpoint, RefusesIncompleteExperts) {
   TinyModel gap = TinyModel::Mixture();
   gap.tensors.erase("blk.0.ffn_up.1.weight");

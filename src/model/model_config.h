@@ -73,6 +73,8 @@ struct ModelConfig {
   double embedding_scale = 1.0;
   sy_activation activation = SY_ACTIVATION_SILU;
   bool tied_embeddings = false;
+  // Queries, keys and values have biases; where this is false, they have those that the file holds.
+  bool needs_qkv_bias = false;
   RopeConfig rope;
   std::optional<RopeConfig> window_rope;  // for layers with a window, where it differs
   // Whether rotary pairs are adjacent: GGUF files of the Llama family store Q and K that way.

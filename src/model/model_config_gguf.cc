@@ -195,6 +195,7 @@ Result<ModelConfig> ReadGgufConfig(const GgufFile& file) {
   config.key_dim = fields.Int("attention.key_length", internal::kHeadDimRange, even_share);
   config.value_dim = fields.Int("attention.value_length", internal::kHeadDimRange, even_share);
   config.norm_eps = fields.Float("attention.layer_norm_rms_epsilon", internal::kEpsRange);
+  config.needs_qkv_bias = config.architecture == Architecture::kQwen2;
   config.rope_interleaved = prefix == "llama";
   ReadRope(fields, config);
   ReadExperts(fields, config);

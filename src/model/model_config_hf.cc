@@ -437,6 +437,8 @@ Result<ModelConfig> ReadHuggingFaceConfig(const Json& whole) {
                               IfSet(defaults.head_dim).value_or(even_share));
   config.value_dim = config.key_dim;
   config.norm_eps = fields.Float("rms_norm_eps", internal::kEpsRange, defaults.norm_eps);
+  config.needs_qkv_bias =
+      fields.Bool("attention_bias", false) || config.architecture == Architecture::kQwen2;
   config.tied_embeddings = fields.Bool("tie_word_embeddings", defaults.tied_embeddings);
   config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.key_dim));
   if (config.architecture == Architecture::kGemma2 ||

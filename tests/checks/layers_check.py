@@ -3,9 +3,13 @@
 
 src/: layers.txt says, module by module, what each may include besides itself and the chip
 interface. An internal/ folder belongs to its module alone. Includes name their module, as in
-"base/error.h". chips/: a chip sees include/switchyard/, its own folder and chips/shared/; nothing
-of src/, but for the reference, whose truth lives there, and the fakes made from it. conformance/: drives chips through the interface, so it sees the layers below model/ only.
-Tests may include "tests/support/..." as well.
+"base/error.h"; tests may include "tests/support/..." as well.
+
+chips/: a chip sees include/switchyard/, its own folder and chips/host_memory/; nothing of src/, but
+for the reference, whose truth lives in ops/, and the fakes made from it. A chip's tests may use the
+modules below model/ for the truth that they compare with.
+
+conformance/: drives chips through the interface, so it sees the modules below model/ only.
 """
 
 import pathlib

@@ -7,9 +7,14 @@ Tensor SelfAttention(ForwardBuilder& forward, std::int64_t layer, Tensor x, Quer
   ops::OpList& ops = forward.ops();
   const std::int64_t tokens = ops.at(x).dims[0];
 
-  Tensor query = forward.Linear(x, LayerName(layer, "attn_q"), config.heads * config.key_dim);
-  Tensor key = forward.Linear(x, LayerName(layer, "attn_k"), config.kv_heads * config.key_dim);
-  Tensor value = forward.Linear(x, LayerName(layer, "attn_v"), config.kv_heads * config.value_dim);
+  const auto project = [&](std::string_view name, std::int64_t outputs) {
+    return forward.Linear(
+        x, LayerName(layer, name), outputs,
+        config.needs_qkv_bias ? internal::Bias::kRequired : internal::Bias::kIfPresent);
+  };
+  Tensor query = project("attn_q", config.heads * config.key_dim);
+  Tensor key = project("attn_k", config.kv_heads * config.key_dim);
+  Tensor value = project("attn_v", config.kv_heads * config.value_dim);
   query = ops.Reshape(query, {tokens, config.heads, config.key_dim});
   key = ops.Reshape(key, {tokens, config.kv_heads, config.key_dim});
   value = ops.Reshape(value, {tokens, config.kv_heads, config.value_dim});

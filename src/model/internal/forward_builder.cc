@@ -89,10 +89,13 @@ Tensor ForwardBuilder::Norm(Tensor x, std::string_view base) {
   return ops().RmsNorm(x, weight, static_cast<float>(config_.norm_eps));
 }
 
-Tensor ForwardBuilder::Linear(Tensor x, std::string_view base, std::int64_t outputs) {
+Tensor ForwardBuilder::Linear(Tensor x, std::string_view base, std::int64_t outputs, Bias bias) {
   const std::int64_t inputs = ops().at(x).dims[1];
   const Tensor weight = Matrix(base, outputs, inputs);
-  return ops().Linear(x, weight, OptionalVector(fmt::format("{}.bias", base), outputs));
+  const std::string bias_name = fmt::format("{}.bias", base);
+  const Tensor added =
+      bias == Bias::kRequired ? Vector(bias_name, outputs) : OptionalVector(bias_name, outputs);
+  return ops().Linear(x, weight, added);
 }
 
 Tensor ForwardBuilder::Rope(Tensor x, std::int64_t layer) {

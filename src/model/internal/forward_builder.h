@@ -23,6 +23,8 @@ using ops::Tensor;
 using WeightLookup =
     std::function<std::optional<WeightView>(std::string_view name, sy_weight_use use)>;
 
+enum class Bias : std::uint8_t { kIfPresent, kRequired };
+
 class ForwardBuilder {
  public:
   // All arguments must outlive the builder.
@@ -42,8 +44,9 @@ class ForwardBuilder {
   // Operations with their weights.
   Tensor EmbedTokens();                          // -> [T, hidden]
   Tensor Norm(Tensor x, std::string_view base);  // over the last dimension
-  // x[T, K] -> [T, outputs], with the bias that the model has, if any.
-  Tensor Linear(Tensor x, std::string_view base, std::int64_t outputs);
+  // x[T, K] -> [T, outputs].
+  Tensor Linear(Tensor x, std::string_view base, std::int64_t outputs,
+                Bias bias = Bias::kIfPresent);
   Tensor Rope(Tensor x, std::int64_t layer);  // x[T, heads, key_dim]
   // Stores key[T, G, d] and value[T, G, dv], then query[T, H, d] -> [T, H, dv].
   Tensor Attention(std::int64_t layer, Tensor query, Tensor key, Tensor value);

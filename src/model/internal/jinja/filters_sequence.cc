@@ -24,7 +24,6 @@ Value First(Renderer& renderer, const Value& input, const Arguments& arguments) 
 
 Value Last(Renderer& renderer, const Value& input, const Arguments& arguments) {
   ExpectNoArguments("last", arguments);
-  if (input.Is(Kind::kUndefined)) input.FailUndefined();
   Iterator* reversed = FindReversed(renderer, input);
   if (reversed == nullptr) {
     Raise(FailureKind::kType, "'{}' object is not reversible", TypeName(input));

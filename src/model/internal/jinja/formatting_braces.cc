@@ -42,10 +42,12 @@ FormatSpec ParseSpec(std::string_view text) {
   spec.style.type = 0;
   std::size_t i = 0;
   std::size_t fill_end = 0;
+  bool has_fill = false;
   if (!text.empty()) DecodeNext(text, &fill_end);
   if (fill_end > 0 && fill_end < text.size() && IsAlign(text[fill_end])) {
     spec.fill = text.substr(0, fill_end);
     spec.align = text[fill_end];
+    has_fill = true;
     i = fill_end + 1;
   } else if (!text.empty() && IsAlign(text[0])) {
     spec.align = text[0];
@@ -63,9 +65,9 @@ FormatSpec ParseSpec(std::string_view text) {
     }
   }
   spec.style.alternate = skip('#');
-  if (skip('0') && spec.align == 0) {
+  if (skip('0') && !has_fill) {
     spec.fill = "0";
-    spec.align = '=';
+    if (spec.align == 0) spec.align = '=';
   }
   spec.width = ReadCount(text, &i);
   for (const char grouping : {',', '_'}) {

@@ -103,7 +103,7 @@ Iterator* Find(Renderer& renderer, const Value& value, bool reversed) {
   Arena& arena = renderer.arena();
   switch (value.kind()) {
     case Kind::kUndefined:
-      return reversed ? nullptr : arena.New<ItemsIterator>(std::span<const Value>(), false);
+      return arena.New<ItemsIterator>(std::span<const Value>(), false);
     case Kind::kString:
       return arena.New<TextIterator>(value.AsString(), reversed);
     case Kind::kList:

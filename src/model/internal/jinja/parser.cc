@@ -236,11 +236,10 @@ std::unique_ptr<Statement> Parser::ParseIf() {
 std::unique_ptr<Statement> Parser::ParseFor() {
   auto node = std::make_unique<For>();
   Take();
-  node->target = ParseTarget(false, "in");
+  node->target = ParseTarget(false);
   if (!SkipName("in")) FailExpected("in");
   TupleRules rules;
   rules.with_conditional = false;
-  rules.end_name = "recursive";
   node->iterable = ParseTuple(rules);
   const bool was_soft = std::exchange(is_soft_, false);
   if (SkipName("if")) node->condition = ParseExpression();
@@ -256,7 +255,7 @@ std::unique_ptr<Statement> Parser::ParseFor() {
 
 std::unique_ptr<Statement> Parser::ParseSet() {
   Take();
-  ExprPtr target = ParseTarget(true, {});
+  ExprPtr target = ParseTarget(true);
   if (SkipOperator("=")) {
     auto node = std::make_unique<Set>();
     node->target = std::move(target);
@@ -327,7 +326,7 @@ std::unique_ptr<Statement> Parser::ParseWith() {
   Take();
   while (Current().kind != TokenKind::kBlockEnd) {
     if (!node->targets.empty()) ExpectOperator(",");
-    node->targets.push_back(ParseTarget(false, {}));
+    node->targets.push_back(ParseTarget(false));
     ExpectOperator("=");
     node->values.push_back(ParseExpression());
   }

@@ -82,10 +82,9 @@ class Parser {
     bool with_conditional = true;
     bool in_parentheses = false;
     bool with_namespace = false;
-    std::string_view end_name;  // a name that ends the tuple
   };
   ExprPtr ParseTuple(const TupleRules& rules);
-  ExprPtr ParseTarget(bool with_namespace, std::string_view end_name);
+  ExprPtr ParseTarget(bool with_namespace);
   std::string ParseTargetName();
 
   template <typename Node>

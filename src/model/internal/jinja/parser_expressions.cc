@@ -253,7 +253,7 @@ ExprPtr Parser::ParseTuple(const TupleRules& rules) {
   while (true) {
     if (!items.empty()) ExpectOperator(",");
     if (Current().kind == TokenKind::kVariableEnd || Current().kind == TokenKind::kBlockEnd ||
-        IsOperator(")") || (!rules.end_name.empty() && IsName(rules.end_name))) {
+        IsOperator(")")) {
       break;
     }
     items.push_back(rules.simplified ? ParsePrimary(rules.with_namespace)
@@ -272,11 +272,10 @@ ExprPtr Parser::ParseTuple(const TupleRules& rules) {
   return node;
 }
 
-ExprPtr Parser::ParseTarget(bool with_namespace, std::string_view end_name) {
+ExprPtr Parser::ParseTarget(bool with_namespace) {
   TupleRules rules;
   rules.simplified = true;
   rules.with_namespace = with_namespace;
-  rules.end_name = end_name;
   ExprPtr target = ParseTuple(rules);
   std::vector<const Expr*> parts = {target.get()};
   while (!parts.empty()) {

@@ -65,7 +65,7 @@ std::vector<std::string_view> SplitAtSpace(std::string_view text, std::size_t ma
   std::string_view rest = StripSpace(text, true, false);
   while (!rest.empty()) {
     if (parts.size() == max_splits) {
-      parts.push_back(StripSpace(rest, false, true));
+      parts.push_back(rest);
       break;
     }
     std::size_t end = 0;
@@ -83,7 +83,7 @@ std::vector<std::string_view> SplitAtSpaceFromRight(std::string_view text, std::
   std::string_view rest = StripSpace(text, false, true);
   while (!rest.empty()) {
     if (parts.size() == max_splits) {
-      parts.push_back(StripSpace(rest, true, false));
+      parts.push_back(rest);
       break;
     }
     std::size_t start = rest.size();
