@@ -92,11 +92,12 @@ base::Status Execution::AskSupport() {
     sy_program* program = nullptr;
     const sy_status status = session_->api().program_create(session_->device(), &asked, &program);
     const std::string_view name = ops::OpName(asked.ops[op].kind);
-    if (status != SY_UNIMPLEMENTED) {
+    constexpr sy_status kWanted = SY_UNIMPLEMENTED;
+    if (status != kWanted) {
       return Fail(
           ErrorCode::kInternal,
           "op_supported is 0 for op {} ({}: {}), but program_create gives status {}, not {}", op,
-          name, reason, status, SY_UNIMPLEMENTED);
+          name, reason, status, kWanted);
     }
     if (reason.empty()) {
       return Fail(ErrorCode::kInternal, "op_supported is 0 for op {} ({}), but last_error is empty",

@@ -208,9 +208,10 @@ Outcome RunsOutOfMemory(Context& context) {
       session.api().buffer_destroy(buffer);
       return Failure(fmt::format("a buffer of {} bytes can be had", bytes));
     }
-    if (status != SY_RESOURCE_EXHAUSTED) {
-      return Failure(fmt::format("a buffer of {} bytes gives status {}, not {}", bytes, status,
-                                 SY_RESOURCE_EXHAUSTED));
+    constexpr sy_status kWanted = SY_RESOURCE_EXHAUSTED;
+    if (status != kWanted) {
+      return Failure(
+          fmt::format("a buffer of {} bytes gives status {}, not {}", bytes, status, kWanted));
     }
     if (buffer != nullptr) return Failure("a failed buffer_create wrote its output");
   }
