@@ -243,9 +243,9 @@ enum { SY_PROOF_COMPILED = 0, SY_PROOF_RUN_ON_EMULATOR = 1, SY_PROOF_RUN_ON_SILI
 
 typedef struct sy_device_properties {
   uint32_t struct_size;
-  char name[128];             /* as its maker calls it, such as "AMD EPYC 9354" */
+  char name[128];             /* as its maker calls it */
   char maker[64];
-  char architecture[64];      /* what code was chosen, such as "avx512_vnni" */
+  char architecture[64];      /* which of its code paths was chosen for this device */
   uint64_t memory_bytes;
   uint64_t alignment_bytes;   /* of bindings' offsets and of rows that want to be fast */
   uint32_t kv_page_multiple;  /* P must be a multiple of this */
