@@ -351,15 +351,24 @@ SY_INLINE void Panel(const PanelLayout& layout, const uint8_t* panel, const Acti
     Code::LoadGroups(codes, w);
     BlockScales s;
     Scale::Read(layout, panel, b, s);
+    // Few tokens: sums of their own for the low bytes, so that no chain of dot products is long
+    // enough to be waited for. Integer sums are exact, so the result is the same.
+    constexpr bool kApart = kTokens <= 4;
     Int sum[kTokens][Scale::kHalves] = {};
+    Int low[kTokens][Scale::kHalves] = {};
     AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, high), sum);
+    if constexpr (kApart) {
+      AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), low);
+    }
 #pragma GCC unroll 8
     for (int t = 0; t < kTokens; ++t) {
       for (int half = 0; half < Scale::kHalves; ++half) {
-        sum[t][half] = (sum[t][half] << 7) + StartSum<kZero>(x[t], half);
+        sum[t][half] = (sum[t][half] << 7) + StartSum<kZero>(x[t], half) + low[t][half];
       }
     }
-    AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), sum);
+    if constexpr (!kApart) {
+      AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), sum);
+    }
 #pragma GCC unroll 8
     for (int t = 0; t < kTokens; ++t) {
       if constexpr (Scale::kHalves == 2) {
