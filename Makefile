@@ -34,7 +34,9 @@ test:
 	@grep -qs '^SWITCHYARD_TESTS:BOOL=ON' $(BUILD)/CMakeCache.txt && test -f $(BUILD)/build.ninja \
 	  || $(CONFIGURE) -DSWITCHYARD_TESTS=ON
 	@cmake --build $(BUILD)
-	@ctest --preset release
+	@$(PROGRAM) pull $(MODEL) || echo 'Tests that need the default model will skip.'
+	@tests/tokenizers/get_vocabularies.sh || echo 'Tests that need a missing vocabulary will skip.'
+	@ctest --preset release -j $(shell nproc)
 
 clean:
 	rm -rf build

@@ -187,8 +187,9 @@ void AddFusedRows(std::vector<Case>& cases, DType act) {
 }
 
 // One page by way of the chip's own functions, or as its dims say where it has none.
-base::Result<std::vector<std::byte>> ExportPage(Session& session, const sy_tensor& pages,
-                                                const sy_binding& binding, std::uint32_t page) {
+base::Result<std::vector<std::byte>> ExportPage(Session& session, sy_kv_part part,
+                                                const sy_tensor& pages, const sy_binding& binding,
+                                                std::uint32_t page) {
   const auto bytes = static_cast<std::uint64_t>(pages.strides[0]);
   std::vector<std::byte> host(bytes);
   if (session.api().kv_export == nullptr) {
@@ -197,20 +198,23 @@ base::Result<std::vector<std::byte>> ExportPage(Session& session, const sy_tenso
     return host;
   }
   SWITCHYARD_RETURN_IF_ERROR(session.Check(
-      session.api().kv_export(session.queue(), &pages, &binding, page, host.data()), "kv_export"));
+      session.api().kv_export(session.queue(), part, &pages, &binding, page, host.data()),
+      "kv_export"));
   SWITCHYARD_RETURN_IF_ERROR(
       session.Check(session.api().queue_sync(session.queue()), "queue_sync"));
   return host;
 }
 
-base::Status ImportPage(Session& session, const sy_tensor& pages, const sy_binding& binding,
-                        std::uint32_t page, const std::vector<std::byte>& host) {
+base::Status ImportPage(Session& session, sy_kv_part part, const sy_tensor& pages,
+                        const sy_binding& binding, std::uint32_t page,
+                        const std::vector<std::byte>& host) {
   if (session.api().kv_import == nullptr) {
     return session.Upload(binding.buffer, binding.offset_bytes + page * host.size(), host.data(),
                           host.size());
   }
   SWITCHYARD_RETURN_IF_ERROR(session.Check(
-      session.api().kv_import(session.queue(), &pages, &binding, page, host.data()), "kv_import"));
+      session.api().kv_import(session.queue(), part, &pages, &binding, page, host.data()),
+      "kv_import"));
   return session.Check(session.api().queue_sync(session.queue()), "queue_sync");
 }
 
@@ -250,19 +254,21 @@ Outcome MovePages(Context& context, DType pages) {
   if (!first) return OutcomeOf(first.error());
   const base::Result<Outputs> before = (*first)->Run();
   if (!before) return Failure(before.error().message);
-  for (const auto& [tensor, original] :
-       {std::pair{k_pages, &key_values}, {v_pages, &value_values}}) {
+  for (const auto& [part, tensor, original] :
+       {std::tuple{sy_kv_part{SY_KV_KEYS}, k_pages, &key_values},
+        {sy_kv_part{SY_KV_VALUES}, v_pages, &value_values}}) {
     const sy_tensor& desc = (*first)->tensor(tensor);
     const sy_binding& binding = (*first)->binding(tensor);
     const std::vector<std::byte> expected = Encode(pages, *original);
     for (std::uint32_t page = 0; page < 2; ++page) {
-      const auto exported = ExportPage(session, desc, binding, page);
+      const auto exported = ExportPage(session, part, desc, binding, page);
       if (!exported) return Failure(exported.error().message);
       const auto begin = expected.begin() + static_cast<std::ptrdiff_t>(page * exported->size());
       if (!std::equal(exported->begin(), exported->end(), begin)) {
         return Failure(fmt::format("page {} comes out with other bits than were stored", page));
       }
-      if (const base::Status imported = ImportPage(session, desc, binding, page + 2, *exported);
+      if (const base::Status imported =
+              ImportPage(session, part, desc, binding, page + 2, *exported);
           !imported) {
         return Failure(imported.error().message);
       }

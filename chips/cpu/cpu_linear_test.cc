@@ -64,9 +64,9 @@ std::vector<double> RoundedActivations(const std::string& layout, const float* x
       double value = static_cast<double>(x[i]);
       if (layout.ends_with("activations bf16")) {
         value = static_cast<double>(tensor::BF16ToFloat(tensor::FloatToBF16(x[i])));
-      } else if (layout.ends_with("activations int8 by 32")) {
-        value = static_cast<double>(std::nearbyint(x[i] * (127.0F / largest))) *
-                static_cast<double>(largest) / 127.0;
+      } else if (layout.ends_with("activations int15 by 32")) {
+        value = static_cast<double>(std::nearbyint(x[i] * (16256.0F / largest))) *
+                static_cast<double>(largest) / 16256.0;
       }
       rounded[static_cast<std::size_t>(i)] = value;
     }

@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "kernels/kernel_table.h"
-#include "kv_pages.h"
 #include "memory.h"
 #include "panel_packing.h"
 #include "status.h"
@@ -19,7 +18,7 @@
 struct sy_device {
   const switchyard::cpu::KernelTable* kernels = nullptr;
   std::unique_ptr<switchyard::cpu::Team> team;
-  switchyard::cpu::KvSlots kv_slots;
+  switchyard::cpu::MemoryPool weight_memory;
 };
 
 struct sy_buffer {

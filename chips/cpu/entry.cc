@@ -326,21 +326,21 @@ sy_status Ceiling(sy_device* device, sy_ceiling ceiling, sy_dtype dtype, double*
 
 // ---- The table ----------------------------------------------------------------------------------
 
-sy_status KvExport(sy_queue* queue, const sy_tensor* pages, const sy_binding* binding,
-                   std::uint32_t page, void* to) {
+sy_status KvExport(sy_queue* queue, sy_kv_part part, const sy_tensor* pages,
+                   const sy_binding* binding, std::uint32_t page, void* to) {
   return Guard([&]() -> Status {
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(queue, "the queue"));
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(to, "to"));
-    return ExportPage(*queue->device, pages, binding, page, static_cast<char*>(to));
+    return ExportPage(part, pages, binding, page, static_cast<char*>(to));
   });
 }
 
-sy_status KvImport(sy_queue* queue, const sy_tensor* pages, const sy_binding* binding,
-                   std::uint32_t page, const void* from) {
+sy_status KvImport(sy_queue* queue, sy_kv_part part, const sy_tensor* pages,
+                   const sy_binding* binding, std::uint32_t page, const void* from) {
   return Guard([&]() -> Status {
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(queue, "the queue"));
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(from, "from"));
-    return ImportPage(*queue->device, pages, binding, page, static_cast<const char*>(from));
+    return ImportPage(part, pages, binding, page, static_cast<const char*>(from));
   });
 }
 

@@ -25,7 +25,7 @@ struct Page {
   }
 };
 
-Result<Page> FindPage(const sy_device& device, const sy_tensor* pages, const sy_binding* binding,
+Result<Page> FindPage(sy_kv_part part, const sy_tensor* pages, const sy_binding* binding,
                       std::uint32_t index) {
   if (pages == nullptr || binding == nullptr || binding->buffer == nullptr) {
     return Fail(SY_INVALID_ARGUMENT, "the pages, their binding or its buffer is null");
@@ -43,9 +43,8 @@ Result<Page> FindPage(const sy_device& device, const sy_tensor* pages, const sy_
                 "multiple of %d",
                 index, kKeyBlock);
   }
-  const auto is_key = device.kv_slots.IsKey(*pages);
-  if (!is_key) return std::unexpected(is_key.error());
-  page.is_key = *is_key;
+  if (part > SY_KV_VALUES) return Fail(SY_INVALID_ARGUMENT, "there is no KV part %u", part);
+  page.is_key = part == SY_KV_KEYS;
   page.positions = pages->dims[1];
   page.heads = pages->dims[2];
   page.width = pages->dims[3];
@@ -78,30 +77,9 @@ void ForEachPiece(const Page& page, Copy copy) {
 
 }  // namespace
 
-KvSlots::Key KvSlots::KeyOf(const sy_tensor& pages) {
-  return {pages.slot, pages.dims[1], pages.dims[2], pages.dims[3]};
-}
-
-void KvSlots::Note(const sy_tensor& pages, bool is_key) {
-  const std::lock_guard lock(mutex_);
-  uses_[KeyOf(pages)] |= is_key ? 2 : 1;
-}
-
-Result<bool> KvSlots::IsKey(const sy_tensor& pages) const {
-  const std::lock_guard lock(mutex_);
-  const auto found = uses_.find(KeyOf(pages));
-  if (found == uses_.end() || found->second == 3) {
-    return Fail(SY_FAILED_PRECONDITION, "whether slot %u holds keys or values is not known: %s",
-                pages.slot,
-                found == uses_.end() ? "no program of this device has used it"
-                                     : "programs of this device used it as both");
-  }
-  return found->second == 2;
-}
-
-Status ExportPage(const sy_device& device, const sy_tensor* pages, const sy_binding* binding,
+Status ExportPage(sy_kv_part part, const sy_tensor* pages, const sy_binding* binding,
                   std::uint32_t index, char* to) {
-  const auto page = FindPage(device, pages, binding, index);
+  const auto page = FindPage(part, pages, binding, index);
   if (!page) return std::unexpected(page.error());
   ForEachPiece(*page, [&](const char* inside, std::int64_t offset, std::int64_t elements) {
     std::memcpy(to + offset, inside, static_cast<std::size_t>(elements * page->element));
@@ -109,9 +87,9 @@ Status ExportPage(const sy_device& device, const sy_tensor* pages, const sy_bind
   return {};
 }
 
-Status ImportPage(const sy_device& device, const sy_tensor* pages, const sy_binding* binding,
+Status ImportPage(sy_kv_part part, const sy_tensor* pages, const sy_binding* binding,
                   std::uint32_t index, const char* from) {
-  const auto page = FindPage(device, pages, binding, index);
+  const auto page = FindPage(part, pages, binding, index);
   if (!page) return std::unexpected(page.error());
   ForEachPiece(*page, [&](char* inside, std::int64_t offset, std::int64_t elements) {
     std::memcpy(inside, from + offset, static_cast<std::size_t>(elements * page->element));

@@ -26,7 +26,7 @@ void LinearStage::Add(const LinearJob& job) {
     split.panels =
         std::clamp<std::int64_t>(kBytesOfUnit / job.weight->layout.panel_bytes, 1, kPanelsOfCall);
     // Plain floats hide the latency of their sums by taking several panels at once.
-    if (job.x.kind != kActivationInt8 && panels >= threads_ * kPanelsOfCall) {
+    if (job.x.kind != kActivationInt15 && panels >= threads_ * kPanelsOfCall) {
       split.panels = kPanelsOfCall;
     }
   } else {

@@ -10,6 +10,7 @@ namespace switchyard::cpu {
 namespace {
 
 constexpr std::uint64_t kHugePage = std::uint64_t{2} << 20;
+constexpr std::uint64_t kSlabBytes = 16 * kHugePage;
 
 std::uint64_t PagesOf(int name) {
   const long pages = sysconf(name);
@@ -29,6 +30,7 @@ Memory& Memory::operator=(Memory&& other) noexcept {
   std::swap(size_, other.size_);
   std::swap(mapped_bytes_, other.mapped_bytes_);
   std::swap(mapping_, other.mapping_);
+  std::swap(slab_, other.slab_);
   return *this;
 }
 
@@ -58,6 +60,23 @@ Result<Memory> Memory::Allocate(std::uint64_t bytes) {
     madvise(memory.data_, bytes, MADV_HUGEPAGE);  // a wish; slower without, not wrong
 #endif
   }
+  return memory;
+}
+
+Result<Memory> MemoryPool::Allocate(std::uint64_t bytes) {
+  if (bytes > kSlabBytes / 4) return Memory::Allocate(bytes);
+  const std::lock_guard lock(mutex_);
+  if (slab_ == nullptr || used_ + bytes > slab_->size()) {
+    auto slab = Memory::Allocate(kSlabBytes);
+    if (!slab) return std::unexpected(slab.error());
+    slab_ = std::make_shared<const Memory>(std::move(*slab));
+    used_ = 0;
+  }
+  Memory memory;
+  memory.data_ = slab_->data() + used_;
+  memory.size_ = bytes;
+  memory.slab_ = slab_;
+  used_ += (bytes + kAlignment - 1) / kAlignment * kAlignment;
   return memory;
 }
 

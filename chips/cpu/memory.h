@@ -4,6 +4,8 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
+#include <mutex>
 
 #include "status.h"
 
@@ -28,6 +30,22 @@ class Memory {
   std::uint64_t size_ = 0;
   std::uint64_t mapped_bytes_ = 0;
   void* mapping_ = nullptr;
+  std::shared_ptr<const Memory> slab_;  // shared by all that MemoryPool cut from it
+
+  friend class MemoryPool;
+};
+
+// Cuts small memory from large slabs, so that a model's many small weights lie in huge pages too:
+// with a page table walk every 4 KiB, decoding reaches a third of the memory's speed. What is cut
+// keeps its slab alive; the pool never reuses what was freed. From any thread.
+class MemoryPool {
+ public:
+  Result<Memory> Allocate(std::uint64_t bytes);
+
+ private:
+  std::mutex mutex_;
+  std::shared_ptr<const Memory> slab_;
+  std::uint64_t used_ = 0;  // of slab_
 };
 
 std::uint64_t PhysicalMemoryBytes();

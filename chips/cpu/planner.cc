@@ -467,13 +467,6 @@ Plan Planner::Finish() {
   return plan;
 }
 
-void NotePages(sy_device* device, const sy_program_desc& desc, const sy_op& op) {
-  if (op.kind != SY_OP_KV_STORE && op.kind != SY_OP_ATTENTION) return;
-  const int keys = op.kind == SY_OP_KV_STORE ? 3 : 1;
-  device->kv_slots.Note(TensorAt(desc, op.inputs[keys]), true);
-  device->kv_slots.Note(TensorAt(desc, op.inputs[keys + 1]), false);
-}
-
 }  // namespace
 
 Status IsSupported(const sy_program_desc& desc, std::uint32_t op) {
@@ -493,7 +486,6 @@ Result<Plan> MakePlan(sy_device* device, const sy_program_desc& desc) {
     const auto view = CheckOp(desc, *operands, i);
     if (!view) return std::unexpected(view.error());
     SWITCHYARD_CPU_RETURN_IF_ERROR(CheckWeights(*view, device));
-    NotePages(device, desc, *view->op);
     ops.push_back(*view);
   }
   // Views point into the operands, whose vector moves as a whole and stays where it is.

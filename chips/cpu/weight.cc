@@ -67,8 +67,8 @@ Result<std::uint64_t> CheckedBytes(const sy_weight_desc& desc, const WeightForma
 
 const char* ActivationName(ActivationKind kind) {
   switch (kind) {
-    case kActivationInt8:
-      return "int8 by 32";
+    case kActivationInt15:
+      return "int15 by 32";
     case kActivationBF16:
       return "bf16";
     default:
@@ -81,7 +81,7 @@ const char* ActivationName(ActivationKind kind) {
 ActivationKind ActivationOf(const KernelTable& kernels, PanelFormat format) {
   if (format == kPanelF32 || format == kPanelF16) return kActivationF32;
   if (format == kPanelBF16) return kernels.bf16_dot != 0 ? kActivationBF16 : kActivationF32;
-  return kActivationInt8;
+  return kActivationInt15;
 }
 
 Result<std::unique_ptr<sy_weight>> CreateWeight(sy_device* device, const sy_weight_desc& desc) {
@@ -106,7 +106,7 @@ Result<std::unique_ptr<sy_weight>> CreateWeight(sy_device* device, const sy_weig
       return Fail(SY_INVALID_ARGUMENT, "a vector weight is of type %s; convert it to f32",
                   format->name);
     }
-    auto memory = Memory::Allocate(*bytes);
+    auto memory = device->weight_memory.Allocate(*bytes);
     if (!memory) return std::unexpected(memory.error());
     weight->memory = std::move(*memory);
     std::memcpy(weight->memory.data(), desc.data, *bytes);
@@ -119,7 +119,8 @@ Result<std::unique_ptr<sy_weight>> CreateWeight(sy_device* device, const sy_weig
   if (count > std::numeric_limits<std::int64_t>::max() / weight->layout.panel_bytes) {
     return Fail(SY_RESOURCE_EXHAUSTED, "a weight of more than 63 bits of bytes");
   }
-  auto memory = Memory::Allocate(static_cast<std::uint64_t>(count * weight->layout.panel_bytes));
+  auto memory = device->weight_memory.Allocate(
+      static_cast<std::uint64_t>(count * weight->layout.panel_bytes));
   if (!memory) return std::unexpected(memory.error());
   weight->memory = std::move(*memory);
   PackingJob job(*weight, static_cast<const std::uint8_t*>(desc.data));

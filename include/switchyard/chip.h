@@ -223,6 +223,9 @@ typedef struct sy_binding {
   const void* host_copy;
 } sy_binding;
 
+typedef uint32_t sy_kv_part;
+enum { SY_KV_KEYS = 0, SY_KV_VALUES = 1 };
+
 /* ---- Devices --------------------------------------------------------------------------------- */
 
 typedef uint32_t sy_device_flags;
@@ -240,9 +243,9 @@ enum { SY_PROOF_COMPILED = 0, SY_PROOF_RUN_ON_EMULATOR = 1, SY_PROOF_RUN_ON_SILI
 
 typedef struct sy_device_properties {
   uint32_t struct_size;
-  char name[128];             /* as its maker calls it, such as "AMD EPYC 9354" */
+  char name[128];             /* as its maker calls it */
   char maker[64];
-  char architecture[64];      /* what code was chosen, such as "avx512_vnni" */
+  char architecture[64];      /* which of its code paths was chosen for this device */
   uint64_t memory_bytes;
   uint64_t alignment_bytes;   /* of bindings' offsets and of rows that want to be fast */
   uint32_t kv_page_multiple;  /* P must be a multiple of this */
@@ -372,12 +375,13 @@ typedef struct sy_chip_api {
   /* Optional. Measures, for at most about a second, what this device can do at best. */
   sy_status (*measure_ceiling)(sy_device* device, sy_ceiling ceiling, sy_dtype dtype, double* value);
 
-  /* Optional; null means that pages are inside as their dims say. One page of a k_pages or v_pages
-   * tensor [n,P,G,d] to or from host memory in the chip-neutral layout [P,G,d] of its own dtype. */
-  sy_status (*kv_export)(sy_queue* queue, const sy_tensor* pages, const sy_binding* binding,
-                         uint32_t page, void* to);
-  sy_status (*kv_import)(sy_queue* queue, const sy_tensor* pages, const sy_binding* binding,
-                         uint32_t page, const void* from);
+  /* Optional, both or none; null means that pages are inside as their dims say. One page of a
+   * k_pages or v_pages tensor [n,P,G,d] to or from host memory in the chip-neutral layout [P,G,d] of
+   * its own dtype. [async] */
+  sy_status (*kv_export)(sy_queue* queue, sy_kv_part part, const sy_tensor* pages,
+                         const sy_binding* binding, uint32_t page, void* to);
+  sy_status (*kv_import)(sy_queue* queue, sy_kv_part part, const sy_tensor* pages,
+                         const sy_binding* binding, uint32_t page, const void* from);
 
   /* Optional; null means that device_properties(index) says it all. The properties of this opened
    * device, where options ("threads", "isa", ...) may have changed what it is. */

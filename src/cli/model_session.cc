@@ -130,7 +130,7 @@ double ModelSession::FlopPerToken() const {
   double flop = 0;
   for (ops::WeightIndex i = 0; i < table.size(); ++i) {
     const device::HostWeight& weight = table.at(i);
-    if (!IsMatrix(weight)) continue;
+    if (!IsMatrix(weight) || weight.dims.front() == model_->config().vocabulary) continue;
     double elements = 1;
     for (const std::int64_t dim : weight.dims) elements *= static_cast<double>(dim);
     flop += 2 * elements * UsedShare(weight, model_->config());

@@ -53,7 +53,8 @@ class ModelSession {
   std::string WeightTypes() const;
   // What one decoded token reads with `depth` tokens in the cache.
   double DecodeBytes(double depth) const;
-  // Multiply-adds, 2 each, of one token's linear layers.
+  // Multiply-adds, 2 each, of one prompt token's linear layers; the output head runs for the last
+  // only.
   double FlopPerToken() const;
 
  private:

@@ -239,7 +239,13 @@ TEST(HuggingFaceTokenizer, RefusesHostileFilesInASentence) {
   EXPECT_THAT(
       Refusal(WithModel(letters, R"(, "normalizer": {"type": "Sequence", "normalizers": [)" +
                                      longer + ", " + longer + "]}")),
-      HasSubstr("4096 times as long"));
+      HasSubstr("1024 times as long"));
+  EXPECT_THAT(Refusal(WithModel(letters, R"(, "decoder": {"type": "Sequence", "decoders": [)" +
+                                             longer + ", " + longer + "]}")),
+              HasSubstr("1024 times as long"));
+  EXPECT_THAT(Refusal(WithModel(letters, R"(, "pre_tokenizer": {"type": "Metaspace",
+                  "replacement": "  "})")),
+              HasSubstr("nor hold a space"));
   EXPECT_THAT(Refusal(WithModel(letters, R"(, "normalizer": {"type": "Precompiled",
                   "precompiled_charsmap": "/////wAA"})")),
               HasSubstr("the precompiled character map's trie has 4294967295 bytes"));

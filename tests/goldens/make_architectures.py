@@ -361,11 +361,15 @@ def recipes():
                                        edit=wrapped_gemma3),
         "mixtral": lambda n: hf(n, t.MixtralForCausalLM, t.MixtralConfig(
             **{**SMALL, **dict(intermediate_size=40, num_hidden_layers=2)}, num_local_experts=4,
-            num_experts_per_tok=2)),
+            num_experts_per_tok=2), dtype=torch.float16),
+        # The mixtures are of F16, which chips multiply as it is: a chip that rounds activations to
+        # multiply BF16 picks another expert where two nearly tie, which says nothing of the model.
         "qwen3_moe": lambda n: hf(n, t.Qwen3MoeForCausalLM, t.Qwen3MoeConfig(
-            **QWEN3_MOE, norm_topk_prob=False, mlp_only_layers=[1])),
+            **QWEN3_MOE, norm_topk_prob=False, mlp_only_layers=[1]),
+            dtype=torch.float16),
         "qwen3_moe_renormalised": lambda n: hf(n, t.Qwen3MoeForCausalLM, t.Qwen3MoeConfig(
-            **{**QWEN3_MOE, **dict(num_hidden_layers=2)}, norm_topk_prob=True)),
+            **{**QWEN3_MOE, **dict(num_hidden_layers=2)}, norm_topk_prob=True),
+            dtype=torch.float16),
         "llama_gguf": lambda n: make_gguf(n, t.LlamaForCausalLM, t.LlamaConfig(
             **wide, rope_parameters=LLAMA3_ROPE), "llama", q8, llama_gguf_metadata,
             {"rope_freqs.weight": llama3_factors(16, LLAMA3_ROPE)}),

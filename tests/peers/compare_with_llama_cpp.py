@@ -11,7 +11,10 @@ arithmetic differs. Exit code 1 if a bound is exceeded. What is compared:
 greedy      20 prompts (prompts.json: English, Chinese, code; through the model's chat template or
             raw), 64 tokens each, or up to the model's end token. Each prompt must give the same
             tokens; or, at the first difference, both programs must have their two best logits
-            within 0.05 of each other.
+            within 0.05 of each other. Held against llama.cpp as it is, and against llama.cpp on
+            the weights widened to float32. The two of them are compared as well, for scale: on
+            many weight types llama.cpp rounds activations to 8 bits, which moves logits by more
+            than 0.05, so that texts part where neither program is wrong.
 logits      all positions of passages/*.txt (ours, in eight languages, code, tables, a
             conversation; at least 2,000). Mean, 99th percentile and maximum of KL(p || q) in nats
             over the whole vocabulary, share of positions with the same best token, perplexity:
@@ -21,10 +24,13 @@ logits      all positions of passages/*.txt (ours, in eight languages, code, tab
                                               float32: it shows that the reference is right
               llama.cpp f32 || llama.cpp      for scale: what the peer's own arithmetic costs
             llama.cpp and our chip keep an f16 KV cache, the two float32 sides an f32 one.
+
+What llama.cpp gave for a file is kept under build/peers, so a second run only computes our side.
 """
 
 import argparse
 import dataclasses
+import hashlib
 import json
 import pathlib
 import subprocess
@@ -38,7 +44,6 @@ ROOT = HERE.parents[1]
 GREEDY_TOKENS = 64
 NEAR_TIE = 0.05
 LEAST_POSITIONS = 2000
-THREADS = 2
 CONTEXT = 1024
 BOUND_PEER = 5e-3
 BOUND_REFERENCE = 2e-3
@@ -107,13 +112,56 @@ class Ours:
         return [json.loads(text) for text in output.read_text().splitlines()]
 
 
-def peer_logits(path: str, sequences, exact: bool):
-    """[positions, vocabulary] by llama.cpp; exact: f32 KV cache and the plain attention path."""
+class Peer:
+    """llama.cpp's answers; computed once for a model file, tokens and version, then read back."""
+
+    def __init__(self, path: str, work: pathlib.Path, threads: int):
+        self.path = path
+        self.work = work
+        self.threads = threads
+
+    def _kept(self, name: str, sequences, extension: str) -> pathlib.Path:
+        import llama_cpp_model
+
+        stat = pathlib.Path(self.path).stat()
+        key = repr((self.path, stat.st_size, stat.st_mtime_ns, sequences, llama_cpp_model.version()))
+        digest = hashlib.sha256(key.encode()).hexdigest()[:12]
+        return self.work / f"{name}-{digest}.{extension}"
+
+    def logits(self, sequences, exact: bool):
+        """[positions, vocabulary]; exact: float32 weights and KV cache, the plain attention path."""
+        import numpy as np
+
+        kept = self._kept("peer_f32" if exact else "peer", sequences, "npy")
+        if not kept.exists():
+            path = self._widened() if exact else self.path
+            partial = self.work / "partial.npy"
+            np.save(partial, peer_logits(path, sequences, exact, self.threads))
+            partial.replace(kept)
+        return np.load(kept, mmap_mode="r")
+
+    def greedy(self, prompts, exact: bool) -> list[dict]:
+        kept = self._kept("peer_f32_greedy" if exact else "peer_greedy", prompts, "json")
+        if not kept.exists():
+            path = self._widened() if exact else self.path
+            kept.write_text(json.dumps(peer_greedy(path, prompts, exact, self.threads)))
+        return json.loads(kept.read_text())
+
+    def _widened(self) -> str:
+        """The model file with its weights as float32."""
+        import llama_cpp_model
+
+        path = self.work / (pathlib.Path(self.path).stem + ".F32.gguf")
+        llama_cpp_model.quantise(self.path, str(path), "f32", self.threads)
+        return str(path)
+
+
+def peer_logits(path: str, sequences, exact: bool, threads: int):
     import llama_cpp_model
     import numpy as np
 
     model = llama_cpp_model.Model(path)
-    context = llama_cpp_model.Context(model, CONTEXT, THREADS, flash_attention=not exact, kv_f32=exact)
+    context = llama_cpp_model.Context(model, CONTEXT, threads, flash_attention=not exact, kv_f32=exact)
     rows = np.empty((sum(map(len, sequences)), model.vocab_size), dtype=np.float32)
     row = 0
     for ids in sequences:
@@ -127,11 +175,12 @@ def peer_logits(path: str, sequences, exact: bool):
     return rows
 
 
-def peer_greedy(model, prompts: list[list[int]]) -> list[dict]:
+def peer_greedy(path: str, prompts: list[list[int]], exact: bool, threads: int) -> list[dict]:
     import llama_cpp_model
     import numpy as np
 
-    context = llama_cpp_model.Context(model, CONTEXT, THREADS, flash_attention=True)
+    model = llama_cpp_model.Model(path)
+    context = llama_cpp_model.Context(model, CONTEXT, threads, flash_attention=not exact, kv_f32=exact)
     answers = []
     for prompt in prompts:
         context.clear()
@@ -146,6 +195,7 @@ def peer_greedy(model, prompts: list[list[int]]) -> list[dict]:
             following = [best]
         answers.append(answer)
     context.close()
+    model.close()
     return answers
 
 
@@ -181,42 +231,56 @@ def perplexity(rows, sequences) -> float:
     return float(np.exp(total / count))
 
 
-def compare_greedy(table: Table, model, ours: Ours) -> None:
+def partings(model, entries, mine: list[dict], theirs: list[dict]) -> tuple[int, int, list[str]]:
+    """How many texts are equal, how many part at a near tie, and a sentence for each that parts."""
+    equal, near = 0, 0
+    sentences = []
+    for entry, a, b in zip(entries, mine, theirs):
+        ends = [i for i, token in enumerate(b["tokens"]) if model.ends_text(token)]
+        length = ends[0] + 1 if ends else GREEDY_TOKENS
+        first = next((i for i in range(length) if a["tokens"][i] != b["tokens"][i]), None)
+        if first is None:
+            equal += 1
+            continue
+        gaps = (a["gaps"][first], b["gaps"][first])
+        near += max(gaps) <= NEAR_TIE
+        words = [model.piece(side["tokens"][first]).decode(errors="replace") for side in (a, b)]
+        sentences.append(
+            f"{entry['name']}: token {first + 1} of {length}, {words[0]!r} and {words[1]!r},"
+            f" {gaps[0]:.4f} and {gaps[1]:.4f} above the second best"
+        )
+    return equal, near, sentences
+
+
+def compare_greedy(table: Table, model, ours: Ours, peer: Peer) -> None:
     entries = json.loads((HERE / "prompts.json").read_text())
     template = model.chat_template()
     prompts = []
     for entry in entries:
         text = entry["raw"] if "raw" in entry else template([{"role": "user", "content": entry["chat"]}])
         prompts.append(model.tokenize(text, add_special="raw" in entry, parse_special=True))
-    equal, near, apart = 0, 0, 0
-    for entry, mine, peer in zip(entries, ours.greedy(prompts), peer_greedy(model, prompts)):
-        ends = [i for i, token in enumerate(peer["tokens"]) if model.ends_text(token)]
-        length = ends[0] + 1 if ends else GREEDY_TOKENS
-        first = next((i for i in range(length) if mine["tokens"][i] != peer["tokens"][i]), None)
-        if first is None:
-            equal += 1
-            continue
-        gaps = (mine["gaps"][first], peer["gaps"][first])
-        is_near = max(gaps) <= NEAR_TIE
-        near += is_near
-        apart += not is_near
-        print(
-            f"  {entry['name']}: token {first + 1} of {length} differs"
-            f" ({model.piece(mine['tokens'][first])!r}, theirs {model.piece(peer['tokens'][first])!r});"
-            f" gap to the second best {gaps[0]:.4f}, theirs {gaps[1]:.4f}"
-            + ("" if is_near else "  TOO FAR APART")
+    mine = ours.greedy(prompts)
+    theirs = peer.greedy(prompts, exact=False)
+    truth = peer.greedy(prompts, exact=True)
+    for what, a, b, is_bound in (
+        ("ours and llama.cpp", mine, theirs, True),
+        ("ours and llama.cpp f32", mine, truth, True),
+        ("llama.cpp and llama.cpp f32", theirs, truth, False),
+    ):
+        equal, near, sentences = partings(model, entries, a, b)
+        apart = len(entries) - equal - near
+        print(f"greedy, {what}: {len(sentences)} of {len(entries)} texts part")
+        for sentence in sentences:
+            print("  " + sentence)
+        table.add(
+            f"greedy, {what}",
+            f"{equal} equal, {near} part at a near tie, {apart} otherwise",
+            f"ties within {NEAR_TIE}" if is_bound else "",
+            apart == 0 if is_bound else None,
         )
-    table.add(
-        f"greedy, {len(prompts)} prompts of {GREEDY_TOKENS} tokens",
-        f"{equal} equal, {near} differ at a near tie, {apart} otherwise",
-        f"ties within {NEAR_TIE}",
-        apart == 0,
-    )
 
 
-def compare_logits(table: Table, arguments, model, ours: Ours, reference: Ours) -> None:
-    import llama_cpp_model
-
+def compare_logits(table: Table, model, ours: Ours, reference: Ours, peer: Peer) -> None:
     passages = sorted((HERE / "passages").glob("*.txt"))
     sequences = [model.tokenize(path.read_text(), add_special=False, parse_special=True) for path in passages]
     positions = sum(map(len, sequences))
@@ -228,20 +292,17 @@ def compare_logits(table: Table, arguments, model, ours: Ours, reference: Ours) 
         print(f"  {name}: {positions} positions in {time.monotonic() - start:.0f} s", flush=True)
         return rows
 
-    widened = ours.work / (pathlib.Path(arguments.model).stem + ".F32.gguf")
-    if not widened.exists():
-        llama_cpp_model.quantise(arguments.model, str(widened), "f32", THREADS)
-    peer = timed("llama.cpp", lambda: peer_logits(arguments.model, sequences, exact=False))
-    truth = timed("llama.cpp f32", lambda: peer_logits(str(widened), sequences, exact=True))
+    theirs = timed("llama.cpp", lambda: peer.logits(sequences, exact=False))
+    truth = timed("llama.cpp f32", lambda: peer.logits(sequences, exact=True))
     mine = timed("ours", lambda: ours.logits(sequences, model.vocab_size, "ours"))
     exact = timed("our reference", lambda: reference.logits(sequences, model.vocab_size, "reference"))
 
     for what, p, q, bound in (
-        ("llama.cpp || ours", peer, mine, BOUND_PEER),
+        ("llama.cpp || ours", theirs, mine, BOUND_PEER),
         ("our f32 reference || ours", exact, mine, BOUND_REFERENCE),
         ("llama.cpp f32 || our f32 reference", truth, exact, BOUND_TRUTH),
         ("llama.cpp f32 || ours", truth, mine, None),
-        ("llama.cpp f32 || llama.cpp", truth, peer, None),
+        ("llama.cpp f32 || llama.cpp", truth, theirs, None),
     ):
         d = divergence(p, q)
         table.add(
@@ -250,7 +311,7 @@ def compare_logits(table: Table, arguments, model, ours: Ours, reference: Ours) 
             f"mean < {bound:g}" if bound else "",
             d.mean < bound if bound else None,
         )
-    names = (("ours", mine), ("llama.cpp", peer), ("our f32 reference", exact), ("llama.cpp f32", truth))
+    names = (("ours", mine), ("llama.cpp", theirs), ("our f32 reference", exact), ("llama.cpp f32", truth))
     table.add("perplexity", ", ".join(f"{name} {perplexity(rows, sequences):.4f}" for name, rows in names))
 
 
@@ -270,6 +331,7 @@ def main() -> None:
     parser.add_argument("--reference", default="reference", help="the chip that computes in float32")
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "peers")
+    parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--only", choices=["greedy", "logits"])
     arguments = parser.parse_args()
     peer_environment.enter()
@@ -279,7 +341,8 @@ def main() -> None:
     llama_cpp_model.start()
     arguments.work.mkdir(parents=True, exist_ok=True)
     arguments.model = arguments.model or default_model(arguments.build)
-    threads = ["--threads", str(THREADS)]
+    threads = ["--threads", str(arguments.threads)]
+    peer = Peer(arguments.model, arguments.work, arguments.threads)
     ours = Ours(arguments.build, arguments.model, arguments.work, ["--chip", arguments.chip, *threads])
     reference = Ours(
         arguments.build, arguments.model, arguments.work,
@@ -289,9 +352,9 @@ def main() -> None:
     print(f"{arguments.model}: chip {arguments.chip} against {llama_cpp_model.version()}")
     table = Table()
     if arguments.only != "logits":
-        compare_greedy(table, model, ours)
+        compare_greedy(table, model, ours, peer)
     if arguments.only != "greedy":
-        compare_logits(table, arguments, model, ours, reference)
+        compare_logits(table, model, ours, reference, peer)
     table.show()
     sys.exit(1 if table.failed else 0)
 

@@ -1,10 +1,13 @@
-// Dot products of quantised panels with int8 activations: one loop, with a code loader and a scale
-// reader for each weight format.
+// Dot products of quantised panels with 15-bit activations: one loop, with a code loader and a
+// scale reader for each weight format.
 //
-// For each block of 32 elements along K: eight groups of four elements meet in four-way integer
-// dot products (vpdpbusd where there is one), and the exact integer sum enters the float sum by one
+// For each block of 32 elements along K: eight groups of four elements meet in four-way byte dot
+// products (vpdpbusd where there is one), first with the activations' high bytes, then, the sum
+// shifted, with their low ones; and the exact integer sum enters the float sum by one
 // Fma with weight scale * activation scale. The float sum therefore runs over blocks in order, for
 // one token as for many, which is what makes prefill and decode agree to the bit.
+#include <stddef.h>
+
 #include "simd.h"
 #include "table_parts.h"
 
@@ -309,6 +312,32 @@ struct ScaleSuperMin16 {
 
 // ---- The loop -----------------------------------------------------------------------------------
 
+// Adds the dot products of a block's codes with the activation bytes that lie `bytes` into each
+// token's block.
+template <class Code, int kHalves, int kTokens>
+SY_INLINE void AddDots(const Bytes (&w)[8], const ActivationBlock* x, size_t bytes,
+                       Int (&sum)[kTokens][kHalves]) {
+#pragma GCC unroll 8
+  for (int g = 0; g < 8; ++g) {
+#pragma GCC unroll 8
+    for (int t = 0; t < kTokens; ++t) {
+      Int& acc = sum[t][kHalves == 2 ? g / 4 : 0];
+      const Int q = BroadcastGroup(reinterpret_cast<const int8_t*>(x + t) + bytes + 4 * g);
+      acc = Code::kSigned ? DotSigned(acc, w[g], q) : Dot(acc, w[g], q);
+    }
+  }
+}
+
+// With few tokens the weights come from memory once and the loop waits for them: asked for this far
+// ahead, they come as fast as memory gives them. Processors prefetch by themselves only within a
+// page.
+constexpr int kPrefetchBytes = 1024;
+
+template <int kBytes>
+SY_INLINE void Prefetch(const uint8_t* from) {
+  for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(from + i, 0, 3);
+}
+
 template <class Code, Zero kZero, class Scale, int kTokens>
 SY_INLINE void Panel(const PanelLayout& layout, const uint8_t* panel, const ActivationBlock* x,
                      int tile, float* out) {
@@ -317,25 +346,20 @@ SY_INLINE void Panel(const PanelLayout& layout, const uint8_t* panel, const Acti
   const uint8_t* codes = panel + layout.codes;
   const int64_t blocks = layout.k / kBlock;
   for (int64_t b = 0; b < blocks; ++b) {
+    if constexpr (kTokens <= 2) Prefetch<Code::kVectors * kVectorBytes>(codes + kPrefetchBytes);
     Bytes w[8];
     Code::LoadGroups(codes, w);
     BlockScales s;
     Scale::Read(layout, panel, b, s);
-    Int sum[kTokens][Scale::kHalves];
+    Int sum[kTokens][Scale::kHalves] = {};
+    AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, high), sum);
+#pragma GCC unroll 8
     for (int t = 0; t < kTokens; ++t) {
       for (int half = 0; half < Scale::kHalves; ++half) {
-        sum[t][half] = StartSum<kZero>(x[t], half);
+        sum[t][half] = (sum[t][half] << 7) + StartSum<kZero>(x[t], half);
       }
     }
-#pragma GCC unroll 8
-    for (int g = 0; g < 8; ++g) {
-#pragma GCC unroll 8
-      for (int t = 0; t < kTokens; ++t) {
-        Int& acc = sum[t][Scale::kHalves == 2 ? g / 4 : 0];
-        const Int q = BroadcastGroup(x[t].q + 4 * g);
-        acc = Code::kSigned ? DotSigned(acc, w[g], q) : Dot(acc, w[g], q);
-      }
-    }
+    AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), sum);
 #pragma GCC unroll 8
     for (int t = 0; t < kTokens; ++t) {
       if constexpr (Scale::kHalves == 2) {

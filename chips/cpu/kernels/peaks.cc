@@ -6,7 +6,7 @@
 namespace switchyard::cpu::SWITCHYARD_CPU_ISA {
 namespace {
 
-constexpr int kChains = kLanes == 16 ? 16 : 10;  // independent sums, to hide latency
+constexpr int kChains = 12;  // independent sums, to hide latency
 constexpr uint64_t kBytesOfStep = 4096;
 
 // Four streams, as several panels are read at once.
@@ -37,87 +37,70 @@ SY_INLINE void Opaque(Vector& v) {
 #endif
 }
 
-uint64_t PeakF32(uint64_t rounds, float* sink) {
-  Float acc[kChains];
-  for (int i = 0; i < kChains; ++i) acc[i] = Set(static_cast<float>(i));
-  Float a = Set(*sink);
-  Float b = Set(*sink + 1.0F);
-  Opaque(a);
-  Opaque(b);
+// Twelve chains in variables of their own: an array of them would be kept in memory.
+template <class Vector, class Step>
+SY_INLINE Vector RunChains(uint64_t rounds, Step step) {
+  Vector a = {}, b = {}, c = {}, d = {}, e = {}, f = {}, g = {}, h = {}, i = {}, j = {}, k = {},
+         l = {};
   for (uint64_t r = 0; r < rounds; ++r) {
-#pragma GCC unroll 16
-    for (int i = 0; i < kChains; ++i) {
-      acc[i] = Fma(a, b, acc[i]);
-      Opaque(acc[i]);
-    }
+    step(a), step(b), step(c), step(d), step(e), step(f);
+    step(g), step(h), step(i), step(j), step(k), step(l);
   }
-  Float total = {};
-  for (int i = 0; i < kChains; ++i) total += acc[i];
+  return ((a + b) + (c + d)) + ((e + f) + (g + h)) + ((i + j) + (k + l));
+}
+
+uint64_t PeakF32(uint64_t rounds, float* sink) {
+  Float x = Set(*sink);
+  Opaque(x);
+  const Float total = RunChains<Float>(rounds, [&](Float& acc) __attribute__((always_inline)) {
+    acc = Fma(x, x, acc);
+    Opaque(acc);
+  });
   *sink = Sum(total);
   return rounds * kChains * kLanes;
 }
 
-uint64_t PeakBF16(uint64_t rounds, float* sink) {
+uint64_t PeakBF16([[maybe_unused]] uint64_t rounds, [[maybe_unused]] float* sink) {
 #if defined(SY_AVX512) && defined(__AVX512BF16__)
-  Float acc[kChains];
-  for (int i = 0; i < kChains; ++i) acc[i] = Set(static_cast<float>(i));
-  Float a = Set(*sink);
-  Opaque(a);
-  for (uint64_t r = 0; r < rounds; ++r) {
-#pragma GCC unroll 16
-    for (int i = 0; i < kChains; ++i) {
-      acc[i] =
-          _mm512_dpbf16_ps(acc[i], reinterpret_cast<__m512bh>(a), reinterpret_cast<__m512bh>(a));
-      Opaque(acc[i]);
-    }
-  }
-  Float total = {};
-  for (int i = 0; i < kChains; ++i) total += acc[i];
+  Float x = Set(*sink);
+  Opaque(x);
+  const Float total = RunChains<Float>(rounds, [&](Float& acc) __attribute__((always_inline)) {
+    acc = _mm512_dpbf16_ps(acc, reinterpret_cast<__m512bh>(x), reinterpret_cast<__m512bh>(x));
+    Opaque(acc);
+  });
   *sink = Sum(total);
   return rounds * kChains * kLanes * 2;
 #else
-  static_cast<void>(rounds);
-  static_cast<void>(sink);
   return 0;
 #endif
 }
 
-uint64_t PeakInt8(uint64_t rounds, float* sink) {
+uint64_t PeakInt8([[maybe_unused]] uint64_t rounds, [[maybe_unused]] float* sink) {
 #if defined(SY_AVX512) || defined(SY_AVX2) || defined(SY_SSSE3)
-  Int acc[kChains];
-  for (int i = 0; i < kChains; ++i) acc[i] = SetInt(i);
-  Int a = SetInt(static_cast<int32_t>(*sink) + 0x01020304);
-  Opaque(a);
-  for (uint64_t r = 0; r < rounds; ++r) {
-#pragma GCC unroll 16
-    for (int i = 0; i < kChains; ++i) {
+  Int bytes = SetInt(static_cast<int32_t>(*sink) + 0x01020304);
+  Opaque(bytes);
+  const Int total = RunChains<Int>(rounds, [&](Int& acc) __attribute__((always_inline)) {
 #if defined(SY_AVX512) && defined(__AVX512VNNI__)
-      acc[i] = reinterpret_cast<Int>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc[i]),
-                                                         reinterpret_cast<__m512i>(a),
-                                                         reinterpret_cast<__m512i>(a)));
+    const __m512i x = reinterpret_cast<__m512i>(bytes);
+    acc = reinterpret_cast<Int>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc), x, x));
 #elif defined(SY_AVX512)
-      const __m512i x = reinterpret_cast<__m512i>(a);
-      acc[i] += reinterpret_cast<Int>(
-          _mm512_madd_epi16(_mm512_maddubs_epi16(x, x), _mm512_set1_epi16(1)));
+    const __m512i x = reinterpret_cast<__m512i>(bytes);
+    acc += reinterpret_cast<Int>(
+        _mm512_madd_epi16(_mm512_maddubs_epi16(x, x), _mm512_set1_epi16(1)));
 #elif defined(SY_AVX2)
-      const __m256i x = reinterpret_cast<__m256i>(a);
-      acc[i] += reinterpret_cast<Int>(
-          _mm256_madd_epi16(_mm256_maddubs_epi16(x, x), _mm256_set1_epi16(1)));
+    const __m256i x = reinterpret_cast<__m256i>(bytes);
+    acc += reinterpret_cast<Int>(
+        _mm256_madd_epi16(_mm256_maddubs_epi16(x, x), _mm256_set1_epi16(1)));
 #else
-      const __m128i x = reinterpret_cast<__m128i>(a);
-      acc[i] += reinterpret_cast<Int>(_mm_madd_epi16(_mm_maddubs_epi16(x, x), _mm_set1_epi16(1)));
+    const __m128i x = reinterpret_cast<__m128i>(bytes);
+    acc += reinterpret_cast<Int>(_mm_madd_epi16(_mm_maddubs_epi16(x, x), _mm_set1_epi16(1)));
 #endif
-      Opaque(acc[i]);
-      Opaque(a);
-    }
-  }
-  Int total = {};
-  for (int i = 0; i < kChains; ++i) total += acc[i];
+    Opaque(acc);
+    Opaque(bytes);
+  });
   *sink = Sum(ToFloat(total));
   return rounds * kChains * kLanes * 4;
 #else
-  static_cast<void>(rounds);
-  static_cast<void>(sink);
   return 0;
 #endif
 }

@@ -41,8 +41,8 @@ SY_INLINE void StoreSignedBytes(int8_t* p, Int v) {
 #endif
 }
 
-// Symmetric: scale = largest magnitude / 127. A block with an infinity or NaN gets a NaN scale and
-// so makes the row's results NaN; one of magnitudes below 1e-30 becomes zeros.
+// Symmetric: scale = largest magnitude / (127 * 128). A block with an infinity or NaN gets a NaN
+// scale and so makes the row's results NaN; one of magnitudes below 1e-30 becomes zeros.
 SY_INLINE void QuantiseBlock(const float* x, ActivationBlock* block) {
   constexpr int kVectors = kBlock / kLanes;
   Float v[kVectors];
@@ -56,14 +56,16 @@ SY_INLINE void QuantiseBlock(const float* x, ActivationBlock* block) {
   __builtin_memcpy(&magnitude, &bits, 4);
   const bool finite = bits < 0x7f800000;
   const bool usable = finite && magnitude >= 1e-30F;
-  const float inverse = usable ? 127.0F / magnitude : 0.0F;
-  const float scale = usable ? magnitude * (1.0F / 127.0F) : (finite ? 0.0F : __builtin_nanf(""));
+  const float inverse = usable ? 16256.0F / magnitude : 0.0F;
+  const float scale = usable ? magnitude * (1.0F / 16256.0F) : (finite ? 0.0F : __builtin_nanf(""));
   int32_t sums[2] = {};
   for (int half = 0; half < 2; ++half) {
     Int sum = {};
     for (int i = half * kVectors / 2; i < (half + 1) * kVectors / 2; ++i) {
       const Int q = usable ? Round(v[i] * inverse) : Int{};
-      StoreSignedBytes(block->q + i * kLanes, q);
+      const Int high = (q + 64) >> 7;
+      StoreSignedBytes(block->high + i * kLanes, high);
+      StoreSignedBytes(block->low + i * kLanes, q - (high << 7));
       sum += q;
     }
     sums[half] = SumInt(sum);
@@ -78,7 +80,7 @@ SY_INLINE void QuantiseBlock(const float* x, ActivationBlock* block) {
   block->zero32[1] = -32 * sums[1];
 }
 
-void PackInt8(const float* x, int64_t k, int64_t padded_k, void* tile_base, int tile, int t) {
+void PackInt15(const float* x, int64_t k, int64_t padded_k, void* tile_base, int tile, int t) {
   auto* block = static_cast<ActivationBlock*>(tile_base) + t;
   int64_t at = 0;
   for (; at + kBlock <= k; at += kBlock) {
@@ -348,7 +350,7 @@ void SetRowKernels(KernelTable* table) {
   table->store_tile = StoreTile;
   table->pack_activations[kActivationF32] = PackF32;
   table->pack_activations[kActivationBF16] = PackBF16;
-  table->pack_activations[kActivationInt8] = PackInt8;
+  table->pack_activations[kActivationInt15] = PackInt15;
   table->widen = Widen;
   table->narrow = Narrow;
   table->rms_norm = RmsNorm;

@@ -187,6 +187,9 @@ SY_INLINE Half ToBF16(Float v) {
 SY_INLINE Int WidenByte(Byte v) {
 #if defined(SY_AVX512)
   return reinterpret_cast<Int>(_mm512_cvtepu8_epi32(reinterpret_cast<__m128i>(v)));
+#elif defined(SY_AVX2)
+  return reinterpret_cast<Int>(
+      _mm256_cvtepu8_epi32(_mm_cvtsi64_si128(reinterpret_cast<long long>(v))));
 #else
   return __builtin_convertvector(v, Int);
 #endif
@@ -194,6 +197,9 @@ SY_INLINE Int WidenByte(Byte v) {
 SY_INLINE Int WidenSignedByte(Byte v) {
 #if defined(SY_AVX512)
   return reinterpret_cast<Int>(_mm512_cvtepi8_epi32(reinterpret_cast<__m128i>(v)));
+#elif defined(SY_AVX2)
+  return reinterpret_cast<Int>(
+      _mm256_cvtepi8_epi32(_mm_cvtsi64_si128(reinterpret_cast<long long>(v))));
 #else
   return __builtin_convertvector(reinterpret_cast<SignedByte>(v), Int);
 #endif

@@ -193,6 +193,12 @@ class Loader {
       if (normalized) {
         if (parts_.normalizer) {
           std::string content = parts_.normalizer->Apply(token.content);
+          if (content.size() > Vocabulary::kMaxTokenBytes) {
+            return Fail(ErrorCode::kInvalidArgument,
+                        "token {} has {} bytes once normalized; at most "
+                        "{} are accepted",
+                        id, content.size(), Vocabulary::kMaxTokenBytes);
+          }
           if (content != token.content) parts_.spellings[token.id] = content;
           token.content = std::move(content);
         }

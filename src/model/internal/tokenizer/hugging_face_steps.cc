@@ -18,7 +18,7 @@ constexpr std::string_view kMetaspace = "\xE2\x96\x81";  // U+2581
 // Bounds on what a file may ask for, far above what any published one does.
 constexpr std::size_t kMaxSteps = 256;
 constexpr std::size_t kMaxTextBytes = 256;
-constexpr std::uint64_t kMaxGrowth = 4096;
+constexpr std::uint64_t kMaxGrowth = 1024;
 
 base::Result<std::string> ShortString(const JsonTree& json, const char* name,
                                       std::string_view fallback) {
@@ -99,6 +99,22 @@ base::Result<std::string> DecodeBase64(std::string_view text) {
   return bytes;
 }
 
+// Counts how many times longer a text or token may become, so that no file makes it explode.
+class Growth {
+ public:
+  base::Status By(std::uint64_t factor) {
+    growth_ *= std::max<std::uint64_t>(factor, 1);
+    if (growth_ <= kMaxGrowth) return {};
+    return Fail(ErrorCode::kInvalidArgument, "a text could become more than {} times as long",
+                kMaxGrowth);
+  }
+  // By replacing `from`, of at least one byte, with `to`.
+  base::Status ByReplacing(std::size_t from, std::size_t to) { return By((to + from - 1) / from); }
+
+ private:
+  std::uint64_t growth_ = 1;
+};
+
 // Reads steps of one kind; a Sequence is read into the same list, so that nothing recurses.
 template <typename Step>
 class StepReader {
@@ -150,7 +166,7 @@ class NormalizerReader : public StepReader<Normalizer> {
     if (type == "StripAccents") return MakeStripAccents();
     if (type == "Nmt") return MakeNmt();
     if (type == "ByteLevel") {
-      SWITCHYARD_RETURN_IF_ERROR(Grow(2));
+      SWITCHYARD_RETURN_IF_ERROR(growth_.By(2));
       return MakeByteLevelNormalizer();
     }
     if (type == "Strip") {
@@ -160,7 +176,7 @@ class NormalizerReader : public StepReader<Normalizer> {
     }
     if (type == "Prepend") {
       SWITCHYARD_TRY(std::string prefix, ShortString(json, "prepend", ""));
-      SWITCHYARD_RETURN_IF_ERROR(Grow(1 + prefix.size()));
+      SWITCHYARD_RETURN_IF_ERROR(growth_.By(1 + prefix.size()));
       return MakePrepend(std::move(prefix));
     }
     if (type == "Replace") {
@@ -168,14 +184,14 @@ class NormalizerReader : public StepReader<Normalizer> {
       SWITCHYARD_TRY(std::string content, ShortString(json, "content", ""));
       // A regular expression may match nothing, between any two bytes.
       const std::size_t shortest = pattern.literal() ? pattern.literal()->size() : 0;
-      SWITCHYARD_RETURN_IF_ERROR(
-          Grow(shortest == 0 ? 1 + content.size() : (content.size() + shortest - 1) / shortest));
+      SWITCHYARD_RETURN_IF_ERROR(shortest == 0 ? growth_.By(1 + content.size())
+                                               : growth_.ByReplacing(shortest, content.size()));
       return MakeReplace(std::move(pattern), std::move(content));
     }
     if (type == "Precompiled") {
       SWITCHYARD_TRY(const std::string encoded, StringMember(json, "precompiled_charsmap", ""));
       if (encoded.empty()) return nullptr;
-      SWITCHYARD_RETURN_IF_ERROR(Grow(16));
+      SWITCHYARD_RETURN_IF_ERROR(growth_.By(16));
       SWITCHYARD_TRY(std::string charsmap, DecodeBase64(encoded));
       return MakePrecompiled(std::move(charsmap));
     }
@@ -185,21 +201,13 @@ class NormalizerReader : public StepReader<Normalizer> {
       SWITCHYARD_TRY(options.handle_chinese_chars, BoolMember(json, "handle_chinese_chars", true));
       SWITCHYARD_TRY(options.lowercase, BoolMember(json, "lowercase", true));
       SWITCHYARD_TRY(options.strip_accents, BoolMember(json, "strip_accents", options.lowercase));
-      SWITCHYARD_RETURN_IF_ERROR(Grow(2));
+      SWITCHYARD_RETURN_IF_ERROR(growth_.By(2));
       return MakeBertNormalizer(options);
     }
     return Fail(ErrorCode::kUnimplemented, "this kind of normalizer is not supported");
   }
 
-  // Counts how many times longer a text may become, so that no file makes it explode.
-  base::Status Grow(std::uint64_t factor) {
-    growth_ *= std::max<std::uint64_t>(factor, 1);
-    if (growth_ <= kMaxGrowth) return {};
-    return Fail(ErrorCode::kInvalidArgument, "a text could become more than {} times as long",
-                kMaxGrowth);
-  }
-
-  std::uint64_t growth_ = 1;
+  Growth growth_;
 };
 
 class PreTokenizerReader : public StepReader<PreTokenizer> {
@@ -246,8 +254,11 @@ class PreTokenizerReader : public StepReader<PreTokenizer> {
     }
     if (type == "Metaspace") {
       SWITCHYARD_TRY(std::string replacement, ShortString(json, "replacement", kMetaspace));
-      if (replacement.empty()) {
-        return Fail(ErrorCode::kInvalidArgument, "'replacement' must not be empty");
+      // With either, a row of such steps could make a text explode.
+      if (replacement.empty() || replacement.find(' ') != std::string::npos || ++metaspaces_ > 2) {
+        return Fail(ErrorCode::kInvalidArgument,
+                    "'replacement' must be neither empty nor hold a space, and two such steps are "
+                    "the most");
       }
       SWITCHYARD_TRY(const PrependScheme scheme, ReadPrependScheme(json));
       SWITCHYARD_TRY(const bool splits, BoolMember(json, "split", true));
@@ -257,6 +268,7 @@ class PreTokenizerReader : public StepReader<PreTokenizer> {
   }
 
   int byte_levels_ = 0;
+  int metaspaces_ = 0;
 };
 
 class DecoderReader : public StepReader<Decoder> {
@@ -279,9 +291,7 @@ class DecoderReader : public StepReader<Decoder> {
       }
       SWITCHYARD_TRY(std::string from, ShortString(*pattern, "String", ""));
       SWITCHYARD_TRY(std::string to, ShortString(json, "content", ""));
-      if (++replacements_ > 4 && to.size() > from.size()) {
-        return Fail(ErrorCode::kInvalidArgument, "too many replacements lengthen a token");
-      }
+      if (!from.empty()) SWITCHYARD_RETURN_IF_ERROR(growth_.ByReplacing(from.size(), to.size()));
       return MakeReplaceDecoder(std::move(from), std::move(to));
     }
     if (type == "Strip") {
@@ -308,7 +318,7 @@ class DecoderReader : public StepReader<Decoder> {
     return Fail(ErrorCode::kUnimplemented, "this kind of decoder is not supported");
   }
 
-  int replacements_ = 0;
+  Growth growth_;
 };
 
 }  // namespace

@@ -8,8 +8,8 @@
 namespace switchyard::model::tokenization {
 namespace {
 
-// The models count in 32 bits; a longer piece is cut.
-constexpr std::size_t kMaxPieceBytes = std::size_t{1} << 30;
+// The models count in 32 bits and need some 24 bytes for one of text; a longer piece is cut.
+constexpr std::size_t kMaxPieceBytes = std::size_t{1} << 26;
 
 }  // namespace
 

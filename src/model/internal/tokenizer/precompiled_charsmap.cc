@@ -104,7 +104,10 @@ class Precompiled : public Normalizer {
       node ^= offset_of(unit);
       if (((unit >> 8) & 1) != 0) {
         const std::size_t start = unit_at(node) & 0x7FFFFFFFU;
-        if (start >= replacements_.size()) return std::nullopt;
+        // A replacement that began inside a character would break the text.
+        const bool is_sound = start < replacements_.size() &&
+                              (static_cast<unsigned char>(replacements_[start]) & 0xC0) != 0x80;
+        if (!is_sound) return std::nullopt;
         const std::string_view rest = replacements_.substr(start);
         return rest.substr(0, rest.find('\0'));
       }

@@ -1,0 +1,280 @@
+// The engine on a tiny golden model with a tokenizer of single bytes, on the plain reference, on
+// the host's fast chip where it is built, and on a fake that gets lost.
+#include "engine/runner.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <numeric>
+
+#include "base/json.h"
+#include "engine/generation.h"
+
+namespace switchyard::engine {
+namespace {
+
+using testing::HasSubstr;
+
+// The bytes' letters in byte-level vocabularies (GPT-2's): printable ones stand for themselves, the
+// others follow from U+0100 on.
+std::string LetterOf(int byte) {
+  const auto printable = [](int b) {
+    return (b >= 33 && b <= 126) || (b >= 161 && b <= 172) || (b >= 174 && b <= 255);
+  };
+  int letter = byte;
+  if (!printable(byte)) {
+    letter = 256;
+    for (int b = 0; b < byte; ++b) letter += printable(b) ? 0 : 1;
+  }
+  if (letter < 128) return std::string(1, static_cast<char>(letter));
+  return {static_cast<char>(0xC0 | (letter >> 6)), static_cast<char>(0x80 | (letter & 0x3F))};
+}
+
+std::filesystem::path MakeModelFolder() {
+  const auto folder = std::filesystem::path(testing::TempDir()) / "runner_test_model";
+  std::filesystem::remove_all(folder);
+  std::filesystem::copy("tests/goldens/architectures/llama", folder);
+  base::Json tokenizer{{"version", "1.0"},
+                       {"added_tokens", base::Json::array()},
+                       {"pre_tokenizer", {{"type", "ByteLevel"}, {"add_prefix_space", false}}},
+                       {"decoder", {{"type", "ByteLevel"}}},
+                       {"model", {{"type", "BPE"}, {"vocab", base::Json::object()}}}};
+  for (int byte = 0; byte < 256; ++byte) tokenizer["model"]["vocab"][LetterOf(byte)] = byte;
+  tokenizer["model"]["merges"] = base::Json::array();
+  std::ofstream(folder / "tokenizer.json") << tokenizer.dump();
+  return folder;
+}
+
+std::filesystem::path PluginOf(const std::string& chip) {
+  return std::filesystem::path(SWITCHYARD_CHIP_DIR) / ("switchyard_chip_" + chip + ".so");
+}
+
+// A model on a chip. What is declared first is destroyed last.
+struct Loaded {
+  std::unique_ptr<device::Device> device;
+  device::Queue queue;
+  std::unique_ptr<model::Model> model;
+  std::unique_ptr<Runner> runner;
+};
+
+base::Result<std::unique_ptr<Loaded>> Load(const std::string& chip, const RunnerOptions& options,
+                                           std::uint32_t index = 0,
+                                           std::vector<device::DeviceOption> device_options = {}) {
+  static const std::filesystem::path folder = MakeModelFolder();
+  auto loaded = std::make_unique<Loaded>();
+  SWITCHYARD_TRY(const device::Chip plugin, device::Chip::Load(PluginOf(chip)));
+  SWITCHYARD_TRY(loaded->device, device::Device::Open(plugin, index, device_options));
+  SWITCHYARD_TRY(loaded->queue, device::Queue::Create(*loaded->device));
+  SWITCHYARD_TRY(loaded->model, model::Model::Load(folder));
+  SWITCHYARD_TRY(loaded->runner,
+                 Runner::Create(*loaded->model,
+                                {loaded->device.get(), &loaded->queue, nullptr, nullptr}, options));
+  return loaded;
+}
+
+constexpr RunnerOptions kSmall{
+    .context_tokens = 48, .sequences = 3, .chunk_tokens = 32, .page_size = 16};
+
+std::vector<TokenId> Text(std::int64_t count, int stride) {
+  std::vector<TokenId> tokens(static_cast<std::size_t>(count));
+  for (std::size_t i = 0; i < tokens.size(); ++i) {
+    tokens[i] = static_cast<TokenId>((i * static_cast<std::size_t>(stride) + 17) % 190);
+  }
+  return tokens;
+}
+
+std::vector<float> Copy(std::span<const float> logits) { return {logits.begin(), logits.end()}; }
+
+class RunnerOn : public testing::TestWithParam<std::string> {
+ protected:
+  void SetUp() override {
+    if (!std::filesystem::exists(PluginOf(GetParam()))) {
+      GTEST_SKIP() << "chip '" << GetParam() << "' is not built";
+    }
+    auto loaded = Load(GetParam(), kSmall);
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    loaded_ = std::move(*loaded);
+  }
+  Runner& runner() { return *loaded_->runner; }
+  const model::Tokenizer& tokenizer() { return loaded_->model->tokenizer(); }
+
+  // The logits after `tokens`, fed `chunk` at a time.
+  std::vector<float> LogitsAfter(const std::vector<TokenId>& tokens, std::int64_t chunk) {
+    Sequence sequence{tokens, 0, {}};
+    std::vector<float> logits;
+    while (sequence.cached < static_cast<std::int64_t>(tokens.size())) {
+      const Runner::Item item{
+          &sequence, std::min(chunk, static_cast<std::int64_t>(tokens.size()) - sequence.cached)};
+      auto step = runner().Step(std::span(&item, 1));
+      EXPECT_TRUE(step) << step.error().message;
+      if (!step) break;
+      logits = Copy(*step);
+    }
+    runner().Release(sequence);
+    return logits;
+  }
+
+  std::unique_ptr<Loaded> loaded_;
+};
+
+TEST_P(RunnerOn, ChunksDoNotChangeTheLogits) {
+  const auto tokens = Text(31, 7);
+  const auto whole = LogitsAfter(tokens, 31);
+  EXPECT_EQ(whole, LogitsAfter(tokens, 1));
+  EXPECT_EQ(whole, LogitsAfter(tokens, 13));
+}
+
+TEST_P(RunnerOn, OthersInTheBatchDoNotChangeTheLogits) {
+  const auto alone = LogitsAfter(Text(9, 5), 9);
+  Sequence one{Text(9, 5), 0, {}};
+  Sequence two{Text(14, 3), 0, {}};
+  const std::vector<Runner::Item> items{{&two, 14, true}, {&one, 9}};
+  auto logits = runner().Step(items);
+  ASSERT_TRUE(logits) << logits.error().message;
+  const auto vocabulary = static_cast<std::size_t>(runner().vocabulary_size());
+  ASSERT_EQ(logits->size(), 15 * vocabulary);
+  EXPECT_EQ(alone, Copy(logits->subspan(14 * vocabulary)));
+  runner().Release(one);
+  runner().Release(two);
+}
+
+TEST_P(RunnerOn, ASequenceGrowsToTheContextAndNoFurther) {
+  Sequence sequence{Text(48, 11), 0, {}};
+  ASSERT_TRUE(runner().Advance(sequence));
+  sequence.tokens.push_back(1);
+  auto beyond = runner().Advance(sequence);
+  ASSERT_FALSE(beyond);
+  EXPECT_EQ(beyond.error().code, base::ErrorCode::kResourceExhausted);
+  EXPECT_THAT(beyond.error().message, HasSubstr("the context holds 48"));
+  runner().Release(sequence);
+  EXPECT_EQ(LogitsAfter(Text(5, 2), 5), LogitsAfter(Text(5, 2), 2));
+}
+
+TEST_P(RunnerOn, PagesComeBack) {
+  for (int round = 0; round < 50; ++round) {
+    std::vector<Sequence> sequences(3);
+    for (Sequence& sequence : sequences) {
+      sequence.tokens = Text(48, round + 1);
+      auto logits = runner().Advance(sequence);
+      ASSERT_TRUE(logits) << "round " << round << ": " << logits.error().message;
+    }
+    for (Sequence& sequence : sequences) runner().Release(sequence);
+  }
+}
+
+TEST_P(RunnerOn, ATokenOutsideTheVocabularyIsRefused) {
+  for (const TokenId id : {-1, static_cast<TokenId>(runner().vocabulary_size())}) {
+    Sequence sequence{{id}, 0, {}};
+    auto logits = runner().Advance(sequence);
+    ASSERT_FALSE(logits);
+    EXPECT_EQ(logits.error().code, base::ErrorCode::kInvalidArgument);
+  }
+}
+
+GenerationRequest Ask(std::uint64_t seed, std::int64_t max_tokens) {
+  GenerationRequest request;
+  request.prompt = Text(6, 9);
+  request.sampling.seed = seed;
+  request.max_tokens = max_tokens;
+  return request;
+}
+
+TEST_P(RunnerOn, AnAnswerGoesOnFromItsTokens) {
+  Sequence sequence;
+  const TextSink ignore = [](std::string_view) { return true; };
+  const auto whole = Generate(runner(), tokenizer(), sequence, Ask(5, 24), ignore);
+  ASSERT_TRUE(whole) << whole.error().message;
+  EXPECT_EQ(whole->finish, FinishReason::kLength);
+  ASSERT_EQ(whole->tokens.size(), 24U);
+  for (std::size_t cut = 1; cut < 24; ++cut) {
+    GenerationRequest rest = Ask(5, 24 - static_cast<std::int64_t>(cut));
+    rest.prompt.insert(rest.prompt.end(), whole->tokens.begin(),
+                       whole->tokens.begin() + static_cast<std::ptrdiff_t>(cut));
+    Sequence fresh;
+    const auto continued = Generate(runner(), tokenizer(), fresh, rest, ignore);
+    ASSERT_TRUE(continued) << continued.error().message;
+    EXPECT_EQ(continued->tokens,
+              std::vector<TokenId>(whole->tokens.begin() + static_cast<std::ptrdiff_t>(cut),
+                                   whole->tokens.end()));
+    runner().Release(fresh);
+  }
+  runner().Release(sequence);
+}
+
+TEST_P(RunnerOn, TheSharedPrefixIsNotComputedAgain) {
+  Sequence sequence;
+  const TextSink ignore = [](std::string_view) { return true; };
+  auto first = Generate(runner(), tokenizer(), sequence, Ask(1, 8), ignore);
+  ASSERT_TRUE(first);
+  EXPECT_EQ(first->prefill_tokens, 6);
+  GenerationRequest next = Ask(2, 4);
+  next.prompt.insert(next.prompt.end(), first->tokens.begin(), first->tokens.end());
+  next.prompt.push_back(65);
+  auto second = Generate(runner(), tokenizer(), sequence, next, ignore);
+  ASSERT_TRUE(second);
+  EXPECT_EQ(second->prefill_tokens, 2);  // the last sampled token was never fed, and the new one
+  Sequence fresh;
+  auto anew = Generate(runner(), tokenizer(), fresh, next, ignore);
+  ASSERT_TRUE(anew);
+  EXPECT_EQ(second->tokens, anew->tokens);
+  runner().Release(sequence);
+  runner().Release(fresh);
+}
+
+TEST_P(RunnerOn, EndsAtStopsEndTokensAndCancellation) {
+  const TextSink ignore = [](std::string_view) { return true; };
+  Sequence sequence;
+  const auto free = Generate(runner(), tokenizer(), sequence, Ask(3, 12), ignore);
+  ASSERT_TRUE(free);
+
+  GenerationRequest request = Ask(3, 12);
+  request.end_tokens = {free->tokens[4]};
+  const auto ended = Generate(runner(), tokenizer(), sequence, request, ignore);
+  ASSERT_TRUE(ended);
+  EXPECT_EQ(ended->finish, FinishReason::kEnd);
+  EXPECT_LE(ended->tokens.size(), 5U);
+
+  request = Ask(3, 12);
+  request.stop_tokens = {free->tokens[4]};
+  const auto stopped = Generate(runner(), tokenizer(), sequence, request, ignore);
+  ASSERT_TRUE(stopped);
+  EXPECT_EQ(stopped->finish, FinishReason::kStop);
+
+  const auto cancelled =
+      Generate(runner(), tokenizer(), sequence, Ask(3, 12), [](std::string_view) { return false; });
+  ASSERT_TRUE(cancelled);
+  EXPECT_EQ(cancelled->finish, FinishReason::kCancelled);
+  runner().Release(sequence);
+}
+
+INSTANTIATE_TEST_SUITE_P(Chips, RunnerOn, testing::Values("reference", "cpu"),
+                         [](const auto& given) { return given.param; });
+
+TEST(Runner, ALostDeviceIsReported) {
+  auto loaded = Load("null", kSmall, 1, {{"lose_device_after", "2"}});
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  Sequence sequence{Text(6, 4), 0, {}};
+  base::ErrorCode code{};
+  for (int step = 0; step < 4; ++step) {
+    auto logits = (*loaded)->runner->Advance(sequence);
+    if (!logits) {
+      code = logits.error().code;
+      break;
+    }
+    sequence.tokens.push_back(1);
+  }
+  EXPECT_EQ(code, base::ErrorCode::kUnavailable);
+}
+
+TEST(Runner, RefusesAContextBeyondTheModels) {
+  RunnerOptions options = kSmall;
+  options.context_tokens = 1 << 20;
+  auto loaded = Load("reference", options);
+  ASSERT_FALSE(loaded);
+  EXPECT_THAT(loaded.error().message, HasSubstr("this model was made for"));
+}
+
+}  // namespace
+}  // namespace switchyard::engine
