@@ -108,8 +108,8 @@ base::Result<int> RunSuite(const Arguments& arguments) {
     }
     return 0;
   }
-  SWITCHYARD_TRY(const sy_chip_api* const tested_api, LoadPlugin(arguments.plugin));
-  SWITCHYARD_TRY(const sy_chip_api* const truth_api, LoadPlugin(arguments.reference));
+  SWITCHYARD_TRY(const sy_chip_api tested_api, LoadPlugin(arguments.plugin));
+  SWITCHYARD_TRY(const sy_chip_api truth_api, LoadPlugin(arguments.reference));
   const auto tested = Session::Open(tested_api, arguments.device, arguments.options);
   if (!tested && arguments.skips_if_refused) {
     fmt::print("skipped: {}\n", tested.error().message);
@@ -118,9 +118,8 @@ base::Result<int> RunSuite(const Arguments& arguments) {
   if (!tested) return std::unexpected(tested.error());
   SWITCHYARD_TRY(const auto truth, Session::Open(truth_api, 0, {}));
   const sy_device_properties& properties = (*tested)->properties();
-  fmt::print("{} device {}: {} ({}), architecture {}; seed {}\n", tested_api->name,
-             arguments.device, properties.name, properties.maker, properties.architecture,
-             arguments.seed);
+  fmt::print("{} device {}: {} ({}), architecture {}; seed {}\n", tested_api.name, arguments.device,
+             properties.name, properties.maker, properties.architecture, arguments.seed);
   if ((*tested)->has(SY_DEVICE_COMPUTES_NOTHING)) {
     fmt::print("the device computes nothing, so only the interface is checked\n");
   }

@@ -17,7 +17,7 @@ void Log(sy_log_level level, const char* sentence) {
 
 }  // namespace
 
-base::Result<const sy_chip_api*> LoadPlugin(const std::filesystem::path& plugin) {
+base::Result<sy_chip_api> LoadPlugin(const std::filesystem::path& plugin) {
   static const std::string cache_dir = std::filesystem::temp_directory_path().string();
   static const sy_host host = {sizeof(sy_host), SY_INTERFACE_VERSION, &Log, cache_dir.c_str()};
   // A name without a slash would be looked for among the system's libraries.
@@ -35,84 +35,84 @@ base::Result<const sy_chip_api*> LoadPlugin(const std::filesystem::path& plugin)
     return Fail(ErrorCode::kFailedPrecondition, "'{}' refuses a host of interface version {}",
                 plugin.string(), SY_INTERFACE_VERSION);
   }
-  auto table = std::make_unique<sy_chip_api>();
-  std::memcpy(table.get(), given, std::min<std::size_t>(given->struct_size, sizeof *table));
-  return table.release();  // kept as long as the plugin is: for ever
+  sy_chip_api table{};
+  std::memcpy(&table, given, std::min<std::size_t>(given->struct_size, sizeof table));
+  return table;
 }
 
-base::Result<std::unique_ptr<Session>> Session::Open(const sy_chip_api* api, std::uint32_t index,
+base::Result<std::unique_ptr<Session>> Session::Open(const sy_chip_api& api, std::uint32_t index,
                                                      const Options& options) {
   std::unique_ptr<Session> session(new Session(api, index));
   std::vector<sy_option> given;
   for (const auto& [name, value] : options) given.push_back({name.c_str(), value.c_str()});
   SWITCHYARD_RETURN_IF_ERROR(
-      session->Check(api->device_open(index, given.data(), static_cast<std::uint32_t>(given.size()),
-                                      &session->device_),
+      session->Check(api.device_open(index, given.data(), static_cast<std::uint32_t>(given.size()),
+                                     &session->device_),
                      "device_open"));
   session->properties_.struct_size = sizeof(sy_device_properties);
   SWITCHYARD_RETURN_IF_ERROR(
-      session->Check(api->opened_properties != nullptr
-                         ? api->opened_properties(session->device_, &session->properties_)
-                         : api->device_properties(index, &session->properties_),
+      session->Check(api.opened_properties != nullptr
+                         ? api.opened_properties(session->device_, &session->properties_)
+                         : api.device_properties(index, &session->properties_),
                      "asking for the device's properties"));
   SWITCHYARD_RETURN_IF_ERROR(
-      session->Check(api->queue_create(session->device_, &session->queue_), "queue_create"));
+      session->Check(api.queue_create(session->device_, &session->queue_), "queue_create"));
   return session;
 }
 
 Session::~Session() {
-  if (queue_ != nullptr) api_->queue_destroy(queue_);
-  if (device_ != nullptr) api_->device_close(device_);
+  if (queue_ != nullptr) api_.queue_destroy(queue_);
+  if (device_ != nullptr) api_.device_close(device_);
 }
 
 base::Status Session::Check(sy_status status, std::string_view doing) const {
   if (status == SY_OK) return {};
-  const char* sentence = api_->last_error();
+  const char* sentence = api_.last_error();
   return Fail(static_cast<ErrorCode>(status), "{} failed with status {}: {}", doing, status,
               sentence == nullptr ? "(no sentence)" : sentence);
 }
 
 base::Result<Handle<sy_buffer>> Session::CreateBuffer(std::uint64_t bytes) {
   sy_buffer* buffer = nullptr;
-  SWITCHYARD_RETURN_IF_ERROR(Check(api_->buffer_create(device_, bytes, &buffer), "buffer_create"));
-  return Handle<sy_buffer>(buffer, api_->buffer_destroy);
+  SWITCHYARD_RETURN_IF_ERROR(Check(api_.buffer_create(device_, bytes, &buffer), "buffer_create"));
+  return Handle<sy_buffer>(buffer, api_.buffer_destroy);
 }
 
 base::Result<Handle<sy_queue>> Session::CreateQueue() {
   sy_queue* queue = nullptr;
-  SWITCHYARD_RETURN_IF_ERROR(Check(api_->queue_create(device_, &queue), "queue_create"));
-  return Handle<sy_queue>(queue, api_->queue_destroy);
+  SWITCHYARD_RETURN_IF_ERROR(Check(api_.queue_create(device_, &queue), "queue_create"));
+  return Handle<sy_queue>(queue, api_.queue_destroy);
 }
 
 base::Result<Handle<sy_event>> Session::CreateEvent() {
   sy_event* event = nullptr;
-  SWITCHYARD_RETURN_IF_ERROR(Check(api_->event_create(device_, &event), "event_create"));
-  return Handle<sy_event>(event, api_->event_destroy);
+  SWITCHYARD_RETURN_IF_ERROR(Check(api_.event_create(device_, &event), "event_create"));
+  return Handle<sy_event>(event, api_.event_destroy);
 }
 
 base::Result<Handle<sy_weight>> Session::CreateWeight(const sy_weight_desc& desc) {
   sy_weight* weight = nullptr;
-  SWITCHYARD_RETURN_IF_ERROR(Check(api_->weight_create(device_, &desc, &weight), "weight_create"));
-  return Handle<sy_weight>(weight, api_->weight_destroy);
+  SWITCHYARD_RETURN_IF_ERROR(Check(api_.weight_create(device_, &desc, &weight), "weight_create"));
+  return Handle<sy_weight>(weight, api_.weight_destroy);
 }
 
 base::Result<Handle<sy_program>> Session::CreateProgram(const sy_program_desc& desc) {
   sy_program* program = nullptr;
   SWITCHYARD_RETURN_IF_ERROR(
-      Check(api_->program_create(device_, &desc, &program), "program_create"));
-  return Handle<sy_program>(program, api_->program_destroy);
+      Check(api_.program_create(device_, &desc, &program), "program_create"));
+  return Handle<sy_program>(program, api_.program_destroy);
 }
 
 base::Status Session::Upload(sy_buffer* to, std::uint64_t offset, const void* from,
                              std::uint64_t bytes) {
-  SWITCHYARD_RETURN_IF_ERROR(Check(api_->upload(queue_, to, offset, from, bytes), "upload"));
-  return Check(api_->queue_sync(queue_), "queue_sync after upload");
+  SWITCHYARD_RETURN_IF_ERROR(Check(api_.upload(queue_, to, offset, from, bytes), "upload"));
+  return Check(api_.queue_sync(queue_), "queue_sync after upload");
 }
 
 base::Status Session::Download(void* to, sy_buffer* from, std::uint64_t offset,
                                std::uint64_t bytes) {
-  SWITCHYARD_RETURN_IF_ERROR(Check(api_->download(queue_, to, from, offset, bytes), "download"));
-  return Check(api_->queue_sync(queue_), "queue_sync after download");
+  SWITCHYARD_RETURN_IF_ERROR(Check(api_.download(queue_, to, from, offset, bytes), "download"));
+  return Check(api_.queue_sync(queue_), "queue_sync after download");
 }
 
 }  // namespace switchyard::conformance

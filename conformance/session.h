@@ -22,17 +22,17 @@ using Handle = std::unique_ptr<T, void (*)(T*)>;
 using Options = std::vector<std::pair<std::string, std::string>>;
 
 // The plugin's table, of full size: slots that it is too old to have are null.
-base::Result<const sy_chip_api*> LoadPlugin(const std::filesystem::path& plugin);
+base::Result<sy_chip_api> LoadPlugin(const std::filesystem::path& plugin);
 
 class Session {
  public:
-  static base::Result<std::unique_ptr<Session>> Open(const sy_chip_api* api, std::uint32_t index,
+  static base::Result<std::unique_ptr<Session>> Open(const sy_chip_api& api, std::uint32_t index,
                                                      const Options& options);
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
 
-  const sy_chip_api& api() const { return *api_; }
+  const sy_chip_api& api() const { return api_; }
   sy_device* device() const { return device_; }
   sy_queue* queue() const { return queue_; }
   std::uint32_t index() const { return index_; }
@@ -53,9 +53,9 @@ class Session {
   base::Status Download(void* to, sy_buffer* from, std::uint64_t offset, std::uint64_t bytes);
 
  private:
-  Session(const sy_chip_api* api, std::uint32_t index) : api_(api), index_(index) {}
+  Session(const sy_chip_api& api, std::uint32_t index) : api_(api), index_(index) {}
 
-  const sy_chip_api* api_;
+  sy_chip_api api_;
   std::uint32_t index_;
   sy_device* device_ = nullptr;
   sy_queue* queue_ = nullptr;
