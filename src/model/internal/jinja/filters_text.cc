@@ -134,7 +134,7 @@ Value ToJson(Renderer& renderer, const Value& input, const Arguments& arguments)
   style.ensure_ascii = IsTrue(ensure_ascii);
   style.sort_keys = IsTrue(sort_keys);
   if (IsGiven(indent)) {
-    style.item_separator = ",";
+    style.item_separator.assign(1, ',');  // GCC 12 sees an overlap in = ","
     if (indent.Is(Kind::kString)) {
       style.indent = std::string(indent.AsString());
     } else {
