@@ -33,7 +33,10 @@ constexpr std::array kFormats = {
     WeightFormat{SY_MXFP4, kPanelMXFP4, "mxfp4", 32, 17, 16, 0, 0, 32, 1, 0},
 };
 
-std::int64_t Aligned(std::int64_t bytes) { return (bytes + 63) / 64 * 64; }
+constexpr int kGroupElements = kGroupBlocks * kBlock;
+constexpr std::int64_t kPanelAlignment = 64;
+
+std::int64_t Aligned(std::int64_t bytes, std::int64_t to) { return (bytes + to - 1) / to * to; }
 
 bool HasEightBitCodes(PanelFormat format) { return format == kPanelQ8_0; }
 
@@ -170,12 +173,11 @@ float CodeValue(PanelFormat format, Byte code) {
   }
 }
 
-// Scale and minimum of sixteen elements, of block index `sixteenth`.
-void ReadScales(const WeightFormat& format, const PanelLayout& l, int lanes, const Byte* panel,
-                int lane, std::int64_t sixteenth, float* scale, float* min) {
-  const std::int64_t super = sixteenth / 16 * lanes + lane;
-  const std::int64_t sub = sixteenth / (format.scale_elements / 16) * lanes + lane;
-  const Byte* scales = panel + l.scale;
+// Scale and minimum of sixteen elements, the group's `sixteenth`-th.
+void ReadScales(const WeightFormat& format, const PanelLayout& l, int lanes, const Byte* group,
+                int lane, int sixteenth, float* scale, float* min) {
+  const int sub = sixteenth / (format.scale_elements / 16) * lanes + lane;
+  const Byte* scales = group + l.scale;
   *min = 0.0F;
   switch (format.panel) {
     case kPanelMXFP4:
@@ -183,22 +185,22 @@ void ReadScales(const WeightFormat& format, const PanelLayout& l, int lanes, con
       return;
     case kPanelQ4_K:
     case kPanelQ5_K:
-      *scale = ReadHalf(panel + l.super_scale, super) * static_cast<float>(scales[sub]);
-      *min = ReadHalf(panel + l.super_min, super) * -static_cast<float>(panel[l.min + sub]);
+      *scale = ReadHalf(group + l.super_scale, lane) * static_cast<float>(scales[sub]);
+      *min = ReadHalf(group + l.super_min, lane) * -static_cast<float>(group[l.min + sub]);
       return;
     case kPanelQ2_K:
-      *scale = ReadHalf(panel + l.super_scale, super) * static_cast<float>(scales[sub] & 0x0f);
-      *min = ReadHalf(panel + l.super_min, super) * -static_cast<float>(scales[sub] >> 4);
+      *scale = ReadHalf(group + l.super_scale, lane) * static_cast<float>(scales[sub] & 0x0f);
+      *min = ReadHalf(group + l.super_min, lane) * -static_cast<float>(scales[sub] >> 4);
       return;
     case kPanelQ3_K:
     case kPanelQ6_K:
     case kPanelIQ4_XS:
-      *scale = ReadHalf(panel + l.super_scale, super) *
+      *scale = ReadHalf(group + l.super_scale, lane) *
                static_cast<float>(static_cast<std::int8_t>(scales[sub]));
       return;
     default:
       *scale = ReadHalf(scales, sub);
-      if (format.min_bytes != 0) *min = ReadHalf(panel + l.min, sub);
+      if (format.min_bytes != 0) *min = ReadHalf(group + l.min, sub);
   }
 }
 
@@ -228,22 +230,31 @@ const WeightFormat* FindWeightFormat(sy_dtype dtype) {
 
 PanelLayout LayoutPanels(const WeightFormat& format, std::int64_t k, int lanes) {
   PanelLayout layout = {};
-  layout.k = format.panel == kPanelBF16 ? (k + 1) / 2 * 2 : k;
-  const auto section = [&](std::int64_t elements, int bytes) {
-    const std::int64_t offset = layout.panel_bytes;
-    if (bytes != 0) layout.panel_bytes += Aligned(layout.k / elements * bytes * lanes);
+  if (format.block_elements == 1) {
+    layout.k = format.panel == kPanelBF16 ? (k + 1) / 2 * 2 : k;
+    layout.panel_bytes = Aligned(layout.k * format.block_bytes * lanes, kPanelAlignment);
+    return layout;
+  }
+  layout.k = k;
+  std::int64_t header_bytes = 0;
+  const auto section = [&](int elements, int bytes) {
+    const std::int64_t offset = header_bytes;
+    if (bytes != 0) header_bytes += kGroupElements / elements * bytes * lanes;
     return offset;
   };
-  layout.super_scale = section(256, format.super_scale_bytes);
-  layout.super_min = section(256, format.super_min_bytes);
+  layout.super_scale = section(kGroupElements, format.super_scale_bytes);
+  layout.super_min = section(kGroupElements, format.super_min_bytes);
   layout.scale = section(format.scale_elements, format.scale_bytes);
   layout.min = section(format.scale_elements, format.min_bytes);
-  layout.codes = layout.panel_bytes;
-  if (format.block_elements == 1) {
-    layout.panel_bytes += Aligned(layout.k * format.block_bytes * lanes);
-  } else {
-    layout.panel_bytes += Aligned(layout.k / 32 * format.code_bytes * lanes);
-  }
+  const std::int64_t vector_bytes = std::int64_t{lanes} * 4;
+  layout.codes = Aligned(header_bytes, vector_bytes);
+  layout.group_bytes = layout.codes + kGroupBlocks * format.code_bytes * std::int64_t{lanes};
+  const std::int64_t blocks = k / kBlock;
+  const std::int64_t last_blocks = blocks % kGroupBlocks;
+  layout.panel_bytes = blocks / kGroupBlocks * layout.group_bytes;
+  if (last_blocks != 0)
+    layout.panel_bytes += layout.codes + last_blocks * format.code_bytes * lanes;
+  layout.panel_bytes = Aligned(layout.panel_bytes, kPanelAlignment);
   return layout;
 }
 
@@ -252,7 +263,7 @@ void PackPanel(const WeightFormat& format, const PanelLayout& layout, int lanes,
   std::memset(panel, 0, static_cast<std::size_t>(layout.panel_bytes));
   if (format.block_elements == 1) {
     for (int lane = 0; lane < count; ++lane) {
-      PackPlain(format, lanes, rows + lane * row_bytes, k, lane, panel + layout.codes);
+      PackPlain(format, lanes, rows + lane * row_bytes, k, lane, panel);
     }
     return;
   }
@@ -267,42 +278,47 @@ void PackPanel(const WeightFormat& format, const PanelLayout& layout, int lanes,
   const bool flip_sign = HasEightBitCodes(format.panel) && !signed_codes;
   for (int lane = 0; lane < count; ++lane) {
     TakeApart(format.panel, rows + lane * row_bytes, k, parts);
-    const auto interleave = [&](const std::vector<Byte>& from, std::int64_t elements, int bytes,
-                                std::int64_t section) {
-      if (bytes == 0) return;
-      Interleave(from.data(), k / elements, bytes, lane, lanes, panel + section);
-    };
-    interleave(super_scale, 256, format.super_scale_bytes, layout.super_scale);
-    interleave(super_min, 256, format.super_min_bytes, layout.super_min);
-    interleave(scale, format.scale_elements, format.scale_bytes, layout.scale);
-    interleave(min, format.scale_elements, format.min_bytes, layout.min);
-    for (std::int64_t b = 0; b < k / 32; ++b) {
-      Word w[8];
-      std::memcpy(w, codes.data() + b * 32, 32);
-      auto* to = reinterpret_cast<Word*>(panel + layout.codes + b * format.code_bytes * lanes);
-      WriteCodes(CodeBits(format), flip_sign, w, to + lane, lanes);
+    Byte* group = panel;
+    for (std::int64_t first = 0; first < k; first += kGroupElements, group += layout.group_bytes) {
+      const auto length_here = static_cast<int>(std::min<std::int64_t>(kGroupElements, k - first));
+      const auto interleave = [&](const std::vector<Byte>& from, int elements, int bytes,
+                                  std::int64_t section) {
+        if (bytes == 0) return;
+        Interleave(from.data() + first / elements * bytes, length_here / elements, bytes, lane,
+                   lanes, group + section);
+      };
+      interleave(super_scale, kGroupElements, format.super_scale_bytes, layout.super_scale);
+      interleave(super_min, kGroupElements, format.super_min_bytes, layout.super_min);
+      interleave(scale, format.scale_elements, format.scale_bytes, layout.scale);
+      interleave(min, format.scale_elements, format.min_bytes, layout.min);
+      for (int b = 0; b < length_here / kBlock; ++b) {
+        Word w[8];
+        std::memcpy(w, codes.data() + first + b * kBlock, kBlock);
+        auto* to = reinterpret_cast<Word*>(group + layout.codes + b * format.code_bytes * lanes);
+        WriteCodes(CodeBits(format), flip_sign, w, to + lane, lanes);
+      }
     }
   }
 }
 
 void UnpackRow(const WeightFormat& format, const PanelLayout& layout, int lanes, bool signed_codes,
                const Byte* panel, int lane, std::int64_t k, float* y) {
-  const Byte* codes = panel + layout.codes;
-  if (format.block_elements == 1) return UnpackPlain(format, lanes, codes, lane, k, y);
+  if (format.block_elements == 1) return UnpackPlain(format, lanes, panel, lane, k, y);
   const bool flip_sign = HasEightBitCodes(format.panel) && !signed_codes;
-  for (std::int64_t b = 0; b < k / 32; ++b) {
+  for (std::int64_t first = 0; first < k; first += kBlock, y += kBlock) {
+    const Byte* group = panel + first / kGroupElements * layout.group_bytes;
+    const auto b = static_cast<int>(first % kGroupElements / kBlock);
+    const Byte* codes = group + layout.codes + b * format.code_bytes * lanes;
     Word w[8];
-    ReadCodes(CodeBits(format), flip_sign,
-              reinterpret_cast<const Word*>(codes + b * format.code_bytes * lanes) + lane, lanes,
-              w);
-    Byte bytes[32];
-    std::memcpy(bytes, w, 32);
+    ReadCodes(CodeBits(format), flip_sign, reinterpret_cast<const Word*>(codes) + lane, lanes, w);
+    Byte bytes[kBlock];
+    std::memcpy(bytes, w, kBlock);
     for (int half = 0; half < 2; ++half) {
       float scale = 0.0F;
       float min = 0.0F;
-      ReadScales(format, layout, lanes, panel, lane, b * 2 + half, &scale, &min);
+      ReadScales(format, layout, lanes, group, lane, b * 2 + half, &scale, &min);
       for (int i = half * 16; i < half * 16 + 16; ++i) {
-        y[b * 32 + i] = scale * CodeValue(format.panel, bytes[i]) + min;
+        y[i] = scale * CodeValue(format.panel, bytes[i]) + min;
       }
     }
   }

@@ -12,6 +12,7 @@
 namespace switchyard::cpu {
 
 inline constexpr int kBlock = 32;         // elements along K that share an activation scale
+inline constexpr int kGroupBlocks = 8;    // blocks whose scales lie together before their codes
 inline constexpr int kTileTokens = 8;     // activation rows that one pass over a panel serves
 inline constexpr int kMaxLanes = 16;      // rows of the widest panel
 inline constexpr int kAttentionRows = 8;  // (query, head) pairs that one pass over keys serves
@@ -66,14 +67,19 @@ enum ActivationKind : int {
   kActivationKindCount
 };
 
-// Where things lie in a panel; sections are multiples of 64 bytes and absent ones have no bytes.
+// Where things lie in a panel. One of plain numbers is its codes and nothing else. A quantised one
+// is a chain of groups of kGroupBlocks blocks, the last perhaps shorter, each its scales and then
+// its codes: so one weight is one walk through memory, which processors fetch ahead far better than
+// two.
 struct PanelLayout {
-  int64_t k;            // elements of a row, padded to what the format needs
-  int64_t super_scale;  // f16 [k / 256][lanes]
-  int64_t super_min;    // f16 [k / 256][lanes]
-  int64_t scale;        // f16, E8M0 or 8-bit [k / 32 or k / 16][lanes]
+  int64_t k;  // elements of a row, padded to what the format needs
+  // From the start of a group; absent sections have no bytes.
+  int64_t super_scale;  // f16 [lanes]
+  int64_t super_min;    // f16 [lanes]
+  int64_t scale;        // f16, E8M0 or 8-bit [256 / (32 or 16)][lanes]
   int64_t min;          // f16 or 8-bit, as scale
-  int64_t codes;        // [k / 32][code bytes]
+  int64_t codes;        // [kGroupBlocks][code bytes], a whole number of vectors into the group
+  int64_t group_bytes;
   int64_t panel_bytes;
 };
 

@@ -88,7 +88,7 @@ void Block(const PanelLayout& layout, const uint8_t* weight, const float* x, int
   for (int p = 0; p < kPanels; ++p) {
     for (int t = 0; t < kTokens; ++t) acc[p][t] = Float{};
   }
-  const uint8_t* w = weight + layout.codes;
+  const uint8_t* w = weight;
   x += token;
   const int64_t steps = layout.k / Weights::kDepth;
 #pragma GCC unroll 4

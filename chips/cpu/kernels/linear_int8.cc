@@ -222,32 +222,37 @@ SY_INLINE Int StartSum(const ActivationBlock& x, int half) {
 }
 
 // ---- Scales -------------------------------------------------------------------------------------
-// Read(b) loads block b's scale (of each half where kHalves is 2) and, where kMin, the number that
-// is added to each weight.
+// A reader is made for each group of blocks; Read(b) loads the scale of the group's block b (of
+// each half where kHalves is 2) and, where kMin, the number that is added to each weight.
 
 struct BlockScales {
   Float scale[2];
   Float min[2];
 };
 
-SY_INLINE Float ReadHalf(const uint8_t* section, int64_t index) {
+SY_INLINE Float ReadHalf(const uint8_t* section, int index = 0) {
   return FromF16(LoadHalf(section + index * kLanes * 2));
 }
 
 struct ScaleF16 {
   static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
-  SY_INLINE void Read(const PanelLayout& l, const uint8_t* panel, int64_t b, BlockScales& s) {
-    s.scale[0] = ReadHalf(panel + l.scale, b);
-  }
+  const uint8_t* scale;
+  SY_INLINE ScaleF16 Open(const PanelLayout& l, const uint8_t* group) { return {group + l.scale}; }
+  SY_METHOD void Read(int b, BlockScales& s) const { s.scale[0] = ReadHalf(scale, b); }
 };
 
 struct ScaleMinF16 {
   static constexpr int kHalves = 1;
   static constexpr bool kMin = true;
-  SY_INLINE void Read(const PanelLayout& l, const uint8_t* panel, int64_t b, BlockScales& s) {
-    s.scale[0] = ReadHalf(panel + l.scale, b);
-    s.min[0] = ReadHalf(panel + l.min, b);
+  const uint8_t* scale;
+  const uint8_t* min;
+  SY_INLINE ScaleMinF16 Open(const PanelLayout& l, const uint8_t* group) {
+    return {group + l.scale, group + l.min};
+  }
+  SY_METHOD void Read(int b, BlockScales& s) const {
+    s.scale[0] = ReadHalf(scale, b);
+    s.min[0] = ReadHalf(min, b);
   }
 };
 
@@ -255,8 +260,10 @@ struct ScaleMinF16 {
 struct ScaleE8M0 {
   static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
-  SY_INLINE void Read(const PanelLayout& l, const uint8_t* panel, int64_t b, BlockScales& s) {
-    const Int exponent = WidenByte(LoadByte(panel + l.scale + b * kLanes));
+  const uint8_t* scale;
+  SY_INLINE ScaleE8M0 Open(const PanelLayout& l, const uint8_t* group) { return {group + l.scale}; }
+  SY_METHOD void Read(int b, BlockScales& s) const {
+    const Int exponent = WidenByte(LoadByte(scale + b * kLanes));
     s.scale[0] = AsFloat((MaxInt(exponent, SetInt(1)) - 1) << 23);
   }
 };
@@ -265,11 +272,17 @@ struct ScaleE8M0 {
 struct ScaleSuperMin {
   static constexpr int kHalves = 1;
   static constexpr bool kMin = true;
-  SY_INLINE void Read(const PanelLayout& l, const uint8_t* panel, int64_t b, BlockScales& s) {
-    s.scale[0] = ReadHalf(panel + l.super_scale, b >> 3) *
-                 ToFloat(WidenByte(LoadByte(panel + l.scale + b * kLanes)));
-    s.min[0] = ReadHalf(panel + l.super_min, b >> 3) *
-               ToFloat(-WidenByte(LoadByte(panel + l.min + b * kLanes)));
+  Float super;
+  Float super_min;
+  const uint8_t* scale;
+  const uint8_t* min;
+  SY_INLINE ScaleSuperMin Open(const PanelLayout& l, const uint8_t* group) {
+    return {ReadHalf(group + l.super_scale), -ReadHalf(group + l.super_min), group + l.scale,
+            group + l.min};
+  }
+  SY_METHOD void Read(int b, BlockScales& s) const {
+    s.scale[0] = super * ToFloat(WidenByte(LoadByte(scale + b * kLanes)));
+    s.min[0] = super_min * ToFloat(WidenByte(LoadByte(min + b * kLanes)));
   }
 };
 
@@ -277,9 +290,13 @@ struct ScaleSuperMin {
 struct ScaleSuper32 {
   static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
-  SY_INLINE void Read(const PanelLayout& l, const uint8_t* panel, int64_t b, BlockScales& s) {
-    s.scale[0] = ReadHalf(panel + l.super_scale, b >> 3) *
-                 ToFloat(WidenSignedByte(LoadByte(panel + l.scale + b * kLanes)));
+  Float super;
+  const uint8_t* scale;
+  SY_INLINE ScaleSuper32 Open(const PanelLayout& l, const uint8_t* group) {
+    return {ReadHalf(group + l.super_scale), group + l.scale};
+  }
+  SY_METHOD void Read(int b, BlockScales& s) const {
+    s.scale[0] = super * ToFloat(WidenSignedByte(LoadByte(scale + b * kLanes)));
   }
 };
 
@@ -287,9 +304,13 @@ struct ScaleSuper32 {
 struct ScaleSuper16 {
   static constexpr int kHalves = 2;
   static constexpr bool kMin = false;
-  SY_INLINE void Read(const PanelLayout& l, const uint8_t* panel, int64_t b, BlockScales& s) {
-    const Float super = ReadHalf(panel + l.super_scale, b >> 3);
-    const uint8_t* scales = panel + l.scale + b * 2 * kLanes;
+  Float super;
+  const uint8_t* scale;
+  SY_INLINE ScaleSuper16 Open(const PanelLayout& l, const uint8_t* group) {
+    return {ReadHalf(group + l.super_scale), group + l.scale};
+  }
+  SY_METHOD void Read(int b, BlockScales& s) const {
+    const uint8_t* scales = scale + b * 2 * kLanes;
     s.scale[0] = super * ToFloat(WidenSignedByte(LoadByte(scales)));
     s.scale[1] = super * ToFloat(WidenSignedByte(LoadByte(scales + kLanes)));
   }
@@ -299,13 +320,17 @@ struct ScaleSuper16 {
 struct ScaleSuperMin16 {
   static constexpr int kHalves = 2;
   static constexpr bool kMin = true;
-  SY_INLINE void Read(const PanelLayout& l, const uint8_t* panel, int64_t b, BlockScales& s) {
-    const Float super = ReadHalf(panel + l.super_scale, b >> 3);
-    const Float super_min = ReadHalf(panel + l.super_min, b >> 3);
+  Float super;
+  Float super_min;
+  const uint8_t* scale;
+  SY_INLINE ScaleSuperMin16 Open(const PanelLayout& l, const uint8_t* group) {
+    return {ReadHalf(group + l.super_scale), -ReadHalf(group + l.super_min), group + l.scale};
+  }
+  SY_METHOD void Read(int b, BlockScales& s) const {
     for (int half = 0; half < 2; ++half) {
-      const Int both = WidenByte(LoadByte(panel + l.scale + (b * 2 + half) * kLanes));
+      const Int both = WidenByte(LoadByte(scale + (b * 2 + half) * kLanes));
       s.scale[half] = super * ToFloat(both & 0x0f);
-      s.min[half] = super_min * ToFloat(-(both >> 4));
+      s.min[half] = super_min * ToFloat(both >> 4);
     }
   }
 };
@@ -333,9 +358,8 @@ SY_INLINE void AddDots(const Bytes (&w)[8], const ActivationBlock* x, size_t byt
 // page.
 constexpr int kPrefetchBytes = 1024;
 
-template <int kBytes>
-SY_INLINE void Prefetch(const uint8_t* from) {
-  for (int i = 0; i < kBytes; i += 64) __builtin_prefetch(from + i, 0, 3);
+SY_INLINE void Prefetch(const uint8_t* from, int64_t bytes) {
+  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + kPrefetchBytes + i, 0, 3);
 }
 
 template <class Code, Zero kZero, class Scale, int kTokens>
@@ -343,49 +367,55 @@ SY_INLINE void Panel(const PanelLayout& layout, const uint8_t* panel, const Acti
                      int tile, float* out) {
   Float total[kTokens];
   for (int t = 0; t < kTokens; ++t) total[t] = Float{};
-  const uint8_t* codes = panel + layout.codes;
-  const int64_t blocks = layout.k / kBlock;
-  for (int64_t b = 0; b < blocks; ++b) {
-    if constexpr (kTokens <= 2) Prefetch<Code::kVectors * kVectorBytes>(codes + kPrefetchBytes);
-    Bytes w[8];
-    Code::LoadGroups(codes, w);
-    BlockScales s;
-    Scale::Read(layout, panel, b, s);
-    // Few tokens: sums of their own for the low bytes, so that no chain of dot products is long
-    // enough to be waited for. Integer sums are exact, so the result is the same.
-    constexpr bool kApart = kTokens <= 4;
-    Int sum[kTokens][Scale::kHalves] = {};
-    Int low[kTokens][Scale::kHalves] = {};
-    AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, high), sum);
-    if constexpr (kApart) {
-      AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), low);
-    }
-#pragma GCC unroll 8
-    for (int t = 0; t < kTokens; ++t) {
-      for (int half = 0; half < Scale::kHalves; ++half) {
-        sum[t][half] = (sum[t][half] << 7) + StartSum<kZero>(x[t], half) + low[t][half];
+  const uint8_t* group = panel;
+  for (int64_t left = layout.k / kBlock; left > 0; left -= kGroupBlocks) {
+    if constexpr (kTokens <= 2) Prefetch(group, layout.codes);
+    const Scale scales = Scale::Open(layout, group);
+    const uint8_t* codes = group + layout.codes;
+    const int blocks = left < kGroupBlocks ? static_cast<int>(left) : kGroupBlocks;
+    for (int b = 0; b < blocks; ++b) {
+      if constexpr (kTokens <= 2) Prefetch(codes, Code::kVectors * kVectorBytes);
+      Bytes w[8];
+      Code::LoadGroups(codes, w);
+      BlockScales s;
+      scales.Read(b, s);
+      // Few tokens: sums of their own for the low bytes, so that no chain of dot products is long
+      // enough to be waited for. Integer sums are exact, so the result is the same.
+      constexpr bool kApart = kTokens <= 4;
+      Int sum[kTokens][Scale::kHalves] = {};
+      Int low[kTokens][Scale::kHalves] = {};
+      AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, high), sum);
+      if constexpr (kApart) {
+        AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), low);
       }
-    }
-    if constexpr (!kApart) {
-      AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), sum);
-    }
 #pragma GCC unroll 8
-    for (int t = 0; t < kTokens; ++t) {
-      if constexpr (Scale::kHalves == 2) {
-        Float both = ToFloat(sum[t][0]) * s.scale[0];
-        both = Fma(ToFloat(sum[t][1]), s.scale[1], both);
-        total[t] = Fma(both, Set(x[t].scale), total[t]);
-        if constexpr (Scale::kMin) {
-          total[t] = Fma(s.min[0], Set(x[t].half_sum[0]), total[t]);
-          total[t] = Fma(s.min[1], Set(x[t].half_sum[1]), total[t]);
+      for (int t = 0; t < kTokens; ++t) {
+        for (int half = 0; half < Scale::kHalves; ++half) {
+          sum[t][half] = (sum[t][half] << 7) + StartSum<kZero>(x[t], half) + low[t][half];
         }
-      } else {
-        total[t] = Fma(ToFloat(sum[t][0]), s.scale[0] * x[t].scale, total[t]);
-        if constexpr (Scale::kMin) total[t] = Fma(s.min[0], Set(x[t].sum), total[t]);
       }
+      if constexpr (!kApart) {
+        AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), sum);
+      }
+#pragma GCC unroll 8
+      for (int t = 0; t < kTokens; ++t) {
+        if constexpr (Scale::kHalves == 2) {
+          Float both = ToFloat(sum[t][0]) * s.scale[0];
+          both = Fma(ToFloat(sum[t][1]), s.scale[1], both);
+          total[t] = Fma(both, Set(x[t].scale), total[t]);
+          if constexpr (Scale::kMin) {
+            total[t] = Fma(s.min[0], Set(x[t].half_sum[0]), total[t]);
+            total[t] = Fma(s.min[1], Set(x[t].half_sum[1]), total[t]);
+          }
+        } else {
+          total[t] = Fma(ToFloat(sum[t][0]), s.scale[0] * x[t].scale, total[t]);
+          if constexpr (Scale::kMin) total[t] = Fma(s.min[0], Set(x[t].sum), total[t]);
+        }
+      }
+      codes += Code::kVectors * kVectorBytes;
+      x += tile;
     }
-    codes += Code::kVectors * kVectorBytes;
-    x += tile;
+    group += layout.group_bytes;
   }
   for (int t = 0; t < kTokens; ++t) Store(out + t * kLanes, total[t]);
 }

@@ -15,6 +15,7 @@
 #include "kernel_table.h"
 
 #define SY_INLINE static inline __attribute__((always_inline))
+#define SY_METHOD inline __attribute__((always_inline))
 
 namespace switchyard::cpu::SWITCHYARD_CPU_ISA {
 
