@@ -33,12 +33,15 @@ constexpr std::array kFormats = {
     WeightFormat{SY_MXFP4, kPanelMXFP4, "mxfp4", 32, 17, 16, 0, 0, 32, 1, 0},
 };
 
-constexpr int kGroupElements = kGroupBlocks * kBlock;
 constexpr std::int64_t kPanelAlignment = 64;
 
 std::int64_t Aligned(std::int64_t bytes, std::int64_t to) { return (bytes + to - 1) / to * to; }
 
 bool HasEightBitCodes(PanelFormat format) { return format == kPanelQ8_0; }
+
+int GroupElements(const WeightFormat& format) {
+  return (format.scale_bytes == 2 ? kGroupBlocksOfHalves : kGroupBlocksOfBytes) * kBlock;
+}
 
 int CodeBits(const WeightFormat& format) { return format.code_bytes / 4; }
 
@@ -181,7 +184,7 @@ void ReadScales(const WeightFormat& format, const PanelLayout& l, int lanes, con
   *min = 0.0F;
   switch (format.panel) {
     case kPanelMXFP4:
-      *scale = std::bit_cast<float>(static_cast<Word>(std::max<int>(scales[sub], 1) - 1) << 23);
+      *scale = std::bit_cast<float>(static_cast<Word>(scales[sub]) << 23);
       return;
     case kPanelQ4_K:
     case kPanelQ5_K:
@@ -236,24 +239,25 @@ PanelLayout LayoutPanels(const WeightFormat& format, std::int64_t k, int lanes) 
     return layout;
   }
   layout.k = k;
+  const int group_elements = GroupElements(format);
   std::int64_t header_bytes = 0;
   const auto section = [&](int elements, int bytes) {
     const std::int64_t offset = header_bytes;
-    if (bytes != 0) header_bytes += kGroupElements / elements * bytes * lanes;
+    if (bytes != 0) header_bytes += group_elements / elements * bytes * lanes;
     return offset;
   };
-  layout.super_scale = section(kGroupElements, format.super_scale_bytes);
-  layout.super_min = section(kGroupElements, format.super_min_bytes);
+  layout.super_scale = section(group_elements, format.super_scale_bytes);
+  layout.super_min = section(group_elements, format.super_min_bytes);
   layout.scale = section(format.scale_elements, format.scale_bytes);
   layout.min = section(format.scale_elements, format.min_bytes);
   const std::int64_t vector_bytes = std::int64_t{lanes} * 4;
   layout.codes = Aligned(header_bytes, vector_bytes);
-  layout.group_bytes = layout.codes + kGroupBlocks * format.code_bytes * std::int64_t{lanes};
-  const std::int64_t blocks = k / kBlock;
-  const std::int64_t last_blocks = blocks % kGroupBlocks;
-  layout.panel_bytes = blocks / kGroupBlocks * layout.group_bytes;
-  if (last_blocks != 0)
-    layout.panel_bytes += layout.codes + last_blocks * format.code_bytes * lanes;
+  const auto group_bytes = [&](std::int64_t elements) {
+    return layout.codes + elements / kBlock * format.code_bytes * lanes;
+  };
+  layout.group_bytes = group_bytes(group_elements);
+  layout.panel_bytes = k / group_elements * layout.group_bytes;
+  if (k % group_elements != 0) layout.panel_bytes += group_bytes(k % group_elements);
   layout.panel_bytes = Aligned(layout.panel_bytes, kPanelAlignment);
   return layout;
 }
@@ -276,19 +280,20 @@ void PackPanel(const WeightFormat& format, const PanelLayout& layout, int lanes,
   const RowCodes parts = {codes.data(), super_scale.data(), super_min.data(), scale.data(),
                           min.data()};
   const bool flip_sign = HasEightBitCodes(format.panel) && !signed_codes;
+  const int group_elements = GroupElements(format);
   for (int lane = 0; lane < count; ++lane) {
     TakeApart(format.panel, rows + lane * row_bytes, k, parts);
     Byte* group = panel;
-    for (std::int64_t first = 0; first < k; first += kGroupElements, group += layout.group_bytes) {
-      const auto length_here = static_cast<int>(std::min<std::int64_t>(kGroupElements, k - first));
+    for (std::int64_t first = 0; first < k; first += group_elements, group += layout.group_bytes) {
+      const auto length_here = static_cast<int>(std::min<std::int64_t>(group_elements, k - first));
       const auto interleave = [&](const std::vector<Byte>& from, int elements, int bytes,
                                   std::int64_t section) {
         if (bytes == 0) return;
         Interleave(from.data() + first / elements * bytes, length_here / elements, bytes, lane,
                    lanes, group + section);
       };
-      interleave(super_scale, kGroupElements, format.super_scale_bytes, layout.super_scale);
-      interleave(super_min, kGroupElements, format.super_min_bytes, layout.super_min);
+      interleave(super_scale, group_elements, format.super_scale_bytes, layout.super_scale);
+      interleave(super_min, group_elements, format.super_min_bytes, layout.super_min);
       interleave(scale, format.scale_elements, format.scale_bytes, layout.scale);
       interleave(min, format.scale_elements, format.min_bytes, layout.min);
       for (int b = 0; b < length_here / kBlock; ++b) {
@@ -305,9 +310,10 @@ void UnpackRow(const WeightFormat& format, const PanelLayout& layout, int lanes,
                const Byte* panel, int lane, std::int64_t k, float* y) {
   if (format.block_elements == 1) return UnpackPlain(format, lanes, panel, lane, k, y);
   const bool flip_sign = HasEightBitCodes(format.panel) && !signed_codes;
+  const int group_elements = GroupElements(format);
   for (std::int64_t first = 0; first < k; first += kBlock, y += kBlock) {
-    const Byte* group = panel + first / kGroupElements * layout.group_bytes;
-    const auto b = static_cast<int>(first % kGroupElements / kBlock);
+    const Byte* group = panel + first / group_elements * layout.group_bytes;
+    const auto b = static_cast<int>(first % group_elements / kBlock);
     const Byte* codes = group + layout.codes + b * format.code_bytes * lanes;
     Word w[8];
     ReadCodes(CodeBits(format), flip_sign, reinterpret_cast<const Word*>(codes) + lane, lanes, w);

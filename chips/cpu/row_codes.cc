@@ -1,5 +1,6 @@
 #include "row_codes.h"
 
+#include <algorithm>
 #include <cstring>
 
 namespace switchyard::cpu {
@@ -141,7 +142,11 @@ void TakeApart(PanelFormat format, const Byte* row, std::int64_t k, const RowCod
       for (std::int64_t b = 0; b < k / 32; ++b) Block32(row + b * 24, 2, true, true, b, to);
       break;
     case kPanelMXFP4:
-      for (std::int64_t b = 0; b < k / 32; ++b) Block32(row + b * 17, 1, false, false, b, to);
+      for (std::int64_t b = 0; b < k / 32; ++b) {
+        Block32(row + b * 17, 1, false, false, b, to);
+        // The table of codes is doubled to be whole numbers, so the power of two is one less.
+        to.scale[b] = static_cast<Byte>(std::max<int>(to.scale[b], 1) - 1);
+      }
       break;
     case kPanelQ8_0:
       for (std::int64_t b = 0; b < k / 32; ++b) BlockQ8_0(row + b * 34, b, to);

@@ -12,7 +12,6 @@
 namespace switchyard::cpu {
 
 inline constexpr int kBlock = 32;         // elements along K that share an activation scale
-inline constexpr int kGroupBlocks = 8;    // blocks whose scales lie together before their codes
 inline constexpr int kTileTokens = 8;     // activation rows that one pass over a panel serves
 inline constexpr int kMaxLanes = 16;      // rows of the widest panel
 inline constexpr int kAttentionRows = 8;  // (query, head) pairs that one pass over keys serves
@@ -68,17 +67,21 @@ enum ActivationKind : int {
 };
 
 // Where things lie in a panel. One of plain numbers is its codes and nothing else. A quantised one
-// is a chain of groups of kGroupBlocks blocks, the last perhaps shorter, each its scales and then
-// its codes: so one weight is one walk through memory, which processors fetch ahead far better than
-// two.
+// is a chain of groups of blocks, the last perhaps shorter, each its scales and then its codes: so
+// one weight is one walk through memory, which processors fetch ahead far better than two. For the
+// same reason groups are small, two blocks, where scales are halves and so many that a group's
+// would fill many cache lines; scales of bytes belong to super-blocks of eight.
+inline constexpr int kGroupBlocksOfHalves = 2;
+inline constexpr int kGroupBlocksOfBytes = 8;
+
 struct PanelLayout {
   int64_t k;  // elements of a row, padded to what the format needs
   // From the start of a group; absent sections have no bytes.
   int64_t super_scale;  // f16 [lanes]
   int64_t super_min;    // f16 [lanes]
-  int64_t scale;        // f16, E8M0 or 8-bit [256 / (32 or 16)][lanes]
+  int64_t scale;        // f16, E8M0 or 8-bit [group elements / (32 or 16)][lanes]
   int64_t min;          // f16 or 8-bit, as scale
-  int64_t codes;        // [kGroupBlocks][code bytes], a whole number of vectors into the group
+  int64_t codes;        // [group blocks][code bytes], a whole number of vectors into the group
   int64_t group_bytes;
   int64_t panel_bytes;
 };

@@ -235,6 +235,7 @@ SY_INLINE Float ReadHalf(const uint8_t* section, int index = 0) {
 }
 
 struct ScaleF16 {
+  static constexpr int kGroupBlocks = kGroupBlocksOfHalves;
   static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   const uint8_t* scale;
@@ -243,6 +244,7 @@ struct ScaleF16 {
 };
 
 struct ScaleMinF16 {
+  static constexpr int kGroupBlocks = kGroupBlocksOfHalves;
   static constexpr int kHalves = 1;
   static constexpr bool kMin = true;
   const uint8_t* scale;
@@ -256,20 +258,21 @@ struct ScaleMinF16 {
   }
 };
 
-// A power of two; MXFP4's codes are doubled in their table, so one less.
+// The exponent of a power of two, as a float has it.
 struct ScaleE8M0 {
+  static constexpr int kGroupBlocks = kGroupBlocksOfBytes;
   static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   const uint8_t* scale;
   SY_INLINE ScaleE8M0 Open(const PanelLayout& l, const uint8_t* group) { return {group + l.scale}; }
   SY_METHOD void Read(int b, BlockScales& s) const {
-    const Int exponent = WidenByte(LoadByte(scale + b * kLanes));
-    s.scale[0] = AsFloat((MaxInt(exponent, SetInt(1)) - 1) << 23);
+    s.scale[0] = AsFloat(WidenByte(LoadByte(scale + b * kLanes)) << 23);
   }
 };
 
 // Q4_K and Q5_K: six-bit scale and minimum by 32, times halves by 256.
 struct ScaleSuperMin {
+  static constexpr int kGroupBlocks = kGroupBlocksOfBytes;
   static constexpr int kHalves = 1;
   static constexpr bool kMin = true;
   Float super;
@@ -288,6 +291,7 @@ struct ScaleSuperMin {
 
 // IQ4_XS: signed scale by 32, times a half by 256.
 struct ScaleSuper32 {
+  static constexpr int kGroupBlocks = kGroupBlocksOfBytes;
   static constexpr int kHalves = 1;
   static constexpr bool kMin = false;
   Float super;
@@ -302,6 +306,7 @@ struct ScaleSuper32 {
 
 // Q3_K and Q6_K: signed scales by 16.
 struct ScaleSuper16 {
+  static constexpr int kGroupBlocks = kGroupBlocksOfBytes;
   static constexpr int kHalves = 2;
   static constexpr bool kMin = false;
   Float super;
@@ -318,6 +323,7 @@ struct ScaleSuper16 {
 
 // Q2_K: four-bit scale (low) and minimum (high) by 16.
 struct ScaleSuperMin16 {
+  static constexpr int kGroupBlocks = kGroupBlocksOfBytes;
   static constexpr int kHalves = 2;
   static constexpr bool kMin = true;
   Float super;
@@ -353,28 +359,17 @@ SY_INLINE void AddDots(const Bytes (&w)[8], const ActivationBlock* x, size_t byt
   }
 }
 
-// With few tokens the weights come from memory once and the loop waits for them: asked for this far
-// ahead, they come as fast as memory gives them. Processors prefetch by themselves only within a
-// page.
-constexpr int kPrefetchBytes = 1024;
-
-SY_INLINE void Prefetch(const uint8_t* from, int64_t bytes) {
-  for (int64_t i = 0; i < bytes; i += 64) __builtin_prefetch(from + kPrefetchBytes + i, 0, 3);
-}
-
 template <class Code, Zero kZero, class Scale, int kTokens>
 SY_INLINE void Panel(const PanelLayout& layout, const uint8_t* panel, const ActivationBlock* x,
                      int tile, float* out) {
   Float total[kTokens];
   for (int t = 0; t < kTokens; ++t) total[t] = Float{};
   const uint8_t* group = panel;
-  for (int64_t left = layout.k / kBlock; left > 0; left -= kGroupBlocks) {
-    if constexpr (kTokens <= 2) Prefetch(group, layout.codes);
+  for (int64_t left = layout.k / kBlock; left > 0; left -= Scale::kGroupBlocks) {
     const Scale scales = Scale::Open(layout, group);
     const uint8_t* codes = group + layout.codes;
-    const int blocks = left < kGroupBlocks ? static_cast<int>(left) : kGroupBlocks;
+    const int blocks = left < Scale::kGroupBlocks ? static_cast<int>(left) : Scale::kGroupBlocks;
     for (int b = 0; b < blocks; ++b) {
-      if constexpr (kTokens <= 2) Prefetch(codes, Code::kVectors * kVectorBytes);
       Bytes w[8];
       Code::LoadGroups(codes, w);
       BlockScales s;
