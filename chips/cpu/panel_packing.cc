@@ -47,7 +47,7 @@ int CodeBits(const WeightFormat& format) { return format.code_bytes / 4; }
 
 // ---- Codes of one block of one lane ------------------------------------------------------------
 // w[g] holds the codes of elements 4g .. 4g + 3, a byte each. `to` is the lane's first word, and
-// words of one vector lie `lanes` apart. linear_int8.cc reads them back.
+// words of one vector lie `lanes` apart. kernels/quantised_blocks.h reads them back.
 
 constexpr Word EachByte(Word byte) { return byte * 0x01010101U; }
 
