@@ -9,17 +9,6 @@
 namespace switchyard::cpu {
 namespace {
 
-constexpr const char* kVariants[] = {"avx512_bf16", "avx512_vnni", "avx512",
-                                     "avx2",        "x86_64_v2",   "portable"};
-
-bool IsAvailable(const std::string& isa) {
-  const sy_option option = {"isa", isa.c_str()};
-  sy_device* device = nullptr;
-  if (TestDevice::api().device_open(0, &option, 1, &device) != SY_OK) return false;
-  TestDevice::api().device_close(device);
-  return true;
-}
-
 struct Shape {
   std::int64_t heads = 6;
   std::int64_t kv_heads = 2;
@@ -196,12 +185,7 @@ class AttentionCase {
   std::vector<float> sinks_;
 };
 
-class CpuAttention : public testing::TestWithParam<const char*> {
- protected:
-  void SetUp() override {
-    if (!IsAvailable(GetParam())) GTEST_SKIP() << "this machine has no " << GetParam();
-  }
-};
+using CpuAttention = VariantTest;
 
 TEST_P(CpuAttention, AgreesWithPlainSoftmax) {
   TestDevice device(GetParam(), 2);
@@ -406,8 +390,8 @@ TEST_P(CpuAttention, ABlockGivesTheSameBitsHoweverItsTokensAreBatched) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, CpuAttention, testing::ValuesIn(kVariants),
-                         [](const auto& given) { return std::string(given.param); });
+INSTANTIATE_TEST_SUITE_P(Variants, CpuAttention, testing::ValuesIn(VariantNames()),
+                         VariantTest::NameOf);
 
 TEST(CpuKvPages, GoOutAndComeBackInTheNeutralLayout) {
   TestDevice device;

@@ -11,9 +11,6 @@ namespace {
 constexpr sy_dtype kTypes[] = {SY_F32,  SY_F16,    SY_BF16,   SY_Q4_0, SY_Q4_1, SY_Q5_0,
                                SY_Q5_1, SY_Q8_0,   SY_Q2_K,   SY_Q3_K, SY_Q4_K, SY_Q5_K,
                                SY_Q6_K, SY_IQ4_NL, SY_IQ4_XS, SY_MXFP4};
-constexpr const char* kVariants[] = {"avx512_bf16", "avx512_vnni", "avx512",
-                                     "avx2",        "x86_64_v2",   "portable"};
-
 struct Matrix {
   std::vector<std::byte> bytes;
   std::vector<float> values;  // as the bytes say
@@ -42,14 +39,6 @@ Matrix RandomMatrix(sy_dtype dtype, std::int64_t rows, std::int64_t k, unsigned 
   EXPECT_TRUE(tensor::Quantise(type, matrix.values, matrix.bytes).has_value());
   EXPECT_TRUE(tensor::Dequantise(type, matrix.bytes, matrix.values).has_value());
   return matrix;
-}
-
-bool IsAvailable(const std::string& isa) {
-  const sy_option option = {"isa", isa.c_str()};
-  sy_device* device = nullptr;
-  if (TestDevice::api().device_open(0, &option, 1, &device) != SY_OK) return false;
-  TestDevice::api().device_close(device);
-  return true;
 }
 
 // What a row of activations becomes according to the weight's layout sentence.
@@ -119,12 +108,8 @@ void ExpectNear(const std::vector<float>& y, const std::vector<float>& x, const 
   }
 }
 
-class CpuLinear : public testing::TestWithParam<const char*> {
- protected:
-  void SetUp() override {
-    if (!IsAvailable(GetParam())) GTEST_SKIP() << "this machine has no " << GetParam();
-  }
-};
+using CpuLinear = VariantTest;
+using CpuTileLinear = VariantTest;
 
 TEST_P(CpuLinear, AgreesWithPlainSums) {
   TestDevice device(GetParam(), 2);
@@ -287,8 +272,41 @@ TEST_P(CpuLinear, ExpertsAndHeadsMeetTheirOwnMatrix) {
   }
 }
 
-INSTANTIATE_TEST_SUITE_P(Variants, CpuLinear, testing::ValuesIn(kVariants),
-                         [](const auto& given) { return std::string(given.param); });
+// Tiles of every width, whole and cut off; rows of weights that end within a group of blocks and
+// within a panel.
+TEST_P(CpuTileLinear, ChangesNoBit) {
+  TestDevice tiles(GetParam(), 1);
+  TestDevice vectors("avx512_vnni", 1);
+  for (const sy_dtype dtype : kTypes) {
+    const auto& traits = tensor::Traits(static_cast<tensor::DType>(dtype));
+    if (traits.block_elements == 1) continue;
+    for (const std::int64_t blocks : {1, 3, 5, 18}) {
+      const std::int64_t k = blocks * traits.block_elements;
+      for (const std::int64_t n : {1, 17, 45}) {
+        const Matrix w = RandomMatrix(dtype, n, k, dtype + 1);
+        sy_weight* by_tiles = tiles.Weight(dtype, {n, k}, w.bytes.data(), w.bytes.size());
+        sy_weight* by_vectors = vectors.Weight(dtype, {n, k}, w.bytes.data(), w.bytes.size());
+        for (std::int64_t tokens = 1; tokens <= 17; ++tokens) {
+          auto x = RandomFloats(tokens * k, static_cast<unsigned>(tokens));
+          // One row of the largest codes there are.
+          for (std::int64_t i = 0; i < k; ++i) {
+            float& value = x[static_cast<std::size_t>(i)];
+            value = std::copysign(1.0F, value);
+          }
+          const auto y = RunLinear(tiles, by_tiles, dtype, n, k, tokens, x);
+          const auto expected = RunLinear(vectors, by_vectors, dtype, n, k, tokens, x);
+          ASSERT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0)
+              << traits.name << " [" << n << ", " << k << "] with " << tokens << " rows";
+        }
+      }
+    }
+  }
+}
+
+INSTANTIATE_TEST_SUITE_P(Variants, CpuLinear, testing::ValuesIn(VariantNames()),
+                         VariantTest::NameOf);
+INSTANTIATE_TEST_SUITE_P(Variants, CpuTileLinear,
+                         testing::Values("avx512_amx", "avx512_amx_emulated"), VariantTest::NameOf);
 
 }  // namespace
 }  // namespace switchyard::cpu

@@ -15,6 +15,7 @@
 #include "switchyard/chip.h"
 #include "tensor/dtype.h"
 #include "tensor/half.h"
+#include "variants.h"
 
 extern "C" const sy_chip_api* switchyard_chip_entry(const sy_host* host);
 
@@ -259,6 +260,25 @@ class TestProgram {
   std::vector<sy_binding> bindings_;
   sy_program* program_ = nullptr;
   sy_buffer* workspace_ = nullptr;
+};
+
+// What tests run over: every variant that is linked, whether or not this machine has it.
+inline std::vector<std::string> VariantNames() {
+  std::vector<std::string> names;
+  for (const Variant& variant : Variants()) names.emplace_back(variant.name);
+  return names;
+}
+
+class VariantTest : public testing::TestWithParam<std::string> {
+ public:
+  static std::string NameOf(const testing::TestParamInfo<std::string>& given) {
+    return given.param;
+  }
+
+ protected:
+  void SetUp() override {
+    if (FindVariant(GetParam()) == nullptr) GTEST_SKIP() << "this machine has no " << GetParam();
+  }
 };
 
 inline std::vector<float> RandomFloats(std::int64_t count, unsigned seed, float spread = 1.0F) {

@@ -117,6 +117,7 @@ Result<std::unique_ptr<sy_device>> OpenDevice(std::span<const sy_option> options
     }
   }
   auto device = std::make_unique<sy_device>();
+  device->variant = variant;
   device->kernels = variant->kernels();
   device->team = std::make_unique<Team>(threads);
   SWITCHYARD_CPU_RETURN_IF_ERROR(device->team->Start());

@@ -14,9 +14,11 @@
 #include "status.h"
 #include "switchyard/chip.h"
 #include "team.h"
+#include "variants.h"
 
 struct sy_device {
-  const switchyard::cpu::KernelTable* kernels = nullptr;
+  const switchyard::cpu::Variant* variant = nullptr;
+  const switchyard::cpu::KernelTable* kernels = nullptr;  // the variant's
   std::unique_ptr<switchyard::cpu::Team> team;
   switchyard::cpu::MemoryPool weight_memory;
 };

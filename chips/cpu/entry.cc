@@ -73,16 +73,16 @@ sy_status DeviceCount(std::uint32_t* count) {
   });
 }
 
-sy_device_properties PropertiesWith(const char* architecture, int threads) {
+sy_device_properties PropertiesWith(const Variant& variant, int threads) {
   sy_device_properties found = {};
   std::snprintf(found.name, sizeof(found.name), "%s", ThisMachine().name.c_str());
   std::snprintf(found.maker, sizeof(found.maker), "%s", ThisMachine().maker.c_str());
-  std::snprintf(found.architecture, sizeof(found.architecture), "%s", architecture);
+  std::snprintf(found.architecture, sizeof(found.architecture), "%s", variant.name);
   found.memory_bytes = PhysicalMemoryBytes();
   found.alignment_bytes = kAlignment;
   found.kv_page_multiple = kKeyBlock;
   found.flags = SY_DEVICE_HOST_MEMORY | SY_DEVICE_BATCH_INVARIANT;
-  found.proof = SY_PROOF_RUN_ON_SILICON;
+  found.proof = variant.proof;
   found.unit_count = static_cast<std::uint32_t>(threads);
   return found;
 }
@@ -91,7 +91,7 @@ sy_status DeviceProperties(std::uint32_t index, sy_device_properties* properties
   return Guard([&]() -> Status {
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(properties, "properties"));
     if (index != 0) return Fail(SY_NOT_FOUND, "the cpu chip has one device, not %u", index);
-    Fill(properties, PropertiesWith(BestVariant().name, ThisMachine().usable_cores));
+    Fill(properties, PropertiesWith(BestVariant(), ThisMachine().usable_cores));
     return {};
   });
 }
@@ -100,7 +100,7 @@ sy_status OpenedProperties(sy_device* device, sy_device_properties* properties) 
   return Guard([&]() -> Status {
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(device, "the device"));
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(properties, "properties"));
-    Fill(properties, PropertiesWith(device->kernels->name, device->team->threads()));
+    Fill(properties, PropertiesWith(*device->variant, device->team->threads()));
     return {};
   });
 }

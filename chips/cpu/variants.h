@@ -5,6 +5,7 @@
 #include <string_view>
 
 #include "kernels/kernel_table.h"
+#include "switchyard/chip.h"
 
 namespace switchyard::cpu {
 
@@ -12,6 +13,7 @@ struct Variant {
   const char* name;
   const KernelTable* (*kernels)();
   bool (*is_supported)();
+  sy_proof proof;  // where its kernels have been seen to run
 };
 
 // Best first.

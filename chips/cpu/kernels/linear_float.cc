@@ -40,7 +40,9 @@ struct F16Weights {
 };
 
 #if defined(SY_AVX512) && defined(__AVX512BF16__)
-// BF16 pairs of both sides, four bytes a token.
+// BF16 pairs of both sides, four bytes a token. Also where there are tile instructions: theirs
+// (TDPBF16PS) sums the even and the odd elements apart and rounds otherwise, and a tile of eight
+// tokens would not agree with one token to the bit, nor prefill with decode.
 struct BF16Weights {
   static constexpr int kDepth = 2;
   static constexpr int kBytes = kLanes * 4;

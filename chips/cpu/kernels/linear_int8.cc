@@ -10,6 +10,7 @@
 
 #include "quantised_blocks.h"
 #include "table_parts.h"
+#include "tile_products.h"
 
 namespace switchyard::cpu::SWITCHYARD_CPU_ISA {
 namespace {
@@ -144,15 +145,22 @@ void Panels(const PanelLayout& layout, const uint8_t* weight, int panels, const 
   }
 }
 
-// Tiles have 1, 2, 4, 6 or 8 tokens. Where registers are few they are taken by fours.
+// Tiles have 1, 2, 4, 6 or 8 tokens. Where registers are few they are taken by fours. Tile
+// instructions take the wide ones; for four tokens or fewer, the way of codes and sums through
+// memory would cost more than it saves.
 template <class Code, Zero kZero, class Scale>
 void Linear(const PanelLayout* layout, const uint8_t* weight, int panels, const void* x, int tile,
             float* out) {
   int token = 0;
+#if defined(SY_TILES)
+  if (tile == 8) return TilePanels<Code, kZero, Scale, 8>(*layout, weight, panels, x, out);
+  if (tile == 6) return TilePanels<Code, kZero, Scale, 6>(*layout, weight, panels, x, out);
+#else
   if constexpr (kLanes == 16) {
     if (tile == 8) return Panels<Code, kZero, Scale, 8>(*layout, weight, panels, x, tile, 0, out);
     if (tile == 6) return Panels<Code, kZero, Scale, 6>(*layout, weight, panels, x, tile, 0, out);
   }
+#endif
   for (; token + 4 <= tile; token += 4) {
     Panels<Code, kZero, Scale, 4>(*layout, weight, panels, x, tile, token, out);
   }

@@ -1,0 +1,131 @@
+// The tile registers in plain C++, for tests on machines without them; no chip ships it. Written
+// from the operation sections of LDTILECFG, TILERELEASE, TILEZERO, TILELOADD, TILESTORED and
+// TDPBSUD in volume 2 of Intel's Software Developer's Manual, for palette 1. What the processor
+// answers with a fault ends the program.
+#pragma once
+
+#include <stdint.h>
+
+#include "tile_registers.h"
+
+namespace switchyard::cpu::SWITCHYARD_CPU_ISA {
+
+class TileRegisters {
+ public:
+  explicit TileRegisters(const TileConfig& config) {
+    Require(config.palette <= 1);
+    if (config.palette == 0) return;
+    for (const uint8_t byte : config.reserved) Require(byte == 0);
+    for (int i = 0; i < 16; ++i) {
+      const int row_bytes = config.row_bytes[i];
+      const int rows = config.rows[i];
+      Require((row_bytes == 0) == (rows == 0));
+      if (i >= kTiles) {
+        Require(rows == 0);
+        continue;
+      }
+      Require(row_bytes <= kRowBytes && rows <= kRows);
+      tiles_[i].row_bytes = row_bytes;
+      tiles_[i].rows = rows;
+    }
+    start_row_ = config.start_row;
+  }
+  TileRegisters(const TileRegisters&) = delete;
+  TileRegisters& operator=(const TileRegisters&) = delete;
+
+  template <int kTile>
+  void Zero() {
+    ClearRows(Valid<kTile>(), 0);
+    start_row_ = 0;
+  }
+
+  template <int kTile>
+  void Load(const void* from, int64_t stride) {
+    Tile& tile = Valid<kTile>();
+    const auto* memory = static_cast<const uint8_t*>(from);
+    for (int row = start_row_; row < tile.rows; ++row) {
+      for (int i = 0; i < tile.row_bytes; ++i) tile.bytes[row][i] = memory[row * stride + i];
+      ClearRow(tile, row, tile.row_bytes);
+    }
+    ClearRows(tile, tile.rows);
+    start_row_ = 0;
+  }
+
+  template <int kTile>
+  void Store(void* to, int64_t stride) {
+    const Tile& tile = Valid<kTile>();
+    auto* memory = static_cast<uint8_t*>(to);
+    for (int row = start_row_; row < tile.rows; ++row) {
+      for (int i = 0; i < tile.row_bytes; ++i) memory[row * stride + i] = tile.bytes[row][i];
+    }
+    start_row_ = 0;
+  }
+
+  template <int kSums, int kSigned, int kUnsigned>
+  void MultiplyAdd() {
+    static_assert(kSums != kSigned && kSums != kUnsigned && kSigned != kUnsigned);
+    Tile& sums = Valid<kSums>();
+    const Tile& a = Valid<kSigned>();
+    const Tile& b = Valid<kUnsigned>();
+    Require(sums.row_bytes % 4 == 0 && a.row_bytes % 4 == 0 && b.row_bytes % 4 == 0);
+    Require(a.rows == sums.rows && b.row_bytes == sums.row_bytes && a.row_bytes / 4 == b.rows);
+    for (int m = 0; m < sums.rows; ++m) {
+      for (int k = 0; k < a.row_bytes / 4; ++k) {
+        for (int n = 0; n < sums.row_bytes / 4; ++n) {
+          uint32_t sum = ReadWord(&sums.bytes[m][n * 4]);
+          for (int i = 0; i < 4; ++i) {
+            const auto signed_byte = static_cast<int8_t>(a.bytes[m][k * 4 + i]);
+            sum += static_cast<uint32_t>(int32_t{signed_byte} * int32_t{b.bytes[k][n * 4 + i]});
+          }
+          WriteWord(&sums.bytes[m][n * 4], sum);
+        }
+      }
+      ClearRow(sums, m, sums.row_bytes);
+    }
+    ClearRows(sums, sums.rows);
+    start_row_ = 0;
+  }
+
+ private:
+  static constexpr int kTiles = 8;
+  static constexpr int kRows = 16;
+  static constexpr int kRowBytes = 64;
+
+  struct Tile {
+    int rows = 0;
+    int row_bytes = 0;
+    uint8_t bytes[kRows][kRowBytes] = {};
+  };
+
+  static void Require(bool holds) {
+    if (!holds) __builtin_trap();
+  }
+  static uint32_t ReadWord(const uint8_t* bytes) {
+    uint32_t word;
+    __builtin_memcpy(&word, bytes, sizeof(word));
+    return word;
+  }
+  static void WriteWord(uint8_t* bytes, uint32_t word) {
+    __builtin_memcpy(bytes, &word, sizeof(word));
+  }
+  // Row `row` from byte `from` on.
+  static void ClearRow(Tile& tile, int row, int from) {
+    for (int i = from; i < kRowBytes; ++i) tile.bytes[row][i] = 0;
+  }
+  // The rows that the configuration does not name.
+  static void ClearRows(Tile& tile, int from) {
+    for (int row = from; row < kRows; ++row) ClearRow(tile, row, 0);
+  }
+
+  template <int kTile>
+  Tile& Valid() {
+    static_assert(kTile >= 0 && kTile < kTiles);
+    Require(tiles_[kTile].rows != 0);
+    return tiles_[kTile];
+  }
+
+  Tile tiles_[kTiles];
+  int start_row_ = 0;
+};
+
+}  // namespace switchyard::cpu::SWITCHYARD_CPU_ISA
