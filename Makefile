@@ -1,22 +1,30 @@
 # The few things that a person types. Everything else is CMake; see CMakePresets.json.
 #   make run [MODEL=name]   install what is missing, build, bring the model, talk to it
 #   make test               install what tests need, build all of it, run it
+#   make sanitize           the same under sanitizers, built with the second compiler
 
 MODEL ?= smollm2
 BUILD := build/release
 PROGRAM := $(BUILD)/bin/switchyard
 
+LAUNCHER = $(if $(shell command -v ccache), \
+  -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
 # Named by version: a bare Debian 12 has no `c++` beside its g++-12.
-CONFIGURE = cmake --preset release -DCMAKE_C_COMPILER=gcc-12 -DCMAKE_CXX_COMPILER=g++-12 \
-  $(if $(shell command -v ccache),-DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+CONFIGURE = cmake --preset release -DCMAKE_C_COMPILER=gcc-12 -DCMAKE_CXX_COMPILER=g++-12 $(LAUNCHER)
 
-.PHONY: help run build test clean
+# What the tests need from the network.
+bring_data = $(1) pull $(MODEL) || echo 'Tests that need the default model will skip.'; \
+  tests/tokenizers/get_vocabularies.sh || echo 'Tests that need a missing vocabulary will skip.'
+
+.PHONY: help run build test sanitize clean
 
 help:
 	@echo 'make run     installs missing Debian packages, builds, brings the model and talks to it'
 	@echo '             (MODEL=name chooses another; "$(PROGRAM) pull --list" shows names)'
 	@echo 'make build   installs missing Debian packages and builds $(PROGRAM)'
 	@echo 'make test    installs what tests need, builds them and runs them all'
+	@echo 'make sanitize  builds with clang++-19 and runs the tests under ASan and UBSan, and those of'
+	@echo '             engine, device and chips under TSan'
 	@echo 'make clean   removes build/; models stay in the cache folder'
 
 run: build
@@ -34,9 +42,18 @@ test:
 	@grep -qs '^SWITCHYARD_TESTS:BOOL=ON' $(BUILD)/CMakeCache.txt && test -f $(BUILD)/build.ninja \
 	  || $(CONFIGURE) -DSWITCHYARD_TESTS=ON
 	@cmake --build $(BUILD)
-	@$(PROGRAM) pull $(MODEL) || echo 'Tests that need the default model will skip.'
-	@tests/tokenizers/get_vocabularies.sh || echo 'Tests that need a missing vocabulary will skip.'
+	@$(call bring_data,$(PROGRAM))
 	@ctest --preset release -j $(shell nproc)
+
+sanitize:
+	@tools/install_packages.sh build test sanitize
+	@for preset in asan tsan; do \
+	  test -f build/$$preset/build.ninja || cmake --preset $$preset $(LAUNCHER) || exit; \
+	  cmake --build --preset $$preset || exit; \
+	done
+	@$(call bring_data,build/asan/bin/switchyard)
+	@ctest --preset asan -j $(shell nproc)
+	@ctest --preset tsan -j $(shell nproc)
 
 clean:
 	rm -rf build

@@ -96,7 +96,7 @@ function(switchyard_module NAME)
     switchyard_program(${NAME}_test SOURCES ${ARG_TESTS} USES ${NAME}
                        LIBRARIES GTest::gmock GTest::gtest_main ${RAPIDCHECK_LIBRARY})
     gtest_discover_tests(${NAME}_test TEST_PREFIX "${NAME}/" DISCOVERY_MODE PRE_TEST
-                         WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
+                         DISCOVERY_TIMEOUT 60 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   endif()
 endfunction()
 

