@@ -4,6 +4,7 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <tuple>
 
 #include "device.h"
 
@@ -114,8 +115,8 @@ std::int64_t AttentionStage::Open(RunContext& context) {
     AddItems(b, starts[b], starts[b + 1], lengths[b] - (starts[b + 1] - starts[b]));
   }
   // The longest first, so that no thread begins one when the others are done.
-  std::ranges::stable_sort(whole_, [](const auto& a, const auto& b) {
-    return (a.chunk_end - a.chunk_begin) > (b.chunk_end - b.chunk_begin);
+  std::ranges::sort(whole_, {}, [](const AttentionPlan::Item& item) {
+    return std::tuple(item.chunk_begin - item.chunk_end, item.sequence, item.row_begin, item.kv_head);
   });
   SplitItems();
   return static_cast<std::int64_t>(p.items.size());

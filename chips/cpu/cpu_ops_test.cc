@@ -220,8 +220,9 @@ TEST_P(CpuOps, TopKAndRouter) {
       const double each = At(x, row * v + i);
       return std::isnan(each) ? -std::numeric_limits<double>::infinity() : each;
     };
-    std::stable_sort(order.begin(), order.end(),
-                     [&](std::int32_t a, std::int32_t b) { return value(a) > value(b); });
+    std::ranges::sort(order, [&](std::int32_t a, std::int32_t b) {
+      return value(a) != value(b) ? value(a) > value(b) : a < b;
+    });
     for (std::int64_t j = 0; j < 40; ++j) {
       ASSERT_EQ(y_ids[static_cast<std::size_t>(row * 40 + j)], order[static_cast<std::size_t>(j)]);
       ASSERT_EQ(At(y, row * 40 + j), value(order[static_cast<std::size_t>(j)]));
@@ -240,10 +241,11 @@ TEST_P(CpuOps, TopKAndRouter) {
       }
       std::vector<std::size_t> order(static_cast<std::size_t>(experts));
       std::iota(order.begin(), order.end(), std::size_t{0});
-      std::stable_sort(order.begin(), order.end(), [&](std::size_t a, std::size_t b) {
-        if (!is_sigmoid) return scores[a] > scores[b];
-        return scores[a] + static_cast<double>(bias_values[a]) >
-               scores[b] + static_cast<double>(bias_values[b]);
+      const auto rank = [&](std::size_t i) {
+        return is_sigmoid ? scores[i] + static_cast<double>(bias_values[i]) : scores[i];
+      };
+      std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
+        return rank(a) != rank(b) ? rank(a) > rank(b) : a < b;
       });
       double chosen_sum = 0;
       for (std::size_t j = 0; j < 4; ++j) chosen_sum += scores[order[j]];

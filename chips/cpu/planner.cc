@@ -419,8 +419,9 @@ std::int64_t PlaceTemporaries(const std::vector<Root>& roots, const std::vector<
   for (std::size_t i = 0; i < roots.size(); ++i) {
     if (roots[i].kind == RootKind::kTemporary && lives[i].is_used) order.push_back(i);
   }
-  std::ranges::stable_sort(
-      order, [&](std::size_t a, std::size_t b) { return roots[a].bytes > roots[b].bytes; });
+  std::ranges::sort(order, [&](std::size_t a, std::size_t b) {
+    return roots[a].bytes != roots[b].bytes ? roots[a].bytes > roots[b].bytes : a < b;
+  });
   offsets.assign(roots.size(), -1);
   std::vector<std::size_t> placed;  // in order of offset
   std::int64_t total = 0;

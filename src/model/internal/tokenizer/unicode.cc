@@ -1,6 +1,8 @@
 #include "model/internal/tokenizer/unicode.h"
 
 #include <algorithm>
+#include <cstddef>
+#include <tuple>
 #include <vector>
 
 #include "model/internal/tokenizer/utf8.h"
@@ -54,14 +56,15 @@ void OrderMarks(std::u32string* text) {
       continue;
     }
     std::size_t end = i;
-    std::vector<std::pair<int, char32_t>> marks;
+    // Class, place, mark: those of one class keep their order.
+    std::vector<std::tuple<int, std::size_t, char32_t>> marks;
     for (int mark_class; end < text->size() && (mark_class = CombiningClass((*text)[end])) != 0;
          ++end) {
-      marks.emplace_back(mark_class, (*text)[end]);
+      marks.emplace_back(mark_class, end, (*text)[end]);
     }
     if (marks.size() > 1) {
-      std::ranges::stable_sort(marks, {}, &std::pair<int, char32_t>::first);
-      for (std::size_t k = 0; k < marks.size(); ++k) (*text)[i + k] = marks[k].second;
+      std::ranges::sort(marks);
+      for (std::size_t k = 0; k < marks.size(); ++k) (*text)[i + k] = std::get<char32_t>(marks[k]);
     }
     i = end;
   }
