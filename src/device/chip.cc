@@ -79,11 +79,10 @@ const char* MissingSlot(const sy_chip_api& api) {
   return nullptr;
 }
 
-// A table of full size, with null for the slots that the plugin is too old to have. Kept for the
-// life of the process, like the plugin.
-const sy_chip_api* Widen(const sy_chip_api& given) {
-  auto* wide = new sy_chip_api{};
-  std::memcpy(wide, &given, std::min<std::size_t>(given.struct_size, sizeof *wide));
+// A table of full size, with null for the slots that the plugin is too old to have.
+sy_chip_api Widen(const sy_chip_api& given) {
+  sy_chip_api wide = {};
+  std::memcpy(&wide, &given, std::min<std::size_t>(given.struct_size, sizeof wide));
   return wide;
 }
 
@@ -152,8 +151,8 @@ base::Result<Chip> Chip::Load(const std::filesystem::path& plugin) {
                 "program",
                 plugin.string(), given->oldest_host_version, SY_INTERFACE_VERSION);
   }
-  const sy_chip_api* api = Widen(*given);
-  if (const char* slot = MissingSlot(*api); slot != nullptr) {
+  const sy_chip_api api = Widen(*given);
+  if (const char* slot = MissingSlot(api); slot != nullptr) {
     return Fail(ErrorCode::kFailedPrecondition, "chip plugin '{}' lacks the required function {}",
                 plugin.string(), slot);
   }
@@ -162,7 +161,7 @@ base::Result<Chip> Chip::Load(const std::filesystem::path& plugin) {
 
 base::Status Chip::Check(sy_status status, std::string_view doing) const {
   if (status == SY_OK) return {};
-  const char* reason = api_->last_error();
+  const char* reason = api_.last_error();
   return Fail(static_cast<ErrorCode>(status), "chip '{}': {}: {}", name(), doing,
               reason == nullptr || *reason == '\0'
                   ? base::ErrorCodeName(static_cast<ErrorCode>(status))

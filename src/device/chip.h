@@ -23,15 +23,15 @@ class Chip {
   // Loads the plugin into this process without asking it for devices.
   static base::Result<Chip> Load(const std::filesystem::path& plugin);
 
-  const sy_chip_api& api() const { return *api_; }
-  std::string_view name() const { return api_->name; }
+  const sy_chip_api& api() const { return api_; }
+  std::string_view name() const { return api_.name; }
 
   // kOk becomes success; anything else an Error with the chip's own sentence behind `doing`.
   base::Status Check(sy_status status, std::string_view doing) const;
 
  private:
-  explicit Chip(const sy_chip_api* api) : api_(api) {}
-  const sy_chip_api* api_;
+  explicit Chip(const sy_chip_api& api) : api_(api) {}
+  sy_chip_api api_;  // of full size, with null for the slots that the plugin is too old to have
 };
 
 // What a child process learned of one plugin.
