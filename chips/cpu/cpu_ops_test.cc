@@ -233,11 +233,9 @@ TEST_P(CpuOps, TopKAndRouter) {
     const auto got = program.Read(is_sigmoid ? sigmoid_shares : shares);
     for (std::int64_t t = 0; t < 5; ++t) {
       std::vector<double> scores;
-      double sum = 0;
       for (std::int64_t e = 0; e < experts; ++e) {
         const double logit = At(logits_values, t * experts + e);
         scores.push_back(is_sigmoid ? 1 / (1 + std::exp(-logit)) : std::exp(logit));
-        sum += scores.back();
       }
       std::vector<std::size_t> order(static_cast<std::size_t>(experts));
       std::iota(order.begin(), order.end(), std::size_t{0});
