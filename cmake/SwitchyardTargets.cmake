@@ -95,6 +95,7 @@ function(switchyard_module NAME)
   if(ARG_TESTS AND SWITCHYARD_TESTS)
     switchyard_program(${NAME}_test SOURCES ${ARG_TESTS} USES ${NAME}
                        LIBRARIES GTest::gmock GTest::gtest_main ${RAPIDCHECK_LIBRARY})
+    target_include_directories(${NAME}_test PRIVATE ${CMAKE_SOURCE_DIR}) # tests/support
     gtest_discover_tests(${NAME}_test TEST_PREFIX "${NAME}/" DISCOVERY_MODE PRE_TEST
                          DISCOVERY_TIMEOUT 60 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   endif()

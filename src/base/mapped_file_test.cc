@@ -2,14 +2,16 @@
 
 #include <gtest/gtest.h>
 
-#include <filesystem>
 #include <fstream>
+
+#include "tests/support/temporary_folder.h"
 
 namespace switchyard::base {
 namespace {
 
 TEST(MappedFile, HoldsTheBytes) {
-  const auto path = std::filesystem::path(testing::TempDir()) / "mapped_file_test";
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "three_bytes";
   std::ofstream(path) << "abc";
   auto file = MappedFile::Open(path);
   ASSERT_TRUE(file);
@@ -18,7 +20,8 @@ TEST(MappedFile, HoldsTheBytes) {
 }
 
 TEST(MappedFile, EmptyFileIsEmpty) {
-  const auto path = std::filesystem::path(testing::TempDir()) / "mapped_file_empty";
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "empty";
   std::ofstream{path};
   auto file = MappedFile::Open(path);
   ASSERT_TRUE(file);

@@ -6,6 +6,8 @@
 #include <array>
 #include <fstream>
 
+#include "tests/support/temporary_folder.h"
+
 namespace switchyard::device {
 namespace {
 
@@ -52,7 +54,8 @@ TEST(Probe, NamesTheMissingFunction) {
 }
 
 TEST(Probe, AFileThatIsNoPluginIsAProblem) {
-  const auto path = std::filesystem::path(testing::TempDir()) / "switchyard_chip_text.so";
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "switchyard_chip_text.so";
   std::ofstream(path) << "not a library";
   const ProbedChip chip = Probe(path, Options());
   EXPECT_EQ(chip.name, "text");
@@ -65,8 +68,8 @@ TEST(Probe, AMissingProberIsAProblem) {
 }
 
 TEST(FindPlugins, TheFirstOfANameWins) {
-  const auto folder = std::filesystem::path(testing::TempDir()) / "plugins";
-  std::filesystem::create_directories(folder);
+  const TemporaryFolder temporary;
+  const std::filesystem::path& folder = temporary.path();
   std::ofstream(folder / "switchyard_chip_reference.so") << "";
   std::ofstream(folder / "readme.txt") << "";
   const std::array<std::filesystem::path, 3> folders{folder, SWITCHYARD_CHIP_DIR, "/nonexistent"};

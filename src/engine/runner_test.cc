@@ -11,6 +11,7 @@
 
 #include "base/json.h"
 #include "engine/generation.h"
+#include "tests/support/temporary_folder.h"
 
 namespace switchyard::engine {
 namespace {
@@ -32,9 +33,7 @@ std::string LetterOf(int byte) {
   return {static_cast<char>(0xC0 | (letter >> 6)), static_cast<char>(0x80 | (letter & 0x3F))};
 }
 
-std::filesystem::path MakeModelFolder() {
-  const auto folder = std::filesystem::path(testing::TempDir()) / "runner_test_model";
-  std::filesystem::remove_all(folder);
+void FillModelFolder(const std::filesystem::path& folder) {
   std::filesystem::copy("tests/goldens/architectures/llama", folder);
   base::Json tokenizer{{"version", "1.0"},
                        {"added_tokens", base::Json::array()},
@@ -44,7 +43,13 @@ std::filesystem::path MakeModelFolder() {
   for (int byte = 0; byte < 256; ++byte) tokenizer["model"]["vocab"][LetterOf(byte)] = byte;
   tokenizer["model"]["merges"] = base::Json::array();
   std::ofstream(folder / "tokenizer.json") << tokenizer.dump();
-  return folder;
+}
+
+const std::filesystem::path& ModelFolder() {
+  static const TemporaryFolder folder;
+  static const bool is_filled = (FillModelFolder(folder.path()), true);
+  static_cast<void>(is_filled);
+  return folder.path();
 }
 
 std::filesystem::path PluginOf(const std::string& chip) {
@@ -62,12 +67,11 @@ struct Loaded {
 base::Result<std::unique_ptr<Loaded>> Load(const std::string& chip, const RunnerOptions& options,
                                            std::uint32_t index = 0,
                                            std::vector<device::DeviceOption> device_options = {}) {
-  static const std::filesystem::path folder = MakeModelFolder();
   auto loaded = std::make_unique<Loaded>();
   SWITCHYARD_TRY(const device::Chip plugin, device::Chip::Load(PluginOf(chip)));
   SWITCHYARD_TRY(loaded->device, device::Device::Open(plugin, index, device_options));
   SWITCHYARD_TRY(loaded->queue, device::Queue::Create(*loaded->device));
-  SWITCHYARD_TRY(loaded->model, model::Model::Load(folder));
+  SWITCHYARD_TRY(loaded->model, model::Model::Load(ModelFolder()));
   SWITCHYARD_TRY(loaded->runner,
                  Runner::Create(*loaded->model,
                                 {loaded->device.get(), &loaded->queue, nullptr, nullptr}, options));

@@ -10,6 +10,7 @@
 #include <string>
 
 #include "tests/support/gguf_writer.h"
+#include "tests/support/temporary_folder.h"
 
 namespace switchyard::model {
 namespace {
@@ -168,7 +169,8 @@ TEST(Gguf, IntegerAboveSixtyThreeBitsIsNoInt) {
 }
 
 TEST(Gguf, OpensFromDiskAndSurvivesMoves) {
-  const auto path = std::filesystem::path(::testing::TempDir()) / "gguf_test.gguf";
+  const TemporaryFolder folder;
+  const auto path = folder.path() / "small.gguf";
   {
     std::ofstream out(path, std::ios::binary);
     SmallModel().Write(out);

@@ -5,6 +5,7 @@
 
 #include <fstream>
 
+#include "tests/support/temporary_folder.h"
 #include "tests/support/tiny_model.h"
 
 namespace switchyard::model {
@@ -14,27 +15,23 @@ namespace {
 class PublisherSettingsTest : public testing::Test {
  protected:
   void SetUp() override {
-    folder_ = std::filesystem::path(testing::TempDir()) / "publisher_settings_test";
-    std::filesystem::remove_all(folder_);
-    std::filesystem::create_directories(folder_);
     for (const char* name : {"config.json", "model.safetensors"}) {
       std::filesystem::copy_file(std::filesystem::path("tests/goldens/architectures/llama") / name,
-                                 folder_ / name);
+                                 folder_.path() / name);
     }
   }
-  void TearDown() override { std::filesystem::remove_all(folder_); }
 
-  void Write(const char* name, const char* text) { std::ofstream(folder_ / name) << text; }
+  void Write(const char* name, const char* text) { std::ofstream(folder_.path() / name) << text; }
 
   PublisherSettings Read() {
-    const auto checkpoint = Checkpoint::Open(folder_);
+    const auto checkpoint = Checkpoint::Open(folder_.path());
     EXPECT_TRUE(checkpoint) << checkpoint.error().message;
     const auto settings = ReadPublisherSettings(*checkpoint);
     EXPECT_TRUE(settings) << settings.error().message;
     return settings.value_or(PublisherSettings{});
   }
 
-  std::filesystem::path folder_;
+  TemporaryFolder folder_;
 };
 
 TEST_F(PublisherSettingsTest, AreEmptyWhereNothingIsPublished) {

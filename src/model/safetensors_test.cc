@@ -8,6 +8,8 @@
 #include <fstream>
 #include <string>
 
+#include "tests/support/temporary_folder.h"
+
 namespace switchyard::model {
 namespace {
 
@@ -46,26 +48,17 @@ constexpr std::string_view kSmall = R"({"__metadata__":{"format":"pt"},)"
 
 class Folder {
  public:
-  explicit Folder(std::string_view name)
-      : path_(std::filesystem::path(::testing::TempDir()) / ("safetensors_" + std::string(name))) {
-    std::filesystem::remove_all(path_);
-    std::filesystem::create_directories(path_);
-  }
-  ~Folder() { std::filesystem::remove_all(path_); }
-  Folder(const Folder&) = delete;
-  Folder& operator=(const Folder&) = delete;
-
   void Put(std::string_view name, std::string_view text) const {
-    std::ofstream(path_ / name, std::ios::binary) << text;
+    std::ofstream(path() / name, std::ios::binary) << text;
   }
   std::string Refusal() const {
-    auto weights = SafetensorsWeights::Open(path_);
+    auto weights = SafetensorsWeights::Open(path());
     return weights ? "" : weights.error().message;
   }
-  const std::filesystem::path& path() const { return path_; }
+  const std::filesystem::path& path() const { return folder_.path(); }
 
  private:
-  std::filesystem::path path_;
+  TemporaryFolder folder_;
 };
 
 TEST(Safetensors, ReadsTensorsInPlace) {
@@ -190,7 +183,7 @@ constexpr std::string_view kShardA = R"({"a":{"dtype":"I8","shape":[2],"data_off
 constexpr std::string_view kShardB = R"({"b":{"dtype":"I8","shape":[3],"data_offsets":[0,3]}})";
 
 TEST(Safetensors, OpensAFolderWithShards) {
-  const Folder folder("shards");
+  const Folder folder;
   folder.Put("s1.safetensors", FileText(kShardA, 2));
   folder.Put("s2.safetensors", FileText(kShardB, 3));
   folder.Put("model.safetensors.index.json",
@@ -206,7 +199,7 @@ TEST(Safetensors, OpensAFolderWithShards) {
 }
 
 TEST(Safetensors, OpensAFolderWithOneFile) {
-  const Folder folder("single");
+  const Folder folder;
   EXPECT_THAT(folder.Refusal(), HasSubstr("holds neither model.safetensors nor"));
   folder.Put("model.safetensors", FileText(kSmall, 32));
   EXPECT_EQ(folder.Refusal(), "");
@@ -216,7 +209,7 @@ TEST(Safetensors, OpensAFolderWithOneFile) {
 }
 
 TEST(Safetensors, MissingShardsAreCounted) {
-  const Folder folder("missing");
+  const Folder folder;
   folder.Put("s1.safetensors", FileText(kShardA, 2));
   folder.Put("model.safetensors.index.json",
              R"({"weight_map":{"a":"s1.safetensors","b":"s2.safetensors","c":"s3.safetensors"}})");
@@ -225,7 +218,7 @@ TEST(Safetensors, MissingShardsAreCounted) {
 }
 
 TEST(Safetensors, ShardNamesMayNotLeaveTheFolder) {
-  const Folder folder("traversal");
+  const Folder folder;
   for (const std::string_view name :
        {"../s1.safetensors", "/etc/s1.safetensors", "sub/s1.safetensors", "..", "",
         "..\\\\s1.safetensors", ".safetensors", ".s1.safetensors", "s1.bin", "C:s1.safetensors",
@@ -238,7 +231,7 @@ TEST(Safetensors, ShardNamesMayNotLeaveTheFolder) {
 }
 
 TEST(Safetensors, IndexAndShardsMustAgree) {
-  const Folder folder("agree");
+  const Folder folder;
   folder.Put("s1.safetensors", FileText(kShardA, 2));
   folder.Put("s2.safetensors", FileText(kShardB, 3));
   const auto refusal = [&folder](std::string_view index) {

@@ -1,5 +1,5 @@
-// A real HTTP server for one test, tests/support/range_server.py in a child process, with the faults
-// that the test asks for. Needs python3; the tests run in the repository's root.
+// A real HTTP server for one test, tests/support/range_server.py in a child process, with the
+// faults that the test asks for. Needs python3; the tests run in the repository's root.
 #pragma once
 
 #include <sys/types.h>
@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "tests/support/temporary_folder.h"
 
 namespace switchyard::net {
 
@@ -37,20 +38,6 @@ class RangeServer {
   int stdin_ = -1;
   int port_ = 0;
   int other_port_ = 0;
-};
-
-// A fresh folder that is removed with the object.
-class TemporaryFolder {
- public:
-  TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder();
-
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
 };
 
 std::string ReadWholeFile(const std::filesystem::path& path);
