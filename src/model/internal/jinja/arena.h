@@ -18,7 +18,7 @@ namespace switchyard::model::jinja {
 
 struct RenderLimits {
   std::uint64_t max_steps = 50'000'000;  // nodes evaluated, items iterated, 64-byte runs copied
-  std::size_t max_memory_bytes = std::size_t{512} << 20;  // made in all, not live at once
+  std::size_t max_memory_bytes = std::size_t{256} << 20;  // made in all, not live at once
   std::size_t max_output_bytes = std::size_t{64} << 20;
   int max_depth = 800;  // nested nodes over all macro calls
 };

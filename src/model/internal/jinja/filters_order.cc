@@ -10,6 +10,7 @@
 #include "model/internal/jinja/operators.h"
 #include "model/internal/jinja/printing.h"
 #include "model/internal/jinja/renderer.h"
+#include "model/internal/jinja/stable_sort.h"
 #include "model/internal/jinja/text.h"
 
 namespace switchyard::model::jinja {
@@ -23,7 +24,7 @@ struct Keyed {
 // Sorts stably; reversing keeps equal items in their order, as Python does.
 void SortByKey(Arena& arena, std::vector<Keyed>* items, bool reverse) {
   arena.Charge(items->size() * sizeof(Keyed));
-  std::stable_sort(items->begin(), items->end(), [&](const Keyed& a, const Keyed& b) {
+  StableSort(items, [&](const Keyed& a, const Keyed& b) {
     arena.Spend(1);
     return reverse ? IsLess(arena, b.key, a.key) : IsLess(arena, a.key, b.key);
   });

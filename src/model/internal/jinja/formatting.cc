@@ -17,21 +17,7 @@
 namespace switchyard::model::jinja {
 namespace {
 
-constexpr std::int64_t kMaxPrecision = 1000;
-
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
-// Reads digits at *position; -1 if there are none.
-std::int64_t ReadCount(std::string_view text, std::size_t* position) {
-  std::int64_t value = -1;
-  while (*position < text.size() && IsDigit(text[*position])) {
-    if (value < 0) value = 0;
-    value = value * 10 + (text[*position] - '0');
-    if (value > INT32_MAX) Raise(FailureKind::kValue, "Too many decimal digits in format string");
-    ++*position;
-  }
-  return value;
-}
 
 std::string IntegerDigits(std::uint64_t magnitude, char type) {
   switch (type) {
@@ -274,6 +260,17 @@ class PercentFormatter {
 };
 
 }  // namespace
+
+std::int64_t ReadCount(std::string_view text, std::size_t* position) {
+  std::int64_t value = -1;
+  while (*position < text.size() && IsDigit(text[*position])) {
+    if (value < 0) value = 0;
+    value = value * 10 + (text[*position] - '0');
+    if (value > INT32_MAX) Raise(FailureKind::kValue, "Too many decimal digits in format string");
+    ++*position;
+  }
+  return value;
+}
 
 std::string FormatNumber(const Value& number, const NumberStyle& style) {
   const bool is_integer = std::string_view("dboxX").find(style.type) != std::string_view::npos;

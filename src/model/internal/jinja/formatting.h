@@ -1,6 +1,8 @@
 // Python's two ways to format text: the % operator and str.format.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -25,6 +27,10 @@ struct NumberStyle {
   bool alternate = false;  // #
   char sign = '-';         // '-', '+' or ' '
 };
+inline constexpr std::int64_t kMaxPrecision = 1000;
+// The decimal number at *position, which moves past it; -1 if there is none.
+std::int64_t ReadCount(std::string_view text, std::size_t* position);
+
 std::string FormatNumber(const Value& number, const NumberStyle& style);
 
 }  // namespace switchyard::model::jinja

@@ -13,8 +13,6 @@
 namespace switchyard::model::jinja {
 namespace {
 
-constexpr std::int64_t kMaxPrecision = 1000;
-
 // PEP 3101: [[fill]align][sign][#][0][width][grouping][.precision][type]
 struct FormatSpec {
   std::string_view fill = " ";
@@ -26,16 +24,6 @@ struct FormatSpec {
 };
 
 bool IsAlign(char c) { return c == '<' || c == '>' || c == '^' || c == '='; }
-
-std::int64_t ReadCount(std::string_view text, std::size_t* position) {
-  std::int64_t value = -1;
-  while (*position < text.size() && text[*position] >= '0' && text[*position] <= '9') {
-    value = (value < 0 ? 0 : value) * 10 + (text[*position] - '0');
-    if (value > INT32_MAX) Raise(FailureKind::kValue, "Too many decimal digits in format string");
-    ++*position;
-  }
-  return value;
-}
 
 FormatSpec ParseSpec(std::string_view text) {
   FormatSpec spec;

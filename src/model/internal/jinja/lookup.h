@@ -1,4 +1,4 @@
-// What filters use to look into items: attribute paths, and calls of filters and tests by name.
+// How filters look into the items that they sort, map and select.
 #pragma once
 
 #include <vector>

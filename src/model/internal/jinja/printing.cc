@@ -6,6 +6,7 @@
 #include "model/internal/jinja/failure.h"
 #include "model/internal/jinja/numbers.h"
 #include "model/internal/jinja/operators.h"
+#include "model/internal/jinja/stable_sort.h"
 #include "model/internal/jinja/unicode.h"
 
 namespace switchyard::model::jinja {
@@ -137,7 +138,8 @@ void PrintJsonDict(Arena& arena, const Dict& dict, const JsonStyle& style, TextB
   std::vector<const Dict::Entry*> order;
   for (const Dict::Entry& entry : dict.entries()) order.push_back(&entry);
   if (style.sort_keys) {
-    std::stable_sort(order.begin(), order.end(), [&](const Dict::Entry* a, const Dict::Entry* b) {
+    StableSort(&order, [&](const Dict::Entry* a, const Dict::Entry* b) {
+      arena.Spend(1);
       return IsLess(arena, a->key, b->key);
     });
   }

@@ -53,7 +53,6 @@ class Renderer {
   enum class Flow { kNormal, kBreak, kContinue };
   class DepthGuard;
   class Capture;
-  struct EvaluatedArguments;
 
   Flow RunBlock(const Block& block, Frame* frame);
   Flow Run(const Statement& statement, Frame* frame);

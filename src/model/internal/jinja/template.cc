@@ -1,5 +1,7 @@
 #include "model/internal/jinja/template.h"
 
+#include <new>
+
 #include "model/internal/jinja/failure.h"
 #include "model/internal/jinja/lexer.h"
 #include "model/internal/jinja/parser.h"
@@ -58,6 +60,9 @@ base::Result<std::string> Template::Render(const base::Json& context,
     return renderer.Render();
   } catch (const Failure& failure) {
     return ToError(failure, renderer.line());
+  } catch (const std::bad_alloc&) {
+    return base::Fail(base::ErrorCode::kResourceExhausted, "chat template, line {}: out of memory",
+                      renderer.line());
   }
 }
 
