@@ -1,17 +1,21 @@
 // Writes small valid files for the fuzz targets to begin with: make_seeds FOLDER puts them into
-// FOLDER/<target>/.
+// FOLDER/<target>/. Run from the repository's root, whose test cases become seeds too.
 #include <cstdio>
 #include <filesystem>
 #include <fstream>
+#include <iterator>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
+#include "base/json.h"
 #include "tests/support/gguf_writer.h"
 #include "tests/support/tiny_model.h"
 
 namespace {
 
+using switchyard::base::Json;
 using switchyard::tensor::DType;
 using switchyard::test_support::GgufWriter;
 
@@ -84,11 +88,78 @@ void PutModelSeeds(const std::filesystem::path& folder) {
     const auto bytes = model.Bytes();
     Put(folder, name, {reinterpret_cast<const char*>(bytes.data()), bytes.size()});
   }
-  // run.sh works from the repository's root.
   for (const char* golden : {"llama3", "qwen2", "qwen3_moe", "gemma3", "gemma3_wrapped"}) {
     std::filesystem::copy_file(
         std::filesystem::path("tests/goldens/architectures") / golden / "config.json",
         folder / golden, std::filesystem::copy_options::overwrite_existing);
+  }
+}
+
+Json ReadJson(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  const std::string text(std::istreambuf_iterator<char>(file), {});
+  auto json = switchyard::base::ParseJson(text, path.string(), {.depth = 64, .keys = 1'000'000});
+  return json ? std::move(*json) : Json();
+}
+
+// The first `size` elements; a seed of a few hundred bytes is mutated where it matters.
+void Shorten(Json* list, std::size_t size) {
+  while (list->size() > size) list->erase(std::prev(list->end()));
+}
+
+// The tests' tiny tokenizers with fewer tokens and those merges that these leave possible.
+void PutTokenizerSeeds(const std::filesystem::path& json_folder,
+                       const std::filesystem::path& text_folder) {
+  for (const auto& entry : std::filesystem::directory_iterator("tests/tokenizers/tiny")) {
+    const std::string name = entry.path().stem().string();
+    Json json = ReadJson(entry.path());
+    if (name.ends_with(".cases")) {
+      if (name != "byte_level.cases") continue;  // all have the same texts
+      for (std::size_t i = 0; i < json.size(); ++i) {
+        Put(text_folder, std::to_string(i), json[i]["text"].get<std::string>());
+      }
+      continue;
+    }
+    Json& model = json["model"];
+    Json& vocabulary = model["vocab"];
+    const std::string type = model["type"].get<std::string>();
+    if (type == "BPE") {
+      Json kept = Json::array();
+      Json tokens = Json::object();
+      int next = 0;
+      const auto keep = [&](const std::string& token) {
+        if (!tokens.contains(token)) tokens[token] = next++;
+      };
+      for (const Json& merge : model["merges"]) {
+        if (kept.size() == 8) break;
+        const std::string left = merge[0].get<std::string>();
+        const std::string right = merge[1].get<std::string>();
+        keep(left);
+        keep(right);
+        std::string_view tail = right;
+        if (tail.starts_with("##")) tail.remove_prefix(2);
+        keep(left + std::string(tail));
+        kept.push_back(merge);
+      }
+      vocabulary = tokens;
+      model["merges"] = kept;
+    } else {
+      Shorten(&vocabulary, 24);
+    }
+    Put(json_folder, name, json.dump());
+  }
+}
+
+// Our own templates of the Jinja dialect, each with the context that it adds to the shared one.
+void PutTemplateSeeds(const std::filesystem::path& folder) {
+  std::ifstream file("tests/chat_templates/dialect.jsonl", std::ios::binary);
+  int number = 0;
+  for (std::string line; std::getline(file, line);) {
+    const auto json = switchyard::base::ParseJson(line, "dialect.jsonl");
+    if (!json || !json->contains("template")) continue;
+    std::string seed = (*json)["template"].get<std::string>();
+    if (json->contains("context")) seed.append(1, '\0').append((*json)["context"].dump());
+    Put(folder, std::to_string(++number), seed);
   }
 }
 
@@ -104,4 +175,6 @@ int main(int count, char** arguments) {
   PutSafetensorsSeeds(folder / "safetensors_fuzz");
   PutJsonSeeds(folder / "json_fuzz");
   PutModelSeeds(folder / "model_config_fuzz");
+  PutTokenizerSeeds(folder / "tokenizer_json_fuzz", folder / "tokenizer_text_fuzz");
+  PutTemplateSeeds(folder / "chat_template_fuzz");
 }

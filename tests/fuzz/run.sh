@@ -38,11 +38,14 @@ for target in "${targets[@]}"; do
   if [[ $target == chat_template_fuzz && -d ../shared/data/chat_templates ]]; then
     folders+=(../shared/data/chat_templates)
   fi
+  options=()
+  dictionary=tests/fuzz/dictionaries/$target.dict
+  [[ -f $dictionary ]] && options+=("-dict=$dictionary")
   log=$logs/$target.log
   verdict=ok
   if ! "$programs/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 \
     -malloc_limit_mb=256 -max_len=16384 -use_value_profile=1 -print_final_stats=1 \
-    -artifact_prefix="$artifacts/$target-" "${folders[@]}" >"$log" 2>&1; then
+    -artifact_prefix="$artifacts/$target-" "${options[@]}" "${folders[@]}" >"$log" 2>&1; then
     verdict="FAILED, see $log: $(grep -o 'Test unit written to .*' "$log" | tail -1)"
     failures=$((failures + 1))
   fi
