@@ -39,9 +39,17 @@ enum class ExprKind : std::uint8_t {
 };
 
 struct Expr {
-  explicit Expr(ExprKind k) : kind(k) {}
+  explicit Expr(ExprKind k)
+      : kind(k),
+        is_constant(k != ExprKind::kName && k != ExprKind::kNamespaceRef && k != ExprKind::kCall),
+        has_slice(k == ExprKind::kSlice) {}
   virtual ~Expr() = default;
+  // jinja2 computes constants when it compiles; that shows only in slices.
+  bool folds() const { return is_constant && has_slice; }
+
   ExprKind kind;
+  bool is_constant;  // reads no variable and calls nothing
+  bool has_slice;    // in the tree below, itself included
   int line = 1;
   int depth = 1;  // of the tree below, itself included
 };

@@ -1,4 +1,6 @@
 #include <algorithm>
+#include <array>
+#include <string_view>
 #include <utility>
 
 #include "model/internal/jinja/failure.h"
@@ -7,10 +9,22 @@
 #include "model/internal/jinja/parser_nesting.h"
 
 namespace switchyard::model::jinja {
+namespace {
+
+// Filters to which jinja2 hands the context, so that it can't compute them ahead.
+bool NeedsContext(std::string_view filter) {
+  constexpr std::array<std::string_view, 6> kFilters = {"map",        "select",     "reject",
+                                                        "selectattr", "rejectattr", "random"};
+  return std::ranges::find(kFilters, filter) != kFilters.end();
+}
+
+}  // namespace
 
 void Parser::Adopt(Expr* parent, const Expr* child) {
   if (child == nullptr) return;
   parent->depth = std::max(parent->depth, child->depth + 1);
+  parent->is_constant = parent->is_constant && child->is_constant;
+  parent->has_slice = parent->has_slice || child->has_slice;
   if (parent->depth > kMaxTreeDepth) {
     Raise(FailureKind::kSyntax, "an expression has more than {} operations in a row",
           kMaxTreeDepth);
@@ -469,6 +483,7 @@ ExprPtr Parser::ParseFilter(ExprPtr input, bool after_pipe) {
   while (SkipOperator(".")) node->name += "." + Expect(TokenKind::kName, "name").text;
   if (IsOperator("(")) node->arguments = ParseArguments();
   node->filter = FindFilter(node->name);
+  node->is_constant = input != nullptr && !NeedsContext(node->name);
   if (node->filter == nullptr && !is_soft_) {
     unknown_names_.push_back({node->line, fmt::format("No filter named '{}'.", node->name)});
   }

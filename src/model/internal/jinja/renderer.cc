@@ -1,5 +1,6 @@
 #include "model/internal/jinja/renderer.h"
 
+#include "model/internal/jinja/failure.h"
 #include "model/internal/jinja/functions.h"
 #include "model/internal/jinja/iteration.h"
 #include "model/internal/jinja/loop.h"
@@ -31,6 +32,14 @@ class FilteredItems final : public Iterator {
   const For& node_;
   Frame* frame_;
   Iterator& source_;
+};
+
+// jinja2's marker for a variable without a value, which a template gets to see where a macro reads
+// a loop's target after the loop.
+class Gone final : public Object {
+ public:
+  std::string_view TypeName() const override { return "MissingType"; }
+  void Print(TextBuilder& out, int /*depth*/) const override { out.Append("missing"); }
 };
 
 }  // namespace
@@ -125,6 +134,24 @@ void Renderer::EnterFrame(const FrameLayout& layout, Frame* frame) {
   }
 }
 
+Frame* Renderer::InnerFrame(const FrameLayout& layout, Frame* parent) {
+  const auto [place, is_new] = inner_frames_.try_emplace({parent, &layout});
+  if (is_new) {
+    arena_.Charge(sizeof(*place) + 4 * sizeof(void*));
+    place->second = NewFrame(layout, parent);
+  } else {
+    EnterFrame(layout, place->second);
+  }
+  return place->second;
+}
+
+void Renderer::LeaveFrame(const FrameLayout& layout, Frame* frame) {
+  for (std::size_t i = 0; i < layout.slots.size(); ++i) {
+    const bool is_argument = layout.slots[i].source == FrameLayout::Source::kArgument;
+    frame->slots[i] = is_argument ? Value::Of(arena_.New<Gone>()) : Value();
+  }
+}
+
 Value& Renderer::SlotOf(const VariableRef& variable, Frame* frame) {
   for (int i = 0; i < variable.frames_up; ++i) frame = frame->parent;
   return frame->slots[static_cast<std::size_t>(variable.slot)];
@@ -147,7 +174,10 @@ Renderer::Flow Renderer::Run(const Statement& statement, Frame* frame) {
   switch (statement.kind) {
     case StatementKind::kOutput:
       for (const ExprPtr& part : static_cast<const Output&>(statement).parts) {
-        Print(Eval(*part, frame));
+        Value constant;
+        Print(part->folds() && Fold(*part, /*takes_undefined=*/true, &constant)
+                  ? constant
+                  : Eval(*part, frame));
       }
       return Flow::kNormal;
     case StatementKind::kIf:
@@ -210,7 +240,9 @@ Renderer::Flow Renderer::RunFor(const For& node, Frame* frame, const Value& iter
     loop = arena_.New<Loop>(*this, node, frame, iterable, *source, depth);
     source = loop;
   }
-  Frame* body = NewFrame(node.body_frame, frame);
+  // A recursive loop's body is a function of its own.
+  Frame* body =
+      node.is_recursive ? NewFrame(node.body_frame, frame) : InnerFrame(node.body_frame, frame);
   bool completed = false;  // a pass reached the body's end: jinja2's sign against the else branch
   bool is_first = true;
   for (Value item; source->Next(&item); is_first = false) {
@@ -223,8 +255,9 @@ Renderer::Flow Renderer::RunFor(const For& node, Frame* frame, const Value& iter
     if (flow == Flow::kNormal) completed = true;
     line_ = node.line;
   }
+  if (!node.is_recursive || !node.otherwise.empty()) LeaveFrame(node.body_frame, body);
   if (completed || node.otherwise.empty()) return Flow::kNormal;
-  return RunBlock(node.otherwise, NewFrame(node.otherwise_frame, frame));
+  return RunInner(node.otherwise, node.otherwise_frame, frame);
 }
 
 Value Renderer::RunRecursiveLoop(const For& node, Frame* outer, const Value& iterable, int depth) {
@@ -236,8 +269,15 @@ Value Renderer::RunRecursiveLoop(const For& node, Frame* outer, const Value& ite
   return capture.Finish();
 }
 
+Renderer::Flow Renderer::RunInner(const Block& block, const FrameLayout& layout, Frame* frame) {
+  Frame* inner = InnerFrame(layout, frame);
+  const Flow flow = RunBlock(block, inner);
+  LeaveFrame(layout, inner);
+  return flow;
+}
+
 Renderer::Flow Renderer::RunSetBlock(const SetBlock& node, Frame* frame) {
-  Frame* inner = NewFrame(node.frame, frame);
+  Frame* inner = InnerFrame(node.frame, frame);
   Value value;
   {
     Capture capture(*this);
@@ -246,12 +286,13 @@ Renderer::Flow Renderer::RunSetBlock(const SetBlock& node, Frame* frame) {
     value = capture.Finish();
   }
   if (node.filter) value = EvalFilter(static_cast<const Filter&>(*node.filter), inner, &value);
+  LeaveFrame(node.frame, inner);
   Assign(*node.target, value, frame);
   return Flow::kNormal;
 }
 
 Renderer::Flow Renderer::RunFilterBlock(const FilterBlock& node, Frame* frame) {
-  Frame* inner = NewFrame(node.frame, frame);
+  Frame* inner = InnerFrame(node.frame, frame);
   Value text;
   {
     Capture capture(*this);
@@ -260,20 +301,28 @@ Renderer::Flow Renderer::RunFilterBlock(const FilterBlock& node, Frame* frame) {
     text = capture.Finish();
   }
   Print(EvalFilter(static_cast<const Filter&>(*node.filter), inner, &text));
+  LeaveFrame(node.frame, inner);
   return Flow::kNormal;
 }
 
 Renderer::Flow Renderer::RunWith(const With& node, Frame* frame) {
-  Frame* inner = NewFrame(node.frame, frame);
+  Frame* inner = InnerFrame(node.frame, frame);
   for (std::size_t i = 0; i < node.targets.size(); ++i) {
     Assign(*node.targets[i], Eval(*node.values[i], frame), inner);
   }
-  return RunBlock(node.body, inner);
+  const Flow flow = RunBlock(node.body, inner);
+  LeaveFrame(node.frame, inner);
+  return flow;
 }
 
 void Renderer::RunCallBlock(const CallBlock& node, Frame* frame) {
   const Value caller = Value::Of(arena_.New<Macro>(node.caller, frame));
-  Print(EvalCall(*node.call, frame, caller));
+  const Value text = EvalCall(*node.call, frame, caller);
+  // jinja2 joins what the call gives to the output as it is.
+  if (!text.Is(Kind::kString)) {
+    Raise(FailureKind::kType, "a call block's call must give a text, not {}", TypeName(text));
+  }
+  Print(text);
 }
 
 void Renderer::Assign(const Expr& target, const Value& value, Frame* frame) {

@@ -4,10 +4,12 @@
 #pragma once
 
 #include <chrono>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
 
 #include "base/json.h"
 #include "model/internal/jinja/ast.h"
@@ -54,8 +56,15 @@ class Renderer {
   class DepthGuard;
   class Capture;
 
+  // The frame of a statement that jinja2 compiles into its function's own Python variables: the
+  // same one whenever `parent` runs the statement, and emptied after it. A macro that outlives the
+  // statement finds it so.
+  Frame* InnerFrame(const FrameLayout& layout, Frame* parent);
+  void LeaveFrame(const FrameLayout& layout, Frame* frame);
+
   Flow RunBlock(const Block& block, Frame* frame);
   Flow Run(const Statement& statement, Frame* frame);
+  Flow RunInner(const Block& block, const FrameLayout& layout, Frame* frame);
   Flow RunIf(const If& node, Frame* frame);
   Flow RunFor(const For& node, Frame* frame, const Value& iterable, int depth);
   Flow RunSetBlock(const SetBlock& node, Frame* frame);
@@ -66,6 +75,9 @@ class Renderer {
   void Print(const Value& value);
 
   Value Eval(const Expr& expr, Frame* frame);
+  Value EvalNode(const Expr& expr, Frame* frame);
+  // The value that jinja2 computes when it compiles the template, if it can.
+  bool Fold(const Expr& expr, bool takes_undefined, Value* value);
   Value EvalName(const Name& node, Frame* frame);
   Value EvalSequence(const Sequence& node, Frame* frame);
   Value EvalDict(const DictDisplay& node, Frame* frame);
@@ -95,7 +107,9 @@ class Renderer {
   TextBuilder* out_ = nullptr;
   int line_ = 1;
   int depth_ = 0;
+  bool is_folding_ = false;
   std::unordered_map<std::string_view, Value> looked_up_;
+  std::map<std::pair<const Frame*, const FrameLayout*>, Frame*> inner_frames_;
 };
 
 }  // namespace switchyard::model::jinja

@@ -1,3 +1,4 @@
+#include "model/internal/jinja/failure.h"
 #include "model/internal/jinja/filters.h"
 #include "model/internal/jinja/operators.h"
 #include "model/internal/jinja/printing.h"
@@ -10,6 +11,28 @@ Value Renderer::Eval(const Expr& expr, Frame* frame) {
   if (expr.kind == ExprKind::kLiteral) return static_cast<const Literal&>(expr).value;
   if (expr.kind == ExprKind::kName) return EvalName(static_cast<const Name&>(expr), frame);
   DepthGuard depth(*this);
+  Value constant;
+  if (expr.folds() && !is_folding_ && Fold(expr, /*takes_undefined=*/false, &constant)) {
+    return constant;
+  }
+  return EvalNode(expr, frame);
+}
+
+// What can't be computed ahead is computed, and fails, when it is reached.
+bool Renderer::Fold(const Expr& expr, bool takes_undefined, Value* value) {
+  is_folding_ = true;
+  bool succeeds = false;
+  try {
+    *value = EvalNode(expr, nullptr);  // it reads no variable
+    succeeds = takes_undefined || !value->Is(Kind::kUndefined);
+  } catch (const Failure& failure) {
+    if (failure.kind() == FailureKind::kLimit) throw;
+  }
+  is_folding_ = false;
+  return succeeds;
+}
+
+Value Renderer::EvalNode(const Expr& expr, Frame* frame) {
   switch (expr.kind) {
     case ExprKind::kSequence:
       return EvalSequence(static_cast<const Sequence&>(expr), frame);
@@ -151,7 +174,14 @@ Value Renderer::EvalSlice(const Slice& node, Frame* frame) {
   const Value stop = bound(node.stop);
   const Value step = bound(node.step);
   line_ = node.line;
-  return SliceOf(*this, object, start, stop, step);
+  if (!is_folding_) return SliceOf(*this, object, start, stop, step);
+  // jinja2 folds by its own function for elements, for which a wrong type is an absent element.
+  try {
+    return SliceOf(*this, object, start, stop, step);
+  } catch (const Failure& failure) {
+    if (failure.kind() != FailureKind::kType) throw;
+    return Value::Undefined(UndefinedReason::kElement, "slice", object.kind());
+  }
 }
 
 Value Renderer::EvalCall(const jinja::Call& node, Frame* frame, const Value& caller) {
