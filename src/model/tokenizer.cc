@@ -4,7 +4,7 @@
 
 #include "model/internal/tokenizer/gguf_loader.h"
 #include "model/internal/tokenizer/hugging_face_loader.h"
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model {
 
@@ -25,13 +25,13 @@ std::string TokenStream::Push(TokenId id) {
   const bool is_skipped =
       id < 0 || id >= tokenizer_->vocabulary_size() || (skip_special_ && tokenizer_->IsSpecial(id));
   if (!is_skipped) at_start_ = false;
-  std::string rest = pending_.substr(tokenization::CompleteUtf8Length(pending_));
+  std::string rest = pending_.substr(unicode::CompleteUtf8Length(pending_));
   pending_.resize(pending_.size() - rest.size());
-  return tokenization::ReplaceBrokenUtf8(std::exchange(pending_, std::move(rest)));
+  return unicode::ReplaceBrokenUtf8(std::exchange(pending_, std::move(rest)));
 }
 
 std::string TokenStream::Finish() {
-  return tokenization::ReplaceBrokenUtf8(std::exchange(pending_, std::string()));
+  return unicode::ReplaceBrokenUtf8(std::exchange(pending_, std::string()));
 }
 
 }  // namespace switchyard::model

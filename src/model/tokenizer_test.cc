@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/utf8.h"
 #include "tests/support/gguf_writer.h"
 
 namespace switchyard::model {
@@ -43,7 +43,7 @@ std::string Stream(const Tokenizer& tokenizer, const std::vector<TokenId>& ids, 
   std::string text;
   for (const TokenId id : ids) {
     const std::string part = stream.Push(id);
-    EXPECT_TRUE(tokenization::IsValidUtf8(part));
+    EXPECT_TRUE(unicode::IsValidUtf8(part));
     text += part;
   }
   return text + stream.Finish();
@@ -89,7 +89,7 @@ std::string ArbitraryText() {
       rc::gen::inRange<char32_t>(0, 0x800), rc::gen::inRange<char32_t>(0x800, 0xD800),
       rc::gen::inRange<char32_t>(0xE000, 0x110000)));
   std::string text;
-  for (const char32_t point : points) tokenization::AppendUtf8(point, &text);
+  for (const char32_t point : points) unicode::AppendUtf8(point, &text);
   return text;
 }
 
@@ -125,7 +125,7 @@ TEST(Tokenizer, StreamsWhatDecodeGives) {
       std::string text;
       for (const TokenId id : ids) {
         const std::string part = stream.Push(id);
-        RC_ASSERT(tokenization::IsValidUtf8(part));
+        RC_ASSERT(unicode::IsValidUtf8(part));
         text += part;
       }
       text += stream.Finish();

@@ -11,7 +11,7 @@
 #include <string_view>
 #include <vector>
 
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/utf8.h"
 #include "model/tokenizer.h"
 
 namespace {
@@ -42,7 +42,7 @@ void CheckStream(const Tokenizer& tokenizer, const std::vector<TokenId>& ids) {
   std::string text;
   for (const TokenId id : ids) {
     const std::string part = stream.Push(id);
-    Require(switchyard::model::tokenization::IsValidUtf8(part));
+    Require(switchyard::model::unicode::IsValidUtf8(part));
     text += part;
   }
   text += stream.Finish();
@@ -57,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   for (const auto& tokenizer : tokenizers) {
     const Tokenizer::EncodeOptions options = {.add_special = false, .parse_special = true};
     const std::vector<TokenId> ids = tokenizer->Encode(text, options);
-    const std::string repaired = switchyard::model::tokenization::ReplaceBrokenUtf8(text);
+    const std::string repaired = switchyard::model::unicode::ReplaceBrokenUtf8(text);
     Require(ids == tokenizer->Encode(repaired, options));
     CheckStream(*tokenizer, ids);
     std::vector<TokenId> arbitrary;

@@ -8,7 +8,8 @@
 #include "model/internal/jinja/operators.h"
 #include "model/internal/jinja/printing.h"
 #include "model/internal/jinja/renderer.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/category.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -108,8 +109,8 @@ Value WordCount(Renderer& renderer, const Value& input, const Arguments& argumen
   std::int64_t words = 0;
   bool in_word = false;
   for (std::size_t i = 0; i < text.size();) {
-    const char32_t c = DecodeNext(text, &i);
-    const bool is_word = c == '_' || IsAlphanumeric(c);
+    const char32_t c = unicode::DecodeNext(text, &i);
+    const bool is_word = c == '_' || unicode::IsAlphanumeric(c);
     if (is_word && !in_word) ++words;
     in_word = is_word;
   }

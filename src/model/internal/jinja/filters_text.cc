@@ -14,7 +14,9 @@
 #include "model/internal/jinja/renderer.h"
 #include "model/internal/jinja/text.h"
 #include "model/internal/jinja/text_values.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/case_mapping.h"
+#include "model/internal/unicode/category.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -36,13 +38,13 @@ std::string TitleWords(std::string_view text) {
   std::size_t start = 0;
   const auto flush = [&](std::size_t end) {
     const std::string_view word = text.substr(start, end - start);
-    const std::size_t head = OffsetOf(word, 1);
-    out += ToUpper(word.substr(0, head)) + ToLower(word.substr(head));
+    const std::size_t head = unicode::OffsetOf(word, 1);
+    out += unicode::ToUpper(word.substr(0, head)) + unicode::ToLower(word.substr(head));
   };
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t at = i;
-    const char32_t c = DecodeNext(text, &i);
-    if (!IsSpace(c) && c != '-' && c != '(' && c != '{' && c != '[' && c != '<') continue;
+    const char32_t c = unicode::DecodeNext(text, &i);
+    if (!unicode::IsSpace(c) && c != '-' && c != '(' && c != '{' && c != '[' && c != '<') continue;
     flush(at);
     out += text.substr(at, i - at);
     start = i;
@@ -194,15 +196,15 @@ Value Truncate(Renderer& renderer, const Value& input, const Arguments& argument
   const std::string_view end = end_value.Is(Kind::kMissing) ? std::string_view("...")
                                                             : ToString(end_value, "truncate's end");
   const std::int64_t leeway = IsGiven(leeway_value) ? ToInt(leeway_value, "truncate's leeway") : 5;
-  const auto end_length = static_cast<std::int64_t>(CountCodePoints(end));
+  const auto end_length = static_cast<std::int64_t>(unicode::CountCodePoints(end));
   if (length < end_length) {
     Raise(FailureKind::kValue, "expected length >= {}, got {}", end_length, length);
   }
   if (leeway < 0) Raise(FailureKind::kValue, "expected leeway >= 0, got {}", leeway);
-  const auto size = static_cast<std::int64_t>(CountCodePoints(text));
+  const auto size = static_cast<std::int64_t>(unicode::CountCodePoints(text));
   if (size - leeway <= length) return input;
   std::string_view kept =
-      text.substr(0, OffsetOf(text, static_cast<std::size_t>(length - end_length)));
+      text.substr(0, unicode::OffsetOf(text, static_cast<std::size_t>(length - end_length)));
   if (!IsTrue(killwords)) kept = kept.substr(0, kept.rfind(' '));
   TextBuilder out(renderer.arena());
   out.Append(kept);
@@ -329,7 +331,7 @@ Value XmlAttributes(Renderer& renderer, const Value& input, const Arguments& arg
 }
 
 constexpr FilterEntry kFilters[] = {
-    {"capitalize", Convert<Capitalize>},
+    {"capitalize", Convert<unicode::Capitalize>},
     {"center", Center},
     {"e", Escape},
     {"escape", Escape},
@@ -338,7 +340,7 @@ constexpr FilterEntry kFilters[] = {
     {"format", Format},
     {"indent", Indent},
     {"join", Join},
-    {"lower", Convert<ToLower>},
+    {"lower", Convert<unicode::ToLower>},
     {"replace", Replace},
     {"safe", Safe},
     {"string", AsText},
@@ -347,7 +349,7 @@ constexpr FilterEntry kFilters[] = {
     {"tojson", ToJson},
     {"trim", Trim},
     {"truncate", Truncate},
-    {"upper", Convert<ToUpper>},
+    {"upper", Convert<unicode::ToUpper>},
     {"urlencode", UrlEncode},
     {"xmlattr", XmlAttributes},
 };

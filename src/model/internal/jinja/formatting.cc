@@ -12,7 +12,7 @@
 #include "model/internal/jinja/operators.h"
 #include "model/internal/jinja/printing.h"
 #include "model/internal/jinja/renderer.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -58,7 +58,7 @@ std::string FloatDigits(double magnitude, char type, int precision, bool alterna
 
 void AppendPadded(std::string_view text, std::int64_t width, std::string_view fill, char align,
                   TextBuilder& out) {
-  const auto length = static_cast<std::int64_t>(CountCodePoints(text));
+  const auto length = static_cast<std::int64_t>(unicode::CountCodePoints(text));
   const auto padding = static_cast<std::size_t>(std::max<std::int64_t>(width - length, 0));
   const std::size_t before = align == '>' ? padding : align == '^' ? padding / 2 : 0;
   if (align == '=' && padding > 0) {  // between the sign, the base's mark and the digits
@@ -205,8 +205,8 @@ class PercentFormatter {
     if (type == 'c') {
       std::string unit;
       if (value.IsIntegral() && value.AsInt() >= 0 && value.AsInt() <= 0x10FFFF) {
-        AppendUtf8(&unit, static_cast<char32_t>(value.AsInt()));
-      } else if (value.Is(Kind::kString) && CountCodePoints(value.AsString()) == 1) {
+        unicode::AppendUtf8(static_cast<char32_t>(value.AsInt()), &unit);
+      } else if (value.Is(Kind::kString) && unicode::CountCodePoints(value.AsString()) == 1) {
         unit = value.AsString();
       } else {
         Raise(FailureKind::kType, "%c requires int or char");
@@ -241,8 +241,9 @@ class PercentFormatter {
   }
 
   static std::string_view Truncated(std::string_view text, std::int64_t precision) {
-    return precision < 0 ? text
-                         : text.substr(0, OffsetOf(text, static_cast<std::size_t>(precision)));
+    return precision < 0
+               ? text
+               : text.substr(0, unicode::OffsetOf(text, static_cast<std::size_t>(precision)));
   }
 
   void Pad(std::string_view text, const PercentSpec& spec) {

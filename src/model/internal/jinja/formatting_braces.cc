@@ -8,7 +8,7 @@
 #include "model/internal/jinja/operators.h"
 #include "model/internal/jinja/printing.h"
 #include "model/internal/jinja/renderer.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -31,7 +31,7 @@ FormatSpec ParseSpec(std::string_view text) {
   std::size_t i = 0;
   std::size_t fill_end = 0;
   bool has_fill = false;
-  if (!text.empty()) DecodeNext(text, &fill_end);
+  if (!text.empty()) unicode::DecodeNext(text, &fill_end);
   if (fill_end > 0 && fill_end < text.size() && IsAlign(text[fill_end])) {
     spec.fill = text.substr(0, fill_end);
     spec.align = text[fill_end];
@@ -77,7 +77,7 @@ FormatSpec ParseSpec(std::string_view text) {
 void AppendAligned(std::string_view text, const FormatSpec& spec, char default_align,
                    TextBuilder& out) {
   const char align = spec.align == 0 ? default_align : spec.align;
-  const auto length = static_cast<std::int64_t>(CountCodePoints(text));
+  const auto length = static_cast<std::int64_t>(unicode::CountCodePoints(text));
   const auto padding = static_cast<std::size_t>(std::max<std::int64_t>(spec.width - length, 0));
   if (align == '=') {
     const std::size_t head = text.find_first_of("0123456789in");
@@ -144,7 +144,7 @@ void FormatNumberBySpec(const Value& value, FormatSpec spec, TextBuilder& out) {
     if (value.AsInt() < 0 || value.AsInt() > 0x10FFFF) {
       Raise(FailureKind::kValue, "%c arg not in range(0x110000)");
     }
-    AppendUtf8(&digits, static_cast<char32_t>(value.AsInt()));
+    unicode::AppendUtf8(static_cast<char32_t>(value.AsInt()), &digits);
     return AppendAligned(digits, spec, '<', out);
   } else {
     Raise(FailureKind::kValue, "Unknown format code '{}' for object of type '{}'", type,
@@ -297,7 +297,7 @@ void FormatBySpec(Renderer& renderer, const Value& value, std::string_view spec_
   std::string_view text = value.AsString();
   renderer.arena().Spend(text.size() / 64);
   if (spec.precision >= 0) {
-    text = text.substr(0, OffsetOf(text, static_cast<std::size_t>(spec.precision)));
+    text = text.substr(0, unicode::OffsetOf(text, static_cast<std::size_t>(spec.precision)));
   }
   FormatSpec aligned = spec;
   if (aligned.align == '=') aligned.align = '<';

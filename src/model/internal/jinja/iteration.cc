@@ -3,7 +3,7 @@
 #include "model/internal/jinja/failure.h"
 #include "model/internal/jinja/printing.h"
 #include "model/internal/jinja/renderer.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -32,12 +32,12 @@ class TextIterator final : public Iterator {
   bool Next(Value* value) override {
     if (rest_.empty()) return false;
     if (reversed_) {
-      const std::size_t start = PreviousOffset(rest_, rest_.size());
+      const std::size_t start = unicode::PreviousOffset(rest_, rest_.size());
       *value = Value::String(rest_.substr(start));
       rest_ = rest_.substr(0, start);
     } else {
       std::size_t end = 0;
-      DecodeNext(rest_, &end);
+      unicode::DecodeNext(rest_, &end);
       *value = Value::String(rest_.substr(0, end));
       rest_ = rest_.substr(end);
     }

@@ -7,7 +7,8 @@
 #include "model/internal/jinja/failure.h"
 #include "model/internal/jinja/numbers.h"
 #include "model/internal/jinja/text.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/category.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -304,8 +305,10 @@ class Lexer {
         continue;
       }
       const std::size_t start = end;
-      const char32_t c = DecodeNext(source_, &end);
-      if (HasClass(c, start == position_ ? kIdentifierStart : kIdentifierPart)) continue;
+      const char32_t c = unicode::DecodeNext(source_, &end);
+      if (unicode::HasClass(
+              c, start == position_ ? unicode::kIdentifierStart : unicode::kIdentifierPart))
+        continue;
       if (start == position_) {
         Raise(FailureKind::kSyntax, "unexpected char '{}' at {}",
               source_.substr(start, end - start), start);
@@ -352,7 +355,7 @@ class Lexer {
         for (; end < body.size() && end < i + 3 && body[end] >= '0' && body[end] <= '7'; ++end) {
           value = value * 8 + static_cast<char32_t>(body[end] - '0');
         }
-        AppendUtf8(&out, value);
+        unicode::AppendUtf8(value, &out);
         i = end - 1;
       } else if (c == 'x' || c == 'u' || c == 'U') {
         i += AppendHexEscape(body.substr(i + 1), c == 'x' ? 2 : c == 'u' ? 4 : 8, &out);
@@ -378,7 +381,7 @@ class Lexer {
       Raise(FailureKind::kSyntax,
             "the string escape \\u{} is half a surrogate pair; write \\U with 8 digits", digits);
     }
-    AppendUtf8(out, static_cast<char32_t>(*value));
+    unicode::AppendUtf8(static_cast<char32_t>(*value), out);
     return length;
   }
 

@@ -5,7 +5,7 @@
 #include "model/internal/jinja/renderer.h"
 #include "model/internal/jinja/text.h"
 #include "model/internal/jinja/text_values.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/case_mapping.h"
 
 namespace switchyard::model::jinja {
 
@@ -35,7 +35,7 @@ Value AttributePath::Get(const Value& item) const {
 }
 
 Value IgnoreCase(Arena& arena, const Value& value) {
-  return value.Is(Kind::kString) ? ConvertText(arena, value, ToLower) : value;
+  return value.Is(Kind::kString) ? ConvertText(arena, value, unicode::ToLower) : value;
 }
 
 }  // namespace switchyard::model::jinja

@@ -10,7 +10,8 @@
 #include <limits>
 
 #include "model/internal/jinja/failure.h"
-#include "model/internal/jinja/text.h"
+#include "model/internal/unicode/category.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -42,6 +43,33 @@ std::optional<std::string> WithoutUnderscores(std::string_view digits) {
     if (i == 0 || !is_digit(i - 1) || !is_digit(i + 1)) return std::nullopt;
   }
   return out;
+}
+
+// As Python's int and float begin: decimal digits of any script become ASCII's, and what else isn't
+// ASCII becomes a character that no number has.
+std::string WithAsciiDigits(std::string_view text) {
+  std::string ascii;
+  ascii.reserve(text.size());
+  for (std::size_t i = 0; i < text.size();) {
+    const char32_t point = unicode::DecodeNext(text, &i);
+    const int digit = unicode::DecimalValue(point);
+    if (point < 0x80) {
+      ascii.push_back(static_cast<char>(point));
+    } else if (digit >= 0) {
+      ascii.push_back(static_cast<char>('0' + digit));
+    } else {
+      ascii.push_back(unicode::IsSpace(point) ? ' ' : '?');
+    }
+  }
+  return ascii;
+}
+
+// Not str.strip: the separators U+001C to U+001F stay.
+std::string_view WithoutOuterSpace(std::string_view ascii) {
+  constexpr std::string_view kSpaces = " \t\n\v\f\r";
+  const std::size_t begin = ascii.find_first_not_of(kSpaces);
+  if (begin == std::string_view::npos) return {};
+  return ascii.substr(begin, ascii.find_last_not_of(kSpaces) + 1 - begin);
 }
 
 std::int64_t PowerOfInts(std::int64_t base, std::int64_t exponent) {
@@ -152,7 +180,8 @@ Value ComputeFloats(ArithmeticOp op, double a, double b) {
 }  // namespace
 
 std::optional<std::int64_t> ParseInt(std::string_view text, int base) {
-  std::string_view rest = StripSpace(text, true, true);
+  const std::string ascii = WithAsciiDigits(text);
+  std::string_view rest = WithoutOuterSpace(ascii);
   bool negative = false;
   if (!rest.empty() && (rest[0] == '+' || rest[0] == '-')) {
     negative = rest[0] == '-';
@@ -193,7 +222,8 @@ std::optional<std::int64_t> ParseInt(std::string_view text, int base) {
 }
 
 std::optional<double> ParseFloat(std::string_view text) {
-  std::string_view rest = StripSpace(text, true, true);
+  const std::string ascii = WithAsciiDigits(text);
+  std::string_view rest = WithoutOuterSpace(ascii);
   bool negative = false;
   if (!rest.empty() && (rest[0] == '+' || rest[0] == '-')) {
     negative = rest[0] == '-';

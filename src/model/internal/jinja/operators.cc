@@ -9,7 +9,7 @@
 #include "model/internal/jinja/numbers.h"
 #include "model/internal/jinja/printing.h"
 #include "model/internal/jinja/renderer.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -153,12 +153,12 @@ Value SliceText(Arena& arena, const Value& text, const Value& start, const Value
                 const Value& step) {
   const std::string_view chars = text.AsString();
   arena.Spend(chars.size() / 32);
-  const SliceRange range = ResolveSlice(start, stop, step, CountCodePoints(chars));
+  const SliceRange range = ResolveSlice(start, stop, step, unicode::CountCodePoints(chars));
   std::string_view result;
   if (range.count > 0 && range.step == 1) {
-    const std::size_t from = OffsetOf(chars, static_cast<std::size_t>(range.start));
+    const std::size_t from = unicode::OffsetOf(chars, static_cast<std::size_t>(range.start));
     const std::string_view rest = chars.substr(from);
-    result = rest.substr(0, OffsetOf(rest, range.count));
+    result = rest.substr(0, unicode::OffsetOf(rest, range.count));
   } else if (range.count > 0) {
     if (chars.size() > arena.remaining_bytes() / sizeof(std::size_t)) {
       Raise(FailureKind::kLimit, "a slice with a step needs a shorter text than {} bytes",
@@ -167,7 +167,7 @@ Value SliceText(Arena& arena, const Value& text, const Value& start, const Value
     std::vector<std::size_t> offsets;
     for (std::size_t i = 0; i < chars.size();) {
       offsets.push_back(i);
-      DecodeNext(chars, &i);
+      unicode::DecodeNext(chars, &i);
     }
     offsets.push_back(chars.size());
     TextBuilder out(arena);
@@ -332,11 +332,11 @@ Value ItemOf(Renderer& renderer, const Value& object, const Value& index) {
   if (object.Is(Kind::kString)) {
     const std::string_view text = object.AsString();
     renderer.arena().Spend(text.size() / 32);
-    const std::size_t at = position(index.AsInt() < 0 ? CountCodePoints(text) : 0);
-    const std::size_t start = OffsetOf(text, at);
+    const std::size_t at = position(index.AsInt() < 0 ? unicode::CountCodePoints(text) : 0);
+    const std::size_t start = unicode::OffsetOf(text, at);
     if (start >= text.size()) return {};
     std::size_t end = start;
-    DecodeNext(text, &end);
+    unicode::DecodeNext(text, &end);
     const std::string_view unit = text.substr(start, end - start);
     return object.IsMarkup() ? Value::Markup(unit) : Value::String(unit);
   }
@@ -349,7 +349,7 @@ std::size_t LengthOf(Renderer& renderer, const Value& value) {
       return 0;
     case Kind::kString:
       renderer.arena().Spend(value.AsString().size() / 64);
-      return CountCodePoints(value.AsString());
+      return unicode::CountCodePoints(value.AsString());
     case Kind::kList:
     case Kind::kTuple:
       return value.AsItems().size();

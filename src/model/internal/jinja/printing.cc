@@ -7,7 +7,8 @@
 #include "model/internal/jinja/numbers.h"
 #include "model/internal/jinja/operators.h"
 #include "model/internal/jinja/stable_sort.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/category.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -25,7 +26,7 @@ void PrintStringRepr(std::string_view text, TextBuilder& out) {
   out.Append(quote);
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t start = i;
-    const char32_t c = DecodeNext(text, &i);
+    const char32_t c = unicode::DecodeNext(text, &i);
     if (c == static_cast<char32_t>(quote) || c == '\\') {
       out.Append('\\');
       out.Append(text[start]);
@@ -35,10 +36,10 @@ void PrintStringRepr(std::string_view text, TextBuilder& out) {
       out.Append("\\r");
     } else if (c == '\t') {
       out.Append("\\t");
-    } else if (c == kMalformed) {
+    } else if (c == unicode::kMalformed) {
       // Python would hold such a byte as a lone surrogate (PEP 383).
       out.Append(fmt::format("\\udc{:02x}", static_cast<unsigned char>(text[start])));
-    } else if (HasClass(c, kPrintable)) {
+    } else if (unicode::HasClass(c, unicode::kPrintable)) {
       out.Append(text.substr(start, i - start));
     } else if (c < 0x100) {
       out.Append(fmt::format("\\x{:02x}", static_cast<std::uint32_t>(c)));
@@ -66,7 +67,7 @@ void PrintJsonString(std::string_view text, bool ensure_ascii, TextBuilder& out)
       ++i;
       continue;
     }
-    const char32_t c = DecodeNext(text, &i);
+    const char32_t c = unicode::DecodeNext(text, &i);
     constexpr std::string_view kLetters = "\"\\\n\r\t\f\b";
     constexpr std::string_view kEscapes = "\"\\nrtfb";
     const std::size_t known = c < 0x80 ? kLetters.find(static_cast<char>(c)) : std::string::npos;
@@ -74,7 +75,7 @@ void PrintJsonString(std::string_view text, bool ensure_ascii, TextBuilder& out)
       replace(start, i, {std::string{'\\', kEscapes[known]}});
     } else if (c < 0x20 || (ensure_ascii && c < 0x10000 && (c >= 0x7F))) {
       replace(start, i, fmt::format("\\u{:04x}", static_cast<std::uint32_t>(c)));
-    } else if (ensure_ascii && c < kMalformed && c >= 0x10000) {
+    } else if (ensure_ascii && c < unicode::kMalformed && c >= 0x10000) {
       const auto offset = static_cast<std::uint32_t>(c) - 0x10000;
       replace(
           start, i,

@@ -7,7 +7,7 @@
 #include "model/internal/jinja/parser.h"
 #include "model/internal/jinja/renderer.h"
 #include "model/internal/jinja/scopes.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -33,7 +33,7 @@ base::Result<std::unique_ptr<Template>> Template::Parse(std::string_view source)
                       "the chat template has {} bytes; at most {} are supported", source.size(),
                       kMaxSourceBytes);
   }
-  if (!IsValidUtf8(source)) {
+  if (!unicode::IsValidUtf8(source)) {
     return base::Fail(base::ErrorCode::kInvalidArgument, "the chat template is not valid UTF-8");
   }
   int line = 1;

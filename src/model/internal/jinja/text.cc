@@ -2,7 +2,8 @@
 
 #include <algorithm>
 
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/category.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -18,14 +19,14 @@ std::string_view StripWhere(std::string_view text, bool left, bool right, Drop d
   std::size_t end = text.size();
   while (left && start < end) {
     std::size_t next = start;
-    const char32_t c = DecodeNext(text, &next);
+    const char32_t c = unicode::DecodeNext(text, &next);
     if (!drop(c, text.substr(start, next - start))) break;
     start = next;
   }
   while (right && start < end) {
-    const std::size_t previous = PreviousOffset(text, end);
+    const std::size_t previous = unicode::PreviousOffset(text, end);
     std::size_t at = previous;
-    const char32_t c = DecodeNext(text, &at);
+    const char32_t c = unicode::DecodeNext(text, &at);
     if (!drop(c, text.substr(previous, end - previous))) break;
     end = previous;
   }
@@ -36,21 +37,26 @@ std::string_view StripWhere(std::string_view text, bool left, bool right, Drop d
 bool HasCaseWithout(std::string_view text, unsigned forbidden) {
   bool has_case = false;
   for (std::size_t i = 0; i < text.size();) {
-    const char32_t c = DecodeNext(text, &i);
-    if (HasClass(c, forbidden)) return false;
-    has_case = has_case || HasClass(c, kLower | kUpper);
+    const char32_t c = unicode::DecodeNext(text, &i);
+    if (unicode::HasClass(c, forbidden)) return false;
+    has_case = has_case || unicode::HasClass(c, unicode::kLower | unicode::kUpper);
   }
   return has_case;
 }
 
 }  // namespace
 
-bool IsLowerText(std::string_view text) { return HasCaseWithout(text, kUpper | kTitle); }
+bool IsLowerText(std::string_view text) {
+  return HasCaseWithout(text, unicode::kUpper | unicode::kTitle);
+}
 
-bool IsUpperText(std::string_view text) { return HasCaseWithout(text, kLower | kTitle); }
+bool IsUpperText(std::string_view text) {
+  return HasCaseWithout(text, unicode::kLower | unicode::kTitle);
+}
 
 std::string_view StripSpace(std::string_view text, bool left, bool right) {
-  return StripWhere(text, left, right, [](char32_t c, std::string_view) { return IsSpace(c); });
+  return StripWhere(text, left, right,
+                    [](char32_t c, std::string_view) { return unicode::IsSpace(c); });
 }
 
 std::string_view StripCharacters(std::string_view text, std::string_view characters, bool left,
@@ -70,7 +76,7 @@ std::vector<std::string_view> SplitAtSpace(std::string_view text, std::size_t ma
     }
     std::size_t end = 0;
     for (std::size_t i = 0; i < rest.size(); end = i) {
-      if (IsSpace(DecodeNext(rest, &i))) break;
+      if (unicode::IsSpace(unicode::DecodeNext(rest, &i))) break;
     }
     parts.push_back(rest.substr(0, end));
     rest = StripSpace(rest.substr(end), true, false);
@@ -88,9 +94,9 @@ std::vector<std::string_view> SplitAtSpaceFromRight(std::string_view text, std::
     }
     std::size_t start = rest.size();
     while (start > 0) {
-      const std::size_t previous = PreviousOffset(rest, start);
+      const std::size_t previous = unicode::PreviousOffset(rest, start);
       std::size_t at = previous;
-      if (IsSpace(DecodeNext(rest, &at))) break;
+      if (unicode::IsSpace(unicode::DecodeNext(rest, &at))) break;
       start = previous;
     }
     parts.push_back(rest.substr(start));
@@ -134,7 +140,7 @@ std::vector<std::string_view> SplitLines(std::string_view text, bool keep_ends) 
   std::size_t start = 0;
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t end = i;
-    const char32_t c = DecodeNext(text, &i);
+    const char32_t c = unicode::DecodeNext(text, &i);
     if (!IsLineEnd(c)) continue;
     if (c == '\r' && i < text.size() && text[i] == '\n') ++i;
     lines.push_back(text.substr(start, (keep_ends ? i : end) - start));
@@ -145,7 +151,7 @@ std::vector<std::string_view> SplitLines(std::string_view text, bool keep_ends) 
 }
 
 std::size_t CountOccurrences(std::string_view text, std::string_view needle) {
-  if (needle.empty()) return CountCodePoints(text) + 1;
+  if (needle.empty()) return unicode::CountCodePoints(text) + 1;
   std::size_t count = 0;
   for (std::size_t at = text.find(needle); at != std::string_view::npos;
        at = text.find(needle, at + needle.size())) {

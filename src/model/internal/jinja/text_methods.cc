@@ -12,7 +12,8 @@
 #include "model/internal/jinja/renderer.h"
 #include "model/internal/jinja/text.h"
 #include "model/internal/jinja/text_values.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/case_mapping.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -123,7 +124,7 @@ Value Justify(Renderer& renderer, const Value& self, const Arguments& arguments)
   const auto [width, fill] = Bind("the str method", arguments, {"width", "fillchar"}, 1);
   const std::string_view filler =
       fill.Is(Kind::kMissing) ? std::string_view(" ") : ToString(fill, "fillchar");
-  if (CountCodePoints(filler) != 1) {
+  if (unicode::CountCodePoints(filler) != 1) {
     Raise(FailureKind::kType, "The fill character must be exactly one character long");
   }
   return JustifyText(renderer.arena(), self, ToInt(width, "width"), filler, kAlign);
@@ -133,7 +134,7 @@ Value ZeroFill(Renderer& renderer, const Value& self, const Arguments& arguments
   const auto [width_value] = Bind("zfill", arguments, {"width"}, 1);
   const std::int64_t width = ToInt(width_value, "width");
   const std::string_view text = self.AsString();
-  const auto length = static_cast<std::int64_t>(CountCodePoints(text));
+  const auto length = static_cast<std::int64_t>(unicode::CountCodePoints(text));
   if (width <= length) return self;
   const bool is_signed = text.starts_with('-') || text.starts_with('+');
   TextBuilder out(renderer.arena());
@@ -151,7 +152,7 @@ Value ExpandTabs(Renderer& renderer, const Value& self, const Arguments& argumen
   std::int64_t column = 0;
   for (std::size_t i = 0; i < text.size();) {
     const std::size_t start = i;
-    const char32_t c = DecodeNext(text, &i);
+    const char32_t c = unicode::DecodeNext(text, &i);
     if (c == '\t') {
       const std::int64_t spaces = size > 0 ? size - column % size : 0;
       out.Repeat(" ", static_cast<std::size_t>(spaces));
@@ -200,12 +201,12 @@ constexpr MethodEntry kMethods[] = {
     {"rpartition", Partition<true>},
     {"replace", Replace},
     {"join", Join},
-    {"upper", Convert<ToUpper>},
-    {"lower", Convert<ToLower>},
-    {"title", Convert<ToTitle>},
-    {"capitalize", Convert<Capitalize>},
-    {"swapcase", Convert<SwapCase>},
-    {"casefold", Convert<FoldCase>},
+    {"upper", Convert<unicode::ToUpper>},
+    {"lower", Convert<unicode::ToLower>},
+    {"title", Convert<unicode::ToTitle>},
+    {"capitalize", Convert<unicode::Capitalize>},
+    {"swapcase", Convert<unicode::SwapCase>},
+    {"casefold", Convert<unicode::FoldCase>},
     {"center", Justify<'^'>},
     {"ljust", Justify<'<'>},
     {"rjust", Justify<'>'>},

@@ -6,7 +6,8 @@
 #include "model/internal/jinja/methods.h"
 #include "model/internal/jinja/renderer.h"
 #include "model/internal/jinja/text.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/category.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -21,7 +22,7 @@ struct Window {
 Window WindowOf(Renderer& renderer, std::string_view text, const Value& start, const Value& stop) {
   if (!IsGiven(start) && !IsGiven(stop)) return {text};
   renderer.arena().Spend(text.size() / 16);
-  const auto length = static_cast<std::int64_t>(CountCodePoints(text));
+  const auto length = static_cast<std::int64_t>(unicode::CountCodePoints(text));
   const auto bound = [&](const Value& value, std::int64_t otherwise) {
     if (!IsGiven(value)) return otherwise;
     const std::int64_t index = ToInt(value, "a slice index");
@@ -31,13 +32,13 @@ Window WindowOf(Renderer& renderer, std::string_view text, const Value& start, c
   const std::int64_t to = std::min(bound(stop, length), length);
   Window window;
   window.is_valid = from <= length;
-  window.offset = OffsetOf(text, static_cast<std::size_t>(std::min(from, length)));
+  window.offset = unicode::OffsetOf(text, static_cast<std::size_t>(std::min(from, length)));
   if (to < from) {
     window.is_valid = false;
     return window;
   }
   const std::string_view rest = text.substr(window.offset);
-  window.text = rest.substr(0, OffsetOf(rest, static_cast<std::size_t>(to - from)));
+  window.text = rest.substr(0, unicode::OffsetOf(rest, static_cast<std::size_t>(to - from)));
   return window;
 }
 
@@ -50,7 +51,7 @@ std::int64_t Search(Renderer& renderer, const Value& self, const Arguments& argu
   if (!window.is_valid) return -1;
   const std::size_t found = kFromRight ? window.text.rfind(wanted) : window.text.find(wanted);
   if (found == std::string_view::npos) return -1;
-  return static_cast<std::int64_t>(CountCodePoints(text.substr(0, window.offset + found)));
+  return static_cast<std::int64_t>(unicode::CountCodePoints(text.substr(0, window.offset + found)));
 }
 
 template <bool kFromRight>
@@ -98,7 +99,7 @@ Value AllAre(Renderer&, const Value& self, const Arguments& arguments) {
   ExpectNoArguments("the str method", arguments);
   const std::string_view text = self.AsString();
   for (std::size_t i = 0; i < text.size();) {
-    if (!HasClass(DecodeNext(text, &i), kClasses)) return Value::Bool(false);
+    if (!unicode::HasClass(unicode::DecodeNext(text, &i), kClasses)) return Value::Bool(false);
   }
   return Value::Bool(!text.empty());
 }
@@ -118,15 +119,15 @@ Value IsAllAscii(Renderer&, const Value& self, const Arguments& arguments) {
 
 Value IsAllPrintable(Renderer& renderer, const Value& self, const Arguments& arguments) {
   return self.AsString().empty() ? Value::Bool(true)
-                                 : AllAre<kPrintable>(renderer, self, arguments);
+                                 : AllAre<unicode::kPrintable>(renderer, self, arguments);
 }
 
 Value IsIdentifier(Renderer&, const Value& self, const Arguments& arguments) {
   ExpectNoArguments("isidentifier", arguments);
   const std::string_view text = self.AsString();
   for (std::size_t i = 0; i < text.size();) {
-    const unsigned wanted = i == 0 ? kIdentifierStart : kIdentifierPart;
-    if (!HasClass(DecodeNext(text, &i), wanted)) return Value::Bool(false);
+    const unsigned wanted = i == 0 ? unicode::kIdentifierStart : unicode::kIdentifierPart;
+    if (!unicode::HasClass(unicode::DecodeNext(text, &i), wanted)) return Value::Bool(false);
   }
   return Value::Bool(!text.empty());
 }
@@ -137,11 +138,11 @@ Value IsTitle(Renderer&, const Value& self, const Arguments& arguments) {
   bool in_word = false;
   bool has_word = false;
   for (std::size_t i = 0; i < text.size();) {
-    const char32_t c = DecodeNext(text, &i);
-    if (HasClass(c, kUpper | kTitle)) {
+    const char32_t c = unicode::DecodeNext(text, &i);
+    if (unicode::HasClass(c, unicode::kUpper | unicode::kTitle)) {
       if (in_word) return Value::Bool(false);
       in_word = has_word = true;
-    } else if (HasClass(c, kLower)) {
+    } else if (unicode::HasClass(c, unicode::kLower)) {
       if (!in_word) return Value::Bool(false);
       has_word = true;
     } else {
@@ -165,11 +166,11 @@ constexpr MethodEntry kMethods[] = {
     {"count", Count},
     {"startswith", HasAffix<true>},
     {"endswith", HasAffix<false>},
-    {"isalpha", AllAre<kAlpha>},
-    {"isdecimal", AllAre<kDecimal>},
-    {"isdigit", AllAre<kDigit>},
-    {"isnumeric", AllAre<kNumeric>},
-    {"isalnum", AllAre<kAlpha | kDecimal | kDigit | kNumeric>},
+    {"isalpha", AllAre<unicode::kAlpha>},
+    {"isdecimal", AllAre<unicode::kDecimal>},
+    {"isdigit", AllAre<unicode::kDigit>},
+    {"isnumeric", AllAre<unicode::kNumeric>},
+    {"isalnum", AllAre<unicode::kAlpha | unicode::kDecimal | unicode::kDigit | unicode::kNumeric>},
     {"isspace", IsAllSpace},
     {"isascii", IsAllAscii},
     {"isprintable", IsAllPrintable},

@@ -4,7 +4,7 @@
 
 #include "model/internal/jinja/arguments.h"
 #include "model/internal/jinja/text.h"
-#include "model/internal/jinja/unicode.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::jinja {
 
@@ -41,7 +41,7 @@ std::string_view ReplaceText(Arena& arena, std::string_view text, std::string_vi
       out.Append(new_text);
       copied = i;
       if (i >= text.size()) break;
-      DecodeNext(text, &i);
+      unicode::DecodeNext(text, &i);
     }
   } else {
     for (std::size_t done = 0; done < limit; ++done) {
@@ -59,7 +59,7 @@ std::string_view ReplaceText(Arena& arena, std::string_view text, std::string_vi
 
 Value JustifyText(Arena& arena, const Value& text, std::int64_t width, std::string_view fill,
                   char align) {
-  const auto length = static_cast<std::int64_t>(CountCodePoints(text.AsString()));
+  const auto length = static_cast<std::int64_t>(unicode::CountCodePoints(text.AsString()));
   if (width <= length) return text;
   const auto padding = static_cast<std::size_t>(width - length);
   // str.center puts the odd one to the left if the width is odd, else to the right.

@@ -2,8 +2,8 @@
 
 #include <utility>
 
-#include "model/internal/tokenizer/unicode.h"
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/category.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
 namespace {
@@ -14,13 +14,13 @@ char32_t PointBefore(std::string_view text, std::size_t at, std::size_t* begin) 
     --at;
   } while ((static_cast<unsigned char>(text[at]) & 0xC0) == 0x80);
   *begin = at;
-  return NextPoint(text, &at);
+  return unicode::NextPoint(text, &at);
 }
 
 bool IsWordCharacter(char32_t point) {
-  const Category category = CategoryOf(point);
-  return (category >= Category::kLl && category <= Category::kNl) || category == Category::kPc ||
-         point == 0x200C || point == 0x200D;
+  const unicode::Category category = unicode::CategoryOf(point);
+  return (category >= unicode::Category::kLl && category <= unicode::Category::kNl) ||
+         category == unicode::Category::kPc || point == 0x200C || point == 0x200D;
 }
 
 }  // namespace
@@ -42,7 +42,7 @@ const AddedToken* AddedTokens::LongestAt(std::string_view text, std::size_t at) 
 bool AddedTokens::InsideWord(std::string_view text, std::size_t begin, std::size_t end) {
   if (end < text.size()) {
     std::size_t after = end;
-    if (IsWordCharacter(NextPoint(text, &after))) return true;
+    if (IsWordCharacter(unicode::NextPoint(text, &after))) return true;
   }
   std::size_t before = 0;
   return begin > 0 && IsWordCharacter(PointBefore(text, begin, &before));
@@ -51,7 +51,7 @@ bool AddedTokens::InsideWord(std::string_view text, std::size_t begin, std::size
 std::size_t AddedTokens::SpaceBefore(std::string_view text, std::size_t begin, std::size_t bound) {
   while (begin > bound) {
     std::size_t before = 0;
-    if (!IsWhiteSpace(PointBefore(text, begin, &before))) break;
+    if (!unicode::IsWhiteSpace(PointBefore(text, begin, &before))) break;
     begin = before;
   }
   return begin;
@@ -60,7 +60,7 @@ std::size_t AddedTokens::SpaceBefore(std::string_view text, std::size_t begin, s
 std::size_t AddedTokens::SpaceAfter(std::string_view text, std::size_t end) {
   while (end < text.size()) {
     std::size_t after = end;
-    if (!IsWhiteSpace(NextPoint(text, &after))) break;
+    if (!unicode::IsWhiteSpace(unicode::NextPoint(text, &after))) break;
     end = after;
   }
   return end;

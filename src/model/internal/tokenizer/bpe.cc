@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <limits>
 
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
 namespace {
@@ -26,7 +26,7 @@ Bpe::Bpe(const Vocabulary& vocabulary, BpeOptions options)
     : vocabulary_(vocabulary), options_(std::move(options)), bytes_(vocabulary) {
   for (char32_t point = 0; point < low_characters_.size(); ++point) {
     std::string character;
-    AppendUtf8(point, &character);
+    unicode::AppendUtf8(point, &character);
     low_characters_[point] = vocabulary.Find(character).value_or(-1);
   }
 }
@@ -72,7 +72,7 @@ std::optional<TokenId> Bpe::FindCharacter(std::string_view character) const {
       (character.size() == 1 && lead < 0x80) || (character.size() == 2 && lead < 0xC8);
   if (!is_low) return vocabulary_.Find(character);
   std::size_t position = 0;
-  const TokenId token = low_characters_[NextPoint(character, &position)];
+  const TokenId token = low_characters_[unicode::NextPoint(character, &position)];
   return token < 0 ? std::nullopt : std::optional(token);
 }
 
@@ -83,7 +83,7 @@ void Bpe::AppendCharacters(std::string_view piece, std::vector<TokenId>* ids) co
   std::string affixed;
   bool after_unknown = false;
   for (std::size_t i = 0; i < piece.size();) {
-    const std::size_t length = Utf8Length(piece[i]);
+    const std::size_t length = unicode::Utf8Length(piece[i]);
     std::string_view character = piece.substr(i, length);
     const bool is_first = i == 0;
     i += length;

@@ -9,7 +9,7 @@
 #include <string>
 #include <string_view>
 
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
 
@@ -37,14 +37,14 @@ inline constexpr std::array<std::int16_t, 0x144> kLetterBytes = [] {
 }();
 
 inline void AppendAsLetters(std::string_view bytes, std::string* out) {
-  for (const char c : bytes) AppendUtf8(kByteLetters[static_cast<unsigned char>(c)], out);
+  for (const char c : bytes) unicode::AppendUtf8(kByteLetters[static_cast<unsigned char>(c)], out);
 }
 
 // The bytes behind `letters` (valid UTF-8); nothing if one of them is no letter of the alphabet.
 inline std::optional<std::string> BytesOfLetters(std::string_view letters) {
   std::string bytes;
   for (std::size_t i = 0; i < letters.size();) {
-    const char32_t letter = NextPoint(letters, &i);
+    const char32_t letter = unicode::NextPoint(letters, &i);
     if (letter >= kLetterBytes.size() || kLetterBytes[letter] < 0) return std::nullopt;
     bytes.push_back(static_cast<char>(kLetterBytes[letter]));
   }

@@ -17,6 +17,7 @@
 #include "model/internal/tokenizer/sentencepiece_bpe.h"
 #include "model/internal/tokenizer/unigram.h"
 #include "model/internal/tokenizer/wordpiece.h"
+#include "model/internal/unicode/normalization.h"
 
 namespace switchyard::model::tokenization {
 namespace {
@@ -227,7 +228,8 @@ class Loader {
     }
     steps.push_back(MakeByteLevel(/*add_prefix_space=*/false, nullptr));
     parts_.pre_tokenizer = MakeSequence(std::move(steps));
-    if (family->composes) parts_.normalizer = MakeUnicodeNormalizer(NormalizationForm::kNfc);
+    if (family->composes)
+      parts_.normalizer = MakeUnicodeNormalizer(unicode::NormalizationForm::kNfc);
     parts_.decoder = MakeByteLevelDecoder();
     SWITCHYARD_RETURN_IF_ERROR(ReadMerges({.ignore_merges = family->ignore_merges}));
     ReadSpecialTokens(/*are_verbatim=*/true);
@@ -299,7 +301,8 @@ class Loader {
     if (BoolOr("tokenizer.ggml.remove_extra_whitespaces", true)) {
       SWITCHYARD_TRY(Regex spaces, Regex::Compile(" {2,}"));
       steps.push_back(MakeReplace(Pattern(std::move(spaces)), " "));
-      steps.push_back(MakeStrip(/*left=*/true, /*right=*/true));
+      SWITCHYARD_TRY(Regex outer, Regex::Compile(R"(\A | \z)"));  // but no other white space
+      steps.push_back(MakeReplace(Pattern(std::move(outer)), ""));
     }
     const bool adds_space = BoolOr("tokenizer.ggml.add_space_prefix", true);
     steps.push_back(MakeSpacedNormalizer(adds_space));
@@ -309,9 +312,7 @@ class Loader {
     std::vector<Unigram::Entry> entries;
     for (TokenId id = 0; id < parts_.vocabulary->size(); ++id) {
       const TokenType type = TypeOf(id);
-      if (type == TokenType::kControl || type == TokenType::kUnknown || type == TokenType::kByte) {
-        continue;
-      }
+      if (type != TokenType::kNormal && type != TokenType::kUserDefined) continue;
       entries.push_back({id, (*scores_)[static_cast<std::size_t>(id)]});
     }
     const bool has_bytes = parts_.vocabulary->Find("<0x00>").has_value();

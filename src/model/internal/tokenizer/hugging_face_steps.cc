@@ -8,6 +8,8 @@
 #include <utility>
 #include <vector>
 
+#include "model/internal/unicode/normalization.h"
+
 namespace switchyard::model::tokenization {
 namespace {
 
@@ -158,10 +160,10 @@ class NormalizerReader : public StepReader<Normalizer> {
  private:
   base::Result<std::unique_ptr<Normalizer>> ReadOne(std::string_view type,
                                                     const JsonTree& json) override {
-    if (type == "NFC") return MakeUnicodeNormalizer(NormalizationForm::kNfc);
-    if (type == "NFD") return MakeUnicodeNormalizer(NormalizationForm::kNfd);
-    if (type == "NFKC") return MakeUnicodeNormalizer(NormalizationForm::kNfkc);
-    if (type == "NFKD") return MakeUnicodeNormalizer(NormalizationForm::kNfkd);
+    if (type == "NFC") return MakeUnicodeNormalizer(unicode::NormalizationForm::kNfc);
+    if (type == "NFD") return MakeUnicodeNormalizer(unicode::NormalizationForm::kNfd);
+    if (type == "NFKC") return MakeUnicodeNormalizer(unicode::NormalizationForm::kNfkc);
+    if (type == "NFKD") return MakeUnicodeNormalizer(unicode::NormalizationForm::kNfkd);
     if (type == "Lowercase") return MakeLowercase();
     if (type == "StripAccents") return MakeStripAccents();
     if (type == "Nmt") return MakeNmt();

@@ -4,7 +4,10 @@
 #include <utility>
 
 #include "model/internal/tokenizer/byte_alphabet.h"
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/case_mapping.h"
+#include "model/internal/unicode/category.h"
+#include "model/internal/unicode/normalization.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
 namespace {
@@ -14,7 +17,7 @@ template <typename Rewrite>
 std::string RewritePoints(std::string_view text, Rewrite rewrite) {
   std::string result;
   result.reserve(text.size());
-  for (std::size_t i = 0; i < text.size();) rewrite(NextPoint(text, &i), &result);
+  for (std::size_t i = 0; i < text.size();) rewrite(unicode::NextPoint(text, &i), &result);
   return result;
 }
 
@@ -46,10 +49,10 @@ std::unique_ptr<Normalizer> MakeFrom(Function function) {
   return std::make_unique<Stateless<Function>>(std::move(function));
 }
 
-std::string DropCategories(std::string_view text, Category first, Category last) {
-  return RewritePoints(text, [first, last](char32_t point, std::string* out) {
-    const Category category = CategoryOf(point);
-    if (category < first || category > last) AppendUtf8(point, out);
+template <typename Drops>
+std::string DropPoints(std::string_view text, Drops drops) {
+  return RewritePoints(text, [&drops](char32_t point, std::string* out) {
+    if (!drops(point)) unicode::AppendUtf8(point, out);
   });
 }
 
@@ -87,11 +90,23 @@ bool IsChinese(char32_t point) {
          (point >= 0xF900 && point <= 0xFAFF) || (point >= 0x2F800 && point <= 0x2FA1F);
 }
 
+// Hugging Face's tables are of Unicode 8 here and for BERT's accents, and of Unicode 9 for other
+// accents, so a younger mark stays.
+bool IsBertControl(char32_t point) {
+  const unicode::Category category = unicode::CategoryIn8(point);
+  return category == unicode::Category::kCc || category == unicode::Category::kCf ||
+         category == unicode::Category::kCo;
+}
+
+bool IsBertAccent(char32_t point) { return unicode::CategoryIn8(point) == unicode::Category::kMn; }
+
+bool IsAccent(char32_t point) { return unicode::IsMark(unicode::CategoryIn9(point)); }
+
 std::string CleanForBert(std::string_view text) {
   return RewritePoints(text, [](char32_t point, std::string* out) {
     const bool is_line_space = point == '\t' || point == '\n' || point == '\r';
-    if (point == 0xFFFD || (IsOther(point) && !is_line_space)) return;
-    AppendUtf8(IsWhiteSpace(point) ? U' ' : point, out);
+    if (point == 0xFFFD || (IsBertControl(point) && !is_line_space)) return;
+    unicode::AppendUtf8(unicode::IsWhiteSpace(point) ? U' ' : point, out);
   });
 }
 
@@ -99,7 +114,7 @@ std::string SpaceChinese(std::string_view text) {
   return RewritePoints(text, [](char32_t point, std::string* out) {
     const bool is_chinese = IsChinese(point);
     if (is_chinese) out->push_back(' ');
-    AppendUtf8(point, out);
+    unicode::AppendUtf8(point, out);
     if (is_chinese) out->push_back(' ');
   });
 }
@@ -110,17 +125,16 @@ std::unique_ptr<Normalizer> MakeSequence(std::vector<std::unique_ptr<Normalizer>
   return std::make_unique<Sequence>(std::move(steps));
 }
 
-std::unique_ptr<Normalizer> MakeUnicodeNormalizer(NormalizationForm form) {
-  return MakeFrom([form](std::string text) { return Normalize(text, form); });
+std::unique_ptr<Normalizer> MakeUnicodeNormalizer(unicode::NormalizationForm form) {
+  return MakeFrom([form](std::string text) { return unicode::Normalize(text, form); });
 }
 
 std::unique_ptr<Normalizer> MakeLowercase() {
-  return MakeFrom([](std::string text) { return Lowercase(text); });
+  return MakeFrom([](std::string text) { return unicode::LowerEach(text); });
 }
 
 std::unique_ptr<Normalizer> MakeStripAccents() {
-  return MakeFrom(
-      [](std::string text) { return DropCategories(text, Category::kMc, Category::kMn); });
+  return MakeFrom([](std::string text) { return DropPoints(text, IsAccent); });
 }
 
 std::unique_ptr<Normalizer> MakeStrip(bool left, bool right) {
@@ -129,7 +143,7 @@ std::unique_ptr<Normalizer> MakeStrip(bool left, bool right) {
     std::size_t end = 0;
     for (std::size_t i = 0; i < text.size();) {
       const std::size_t start = i;
-      if (IsWhiteSpace(NextPoint(text, &i))) continue;
+      if (unicode::IsWhiteSpace(unicode::NextPoint(text, &i))) continue;
       begin = std::min(begin, start);
       end = i;
     }
@@ -170,7 +184,7 @@ std::unique_ptr<Normalizer> MakeNmt() {
                             point == 0x1680 || (point >= 0x200B && point <= 0x200F) ||
                             point == 0x2028 || point == 0x2029 || point == 0x2581 ||
                             point == 0xFEFF || point == 0xFFFD;
-      AppendUtf8(is_space ? U' ' : point, out);
+      unicode::AppendUtf8(is_space ? U' ' : point, out);
     });
   });
 }
@@ -180,10 +194,10 @@ std::unique_ptr<Normalizer> MakeBertNormalizer(BertNormalizerOptions options) {
     if (options.clean_text) text = CleanForBert(text);
     if (options.handle_chinese_chars) text = SpaceChinese(text);
     if (options.strip_accents) {
-      const std::string parts = Normalize(text, NormalizationForm::kNfd);
-      text = DropCategories(parts, Category::kMn, Category::kMn);
+      const std::string parts = unicode::Normalize(text, unicode::NormalizationForm::kNfd);
+      text = DropPoints(parts, IsBertAccent);
     }
-    if (options.lowercase) text = Lowercase(text);
+    if (options.lowercase) text = unicode::LowerEach(text);
     return text;
   });
 }

@@ -9,7 +9,7 @@
 
 #include "base/error.h"
 #include "model/internal/tokenizer/pattern.h"
-#include "model/internal/tokenizer/unicode.h"
+#include "model/internal/unicode/normalization.h"
 
 namespace switchyard::model::tokenization {
 
@@ -21,7 +21,7 @@ class Normalizer {
 };
 
 std::unique_ptr<Normalizer> MakeSequence(std::vector<std::unique_ptr<Normalizer>> steps);
-std::unique_ptr<Normalizer> MakeUnicodeNormalizer(NormalizationForm form);
+std::unique_ptr<Normalizer> MakeUnicodeNormalizer(unicode::NormalizationForm form);
 std::unique_ptr<Normalizer> MakeLowercase();
 std::unique_ptr<Normalizer> MakeStripAccents();  // drops marks
 std::unique_ptr<Normalizer> MakeStrip(bool left, bool right);

@@ -3,7 +3,7 @@
 #include <algorithm>
 #include <utility>
 
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
 namespace {
@@ -15,8 +15,8 @@ constexpr std::size_t kMaxPieceBytes = std::size_t{1} << 26;
 
 std::vector<TokenId> PipelineTokenizer::Encode(std::string_view text, EncodeOptions options) const {
   std::string repaired;
-  if (!IsValidUtf8(text)) {
-    repaired = ReplaceBrokenUtf8(text);
+  if (!unicode::IsValidUtf8(text)) {
+    repaired = unicode::ReplaceBrokenUtf8(text);
     text = repaired;
   }
   std::vector<TokenId> ids;
@@ -62,7 +62,7 @@ void PipelineTokenizer::EncodeNormalized(std::string text, bool at_start, RegexS
   for (const Span span : pieces.spans) {
     std::string_view rest = pieces.Piece(span);
     while (rest.size() > kMaxPieceBytes) {
-      const std::size_t cut = CompleteUtf8Length(rest.substr(0, kMaxPieceBytes));
+      const std::size_t cut = unicode::CompleteUtf8Length(rest.substr(0, kMaxPieceBytes));
       parts_.model->Tokenize(rest.substr(0, cut), ids);
       rest.remove_prefix(cut);
     }

@@ -4,8 +4,8 @@
 #include <utility>
 
 #include "model/internal/tokenizer/byte_alphabet.h"
-#include "model/internal/tokenizer/unicode.h"
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/category.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
 namespace {
@@ -125,7 +125,7 @@ class CharacterSplit : public PreTokenizer {
       const std::string_view piece = pieces->Piece(span);
       for (std::size_t i = 0; i < piece.size();) {
         const std::size_t start = i;
-        if (matches_(NextPoint(piece, &i))) found.push_back({start, i});
+        if (matches_(unicode::NextPoint(piece, &i))) found.push_back({start, i});
       }
       Cut(found, piece.size(), span.begin, behavior_, /*inverted=*/false, &spans);
     }
@@ -222,7 +222,10 @@ class Metaspace : public PreTokenizer {
   bool splits_;
 };
 
-bool IsBertPunctuation(char32_t point) { return IsAsciiPunctuation(point) || IsPunctuation(point); }
+// Hugging Face asks a table of Unicode 8 here.
+bool IsBertPunctuation(char32_t point) {
+  return unicode::IsAsciiPunctuation(point) || unicode::IsPunctuation(unicode::CategoryIn8(point));
+}
 
 }  // namespace
 
@@ -241,7 +244,8 @@ std::unique_ptr<PreTokenizer> MakeByteLevel(bool add_prefix_space,
 
 std::unique_ptr<PreTokenizer> MakeDigits(bool individual) {
   return std::make_unique<CharacterSplit>(
-      IsNumber, individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
+      [](char32_t point) { return unicode::IsNumber(unicode::CategoryOf(point)); },
+      individual ? SplitBehavior::kIsolated : SplitBehavior::kContiguous);
 }
 
 std::unique_ptr<PreTokenizer> MakePunctuation(SplitBehavior behavior) {
@@ -249,7 +253,7 @@ std::unique_ptr<PreTokenizer> MakePunctuation(SplitBehavior behavior) {
 }
 
 std::unique_ptr<PreTokenizer> MakeWhitespaceSplit() {
-  return std::make_unique<CharacterSplit>(IsWhiteSpace, SplitBehavior::kRemoved);
+  return std::make_unique<CharacterSplit>(unicode::IsWhiteSpace, SplitBehavior::kRemoved);
 }
 
 std::unique_ptr<PreTokenizer> MakeBertPreTokenizer() {

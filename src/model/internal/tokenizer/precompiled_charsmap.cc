@@ -9,8 +9,8 @@
 #include <utility>
 
 #include "model/internal/tokenizer/normalizer.h"
-#include "model/internal/tokenizer/unicode.h"
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/category.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
 namespace {
@@ -32,15 +32,13 @@ std::uint32_t ReadLittleEndian(std::string_view bytes, std::size_t at) {
 // Whether `point` joins the grapheme before it (Unicode Standard Annex 29, Extend and SpacingMark).
 bool ExtendsGrapheme(char32_t point) {
   if (point < 0x300) return false;
-  const Category category = CategoryOf(point);
-  return category == Category::kMn || category == Category::kMe || category == Category::kMc ||
-         point == 0x200C || point == 0x200D;
+  return unicode::IsMark(unicode::CategoryOf(point)) || point == 0x200C || point == 0x200D;
 }
 
 bool EndsGrapheme(char32_t point) {
-  const Category category = CategoryOf(point);
-  return category == Category::kCc || category == Category::kCf || category == Category::kZl ||
-         category == Category::kZp;
+  const unicode::Category category = unicode::CategoryOf(point);
+  return category == unicode::Category::kCc || category == unicode::Category::kCf ||
+         category == unicode::Category::kZl || category == unicode::Category::kZp;
 }
 
 class Precompiled : public Normalizer {
@@ -64,7 +62,7 @@ class Precompiled : public Normalizer {
         }
       }
       for (std::size_t k = 0; k < grapheme.size();) {
-        const std::string_view character = grapheme.substr(k, Utf8Length(grapheme[k]));
+        const std::string_view character = grapheme.substr(k, unicode::Utf8Length(grapheme[k]));
         result.append(Find(character).value_or(character));
         k += character.size();
       }
@@ -75,12 +73,12 @@ class Precompiled : public Normalizer {
  private:
   static std::size_t GraphemeEnd(std::string_view text, std::size_t begin) {
     std::size_t end = begin;
-    const char32_t base = NextPoint(text, &end);
+    const char32_t base = unicode::NextPoint(text, &end);
     if (base == '\r' && end < text.size() && text[end] == '\n') return end + 1;
     if (EndsGrapheme(base)) return end;
     while (end < text.size()) {
       std::size_t next = end;
-      if (!ExtendsGrapheme(NextPoint(text, &next))) break;
+      if (!ExtendsGrapheme(unicode::NextPoint(text, &next))) break;
       end = next;
     }
     return end;
@@ -146,7 +144,7 @@ base::Result<std::unique_ptr<Normalizer>> MakePrecompiled(std::string charsmap) 
                   kMaxReplacementBytes);
     }
   }
-  if (!IsValidUtf8(replacements)) {
+  if (!unicode::IsValidUtf8(replacements)) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the precompiled character map's replacements are not valid UTF-8");
   }

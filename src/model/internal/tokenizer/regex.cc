@@ -10,8 +10,8 @@
 #include <utility>
 
 #include "model/internal/tokenizer/regex_syntax.h"
-#include "model/internal/tokenizer/unicode_tables.h"
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/tables.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
 namespace {
@@ -51,13 +51,14 @@ bool ReplaceYounger(std::string_view text, std::string* replaced) {
       continue;
     }
     const std::size_t start = i;
-    const char32_t point = NextPoint(text, &i);
-    const auto next = std::ranges::upper_bound(kReclassified, point, {}, &Reclassified::first);
-    if (next == kReclassified.begin() || point > std::prev(next)->last) continue;
+    const char32_t point = unicode::NextPoint(text, &i);
+    const auto next =
+        std::ranges::upper_bound(unicode::kReclassified, point, {}, &unicode::Reclassified::first);
+    if (next == unicode::kReclassified.begin() || point > std::prev(next)->last) continue;
     if (!any) replaced->assign(text);
     any = true;
     std::string stand_in;
-    AppendUtf8(std::prev(next)->stand_in, &stand_in);
+    unicode::AppendUtf8(std::prev(next)->stand_in, &stand_in);
     replaced->replace(start, i - start, stand_in);
   }
   return any;
@@ -89,7 +90,8 @@ Regex& Regex::operator=(Regex&&) noexcept = default;
 Regex::~Regex() = default;
 
 base::Result<Regex> Regex::Compile(std::string_view pattern) {
-  const std::string_view shown = pattern.substr(0, CompleteUtf8Length(pattern.substr(0, 80)));
+  const std::string_view shown =
+      pattern.substr(0, unicode::CompleteUtf8Length(pattern.substr(0, 80)));
   if (pattern.size() > kMaxPatternBytes) {
     return Fail(ErrorCode::kInvalidArgument,
                 "the regular expression '{}...' has {} bytes; at most {} are accepted", shown,
@@ -140,7 +142,7 @@ void Regex::FindAll(std::string_view text, RegexScratch* scratch,
     // \K in a lookaround can put the start behind the end.
     if (ends[0] > ends[1] || ends[0] < from) return;
     if (ends[0] == ends[1] && ends[1] == last_end) {  // an empty match right behind the last one
-      from += from < text.size() ? Utf8Length(text[from]) : 1;
+      from += from < text.size() ? unicode::Utf8Length(text[from]) : 1;
       continue;
     }
     matches->push_back({ends[0], ends[1]});

@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
 
@@ -40,7 +40,7 @@ void SentencePieceBpe::Tokenize(std::string_view piece, std::vector<TokenId>* id
   std::vector<Symbol> symbols;
   symbols.reserve(piece.size());
   for (std::size_t i = 0; i < piece.size();) {
-    const std::size_t length = Utf8Length(piece[i]);
+    const std::size_t length = unicode::Utf8Length(piece[i]);
     const auto index = static_cast<std::uint32_t>(symbols.size());
     symbols.push_back({static_cast<std::uint32_t>(i), static_cast<std::uint32_t>(length),
                        index == 0 ? kEnd : index - 1, index + 1});

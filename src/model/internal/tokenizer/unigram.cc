@@ -4,7 +4,7 @@
 #include <cstdint>
 #include <limits>
 
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
 namespace {
@@ -35,9 +35,9 @@ void Unigram::Tokenize(std::string_view piece, std::vector<TokenId>* ids) const 
     bool reached() const { return begin != std::numeric_limits<std::uint32_t>::max(); }
   };
   std::vector<Node> nodes(piece.size() + 1);
-  for (std::size_t i = 0; i < piece.size(); i += Utf8Length(piece[i])) {
+  for (std::size_t i = 0; i < piece.size(); i += unicode::Utf8Length(piece[i])) {
     const double base = nodes[i].score;
-    const std::size_t character = Utf8Length(piece[i]);
+    const std::size_t character = unicode::Utf8Length(piece[i]);
     bool has_character = false;
     const auto offer = [&](std::size_t length, double score, std::int32_t entry) {
       Node& node = nodes[i + length];

@@ -2,7 +2,7 @@
 
 #include <algorithm>
 
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
 namespace {
@@ -28,7 +28,7 @@ base::Status Vocabulary::Add(std::string_view name, std::int64_t id, bool allow_
     return Fail(ErrorCode::kInvalidArgument, "token {} has {} bytes; at most {} are accepted", id,
                 name.size(), kMaxTokenBytes);
   }
-  if (!IsValidUtf8(name)) {
+  if (!unicode::IsValidUtf8(name)) {
     return Fail(ErrorCode::kInvalidArgument, "the name of token {} is not valid UTF-8", id);
   }
   const auto token = static_cast<TokenId>(id);

@@ -1,13 +1,13 @@
-// UTF-8 in and out. Everything behind a tokenizer's entry works on valid UTF-8: broken bytes are
-// replaced there, once, as Unicode recommends (section 3.9, "maximal subparts") and as Rust's and
-// Python's decoders do.
+// UTF-8 in and out. Tokenizers work on valid UTF-8: broken bytes are replaced at their entry, once,
+// as Unicode recommends (section 3.9, "maximal subparts") and as Rust's and Python's decoders do.
+// Templates keep broken bytes: each counts as one code point without properties.
 #pragma once
 
 #include <cstddef>
 #include <string>
 #include <string_view>
 
-namespace switchyard::model::tokenization {
+namespace switchyard::model::unicode {
 
 inline constexpr std::string_view kReplacementCharacter = "\xEF\xBF\xBD";  // U+FFFD
 
@@ -32,7 +32,7 @@ std::string ReplaceBrokenUtf8(std::string_view text);
 // The length of the prefix of `text` after which only an unfinished character remains.
 std::size_t CompleteUtf8Length(std::string_view text);
 
-// `point` must be a Unicode scalar value.
+// Surrogates and values above U+10FFFF become U+FFFD.
 void AppendUtf8(char32_t point, std::string* out);
 
 // The number of bytes that the leading byte of a valid character announces.
@@ -60,4 +60,18 @@ inline char32_t NextPoint(std::string_view valid, std::size_t* position) {
   return point;
 }
 
-}  // namespace switchyard::model::tokenization
+// What DecodeNext gives for a byte that is not part of well-formed UTF-8.
+inline constexpr char32_t kMalformed = 0x110000;
+
+// Reads the code point at *position of any bytes and moves past it; *position must be within them.
+char32_t DecodeNext(std::string_view text, std::size_t* position);
+
+// The offset of the code point that ends just before `end`, which must not be 0.
+std::size_t PreviousOffset(std::string_view text, std::size_t end);
+
+std::size_t CountCodePoints(std::string_view text);
+
+// The byte offset of the index-th code point, or the text's size if there are fewer.
+std::size_t OffsetOf(std::string_view text, std::size_t index);
+
+}  // namespace switchyard::model::unicode

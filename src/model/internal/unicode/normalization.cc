@@ -1,14 +1,24 @@
-#include "model/internal/tokenizer/unicode.h"
+#include "model/internal/unicode/normalization.h"
 
 #include <algorithm>
 #include <cstddef>
 #include <tuple>
+#include <utility>
 #include <vector>
 
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/tables.h"
+#include "model/internal/unicode/utf8.h"
 
-namespace switchyard::model::tokenization {
+namespace switchyard::model::unicode {
 namespace {
+
+// The order of marks on one base (Canonical_Combining_Class).
+int CombiningClass(char32_t point) {
+  if (point < kCombiningRanges.front().first) return 0;
+  const auto next = std::ranges::upper_bound(kCombiningRanges, point, {}, &CombiningRange::first);
+  const CombiningRange& range = *std::prev(next);
+  return point <= range.last ? range.combining_class : 0;
+}
 
 // Hangul syllables decompose and compose by arithmetic (Unicode Standard, section 3.12).
 constexpr char32_t kSyllableBase = 0xAC00;
@@ -117,64 +127,6 @@ void Compose(std::u32string* text) {
 
 }  // namespace
 
-Category CategoryOf(char32_t point) {
-  const auto next = std::ranges::upper_bound(kCategoryRuns, point, {}, &CategoryRun::first);
-  return std::prev(next)->category;
-}
-
-bool IsWhiteSpace(char32_t point) {
-  return (point >= 0x09 && point <= 0x0D) || point == 0x20 || point == 0x85 || point == 0xA0 ||
-         point == 0x1680 || (point >= 0x2000 && point <= 0x200A) || point == 0x2028 ||
-         point == 0x2029 || point == 0x202F || point == 0x205F || point == 0x3000;
-}
-
-bool IsNumber(char32_t point) {
-  if (point < 0x80) return point >= '0' && point <= '9';
-  const Category category = CategoryOf(point);
-  return category >= Category::kNd && category <= Category::kNo;
-}
-
-bool IsAsciiPunctuation(char32_t point) {
-  return (point >= 0x21 && point <= 0x2F) || (point >= 0x3A && point <= 0x40) ||
-         (point >= 0x5B && point <= 0x60) || (point >= 0x7B && point <= 0x7E);
-}
-
-bool IsPunctuation(char32_t point) {
-  const Category category = CategoryOf(point);
-  return category >= Category::kPc && category <= Category::kPs;
-}
-
-bool IsOther(char32_t point) {
-  const Category category = CategoryOf(point);
-  return category == Category::kCc || category == Category::kCf || category == Category::kCo;
-}
-
-int CombiningClass(char32_t point) {
-  if (point < kCombiningRanges.front().first) return 0;
-  const auto next = std::ranges::upper_bound(kCombiningRanges, point, {}, &CombiningRange::first);
-  const CombiningRange& range = *std::prev(next);
-  return point <= range.last ? range.combining_class : 0;
-}
-
-std::string Lowercase(std::string_view text) {
-  std::string result;
-  result.reserve(text.size());
-  for (std::size_t i = 0; i < text.size();) {
-    const char32_t point = NextPoint(text, &i);
-    if (point < 0x80) {
-      const bool is_upper = point >= 'A' && point <= 'Z';
-      result.push_back(static_cast<char>(is_upper ? point + 0x20 : point));
-    } else if (point == 0x130) {
-      result.append("i\xCC\x87");  // the one letter whose lower case is two characters
-    } else {
-      const auto found = std::ranges::lower_bound(kLowercase, point, {}, &CaseMapping::upper);
-      const bool has_lower = found != kLowercase.end() && found->upper == point;
-      AppendUtf8(has_lower ? found->lower : point, &result);
-    }
-  }
-  return result;
-}
-
 std::string Normalize(std::string_view text, NormalizationForm form) {
   const bool composes = form == NormalizationForm::kNfc || form == NormalizationForm::kNfkc;
   const bool compatible = form == NormalizationForm::kNfkc || form == NormalizationForm::kNfkd;
@@ -200,4 +152,4 @@ std::string Normalize(std::string_view text, NormalizationForm form) {
   return result;
 }
 
-}  // namespace switchyard::model::tokenization
+}  // namespace switchyard::model::unicode

@@ -1,6 +1,6 @@
-#include "model/internal/tokenizer/utf8.h"
+#include "model/internal/unicode/utf8.h"
 
-namespace switchyard::model::tokenization {
+namespace switchyard::model::unicode {
 
 // The well-formed sequences are those of table 3-7 of the Unicode Standard.
 Utf8Prefix ReadUtf8(std::string_view text) {
@@ -62,6 +62,7 @@ std::size_t CompleteUtf8Length(std::string_view text) {
 
 void AppendUtf8(char32_t point, std::string* out) {
   const auto push = [out](char32_t byte) { out->push_back(static_cast<char>(byte)); };
+  if (point > 0x10FFFF || (point >= 0xD800 && point <= 0xDFFF)) point = 0xFFFD;
   if (point < 0x80) {
     push(point);
   } else if (point < 0x800) {
@@ -79,4 +80,32 @@ void AppendUtf8(char32_t point, std::string* out) {
   }
 }
 
-}  // namespace switchyard::model::tokenization
+char32_t DecodeNext(std::string_view text, std::size_t* position) {
+  const Utf8Prefix prefix = ReadUtf8(text.substr(*position));
+  const bool is_sound = prefix.kind == Utf8Start::kCharacter;
+  *position += is_sound ? prefix.length : 1;
+  return is_sound ? prefix.point : kMalformed;
+}
+
+std::size_t PreviousOffset(std::string_view text, std::size_t end) {
+  for (std::size_t length = 2; length <= 4 && length <= end; ++length) {
+    if ((static_cast<unsigned char>(text[end - length + 1]) & 0xC0) != 0x80) break;
+    std::size_t i = end - length;
+    if (DecodeNext(text.substr(0, end), &i) != kMalformed && i == end) return end - length;
+  }
+  return end - 1;
+}
+
+std::size_t CountCodePoints(std::string_view text) {
+  std::size_t count = 0;
+  for (std::size_t i = 0; i < text.size(); ++count) DecodeNext(text, &i);
+  return count;
+}
+
+std::size_t OffsetOf(std::string_view text, std::size_t index) {
+  std::size_t i = 0;
+  for (; index > 0 && i < text.size(); --index) DecodeNext(text, &i);
+  return i;
+}
+
+}  // namespace switchyard::model::unicode
