@@ -150,6 +150,50 @@ void PutTokenizerSeeds(const std::filesystem::path& json_folder,
   }
 }
 
+void PutGgufTokenizer(const std::filesystem::path& folder, const std::string& model,
+                      const std::string& family, const std::vector<std::string>& tokens,
+                      const std::vector<std::int32_t>& types,
+                      const std::vector<std::string>& merges,
+                      const std::vector<std::uint8_t>& character_map) {
+  GgufWriter writer;
+  writer.Set("tokenizer.ggml.model", model);
+  writer.Set("tokenizer.ggml.pre", family);
+  writer.SetArray("tokenizer.ggml.tokens", tokens);
+  writer.SetArray("tokenizer.ggml.token_type", types);
+  std::vector<float> scores;
+  for (std::size_t i = 0; i < tokens.size(); ++i) scores.push_back(-static_cast<float>(i));
+  if (merges.empty()) writer.SetArray("tokenizer.ggml.scores", scores);
+  if (!merges.empty()) writer.SetArray("tokenizer.ggml.merges", merges);
+  if (!character_map.empty()) {
+    writer.SetArray("tokenizer.ggml.precompiled_charsmap", character_map);
+    writer.Set("tokenizer.ggml.remove_extra_whitespaces", true);
+  }
+  writer.Set("tokenizer.ggml.bos_token_id", std::uint32_t{1});
+  writer.Set("tokenizer.ggml.eos_token_id", std::uint32_t{2});
+  writer.Set("tokenizer.ggml.unknown_token_id", std::uint32_t{0});
+  writer.Set("tokenizer.ggml.add_bos_token", true);
+  writer.Set("tokenizer.ggml.add_eos_token", false);
+  writer.Set("tokenizer.ggml.add_space_prefix", true);
+  PutGguf(folder, model + "_" + family, writer);
+}
+
+void PutGgufTokenizerSeeds(const std::filesystem::path& folder) {
+  const std::vector<std::int32_t> types = {2, 3, 3, 1, 1, 1, 1, 4, 6};
+  const std::vector<std::string> names = {"<unk>", "<s>",     "</s>",  "A",     "b",
+                                          "Ab",    "\u2581A", "<one>", "<0x31>"};
+  PutGgufTokenizer(folder, "llama", "default", names, types, {}, {});
+  PutGgufTokenizer(folder, "gemma4", "gemma4", names, types, {"A b"}, {});
+  for (const char* family : {"default", "llama-bpe", "qwen2", "deepseek-v3", "gpt-4o"}) {
+    PutGgufTokenizer(folder, "gpt2", family, names, types, {"A b"}, {});
+  }
+  PutGgufTokenizer(folder, "bert", "jina-v2-en",
+                   {"[UNK]", "[CLS]", "[SEP]", "\u2581ab", "c", "1", "\u25811", "!", "[MASK]"},
+                   types, {}, {});
+  // A trie of four units, of which the first leads nowhere, and one replacement.
+  PutGgufTokenizer(folder, "t5", "default", names, types, {},
+                   {16, 0, 0, 0, 0, 4, 0, 0, 65, 4, 0, 0, 0, 0, 0, 128, 0, 0, 0, 0, 'a', 0});
+}
+
 // Our own templates of the Jinja dialect, each with the context that it adds to the shared one.
 void PutTemplateSeeds(const std::filesystem::path& folder) {
   std::ifstream file("tests/chat_templates/dialect.jsonl", std::ios::binary);
@@ -176,5 +220,6 @@ int main(int count, char** arguments) {
   PutJsonSeeds(folder / "json_fuzz");
   PutModelSeeds(folder / "model_config_fuzz");
   PutTokenizerSeeds(folder / "tokenizer_json_fuzz", folder / "tokenizer_text_fuzz");
+  PutGgufTokenizerSeeds(folder / "tokenizer_gguf_fuzz");
   PutTemplateSeeds(folder / "chat_template_fuzz");
 }
