@@ -61,7 +61,12 @@ Result<Json> ParseJson(std::string_view text, std::string_view subject, const Js
   try {
     return Json::parse(text);
   } catch (const Json::exception& failure) {
-    return Fail(ErrorCode::kInvalidArgument, "{}: not valid JSON ({})", subject, failure.what());
+    // The library's sentence, which gives line and column, without the tag before it.
+    std::string_view why = failure.what();
+    if (const std::size_t tag = why.find("] "); tag != std::string_view::npos) {
+      why.remove_prefix(tag + 2);
+    }
+    return Fail(ErrorCode::kInvalidArgument, "{}: not valid JSON ({})", subject, why);
   }
 }
 

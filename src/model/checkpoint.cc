@@ -6,6 +6,7 @@
 
 #include "model/internal/expert_stacks.h"
 #include "model/internal/printable.h"
+#include "model/internal/text_file.h"
 #include "tensor/half.h"
 
 namespace switchyard::model {
@@ -14,7 +15,6 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 using base::Result;
-using base::Rethrow;
 using base::Status;
 using internal::Printable;
 using tensor::DType;
@@ -54,13 +54,13 @@ Result<Checkpoint> Checkpoint::Open(const std::filesystem::path& path) {
   if (!std::filesystem::is_directory(path, failure)) {
     SWITCHYARD_TRY(GgufFile file, GgufFile::Open(path));
     auto checkpoint = FromGguf(std::move(file));
-    if (!checkpoint) return Rethrow(std::move(checkpoint.error()), "{}", path.string());
+    if (!checkpoint) return internal::About(path, std::move(checkpoint.error()));
     return checkpoint;
   }
   Checkpoint checkpoint;
   checkpoint.folder_ = path;
   if (Status status = checkpoint.AddHuggingFaceTensors(); !status) {
-    return Rethrow(std::move(status.error()), "{}", path.string());
+    return internal::About(path, std::move(status.error()));
   }
   return checkpoint;
 }

@@ -167,7 +167,7 @@ TEST(Checkpoint, ConvertsVectorsToF32) {
 TEST(Checkpoint, SaysWhatAFolderLacks) {
   const auto checkpoint = Checkpoint::Open("tests/goldens");
   ASSERT_FALSE(checkpoint);
-  EXPECT_THAT(checkpoint.error().message, HasSubstr("config.json"));
+  EXPECT_THAT(checkpoint.error().message, HasSubstr("config.json' is missing; give the folder"));
 }
 
 TEST(BuildForward, MakesValidProgramsOfEveryShape) {

@@ -374,7 +374,12 @@ Result<std::uint64_t> TensorBytes(const GgufTensor& entry) {
           "again");
     }
   }
-  SWITCHYARD_TRY(const std::uint64_t row_bytes, tensor::RowBytes(entry.dtype, entry.dims.back()));
+  auto row_size = tensor::RowBytes(entry.dtype, entry.dims.back());
+  if (!row_size) {
+    row_size.error().message += "; convert the model again";
+    return std::unexpected(std::move(row_size.error()));
+  }
+  const std::uint64_t row_bytes = *row_size;
   const auto rows = static_cast<std::uint64_t>(elements / entry.dims.back());
   std::uint64_t bytes = 0;
   if (__builtin_mul_overflow(row_bytes, rows, &bytes)) {

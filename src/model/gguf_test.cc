@@ -292,7 +292,7 @@ TEST(Gguf, BadShapesAreRefused) {
   EXPECT_THAT(refusal({std::uint64_t{1} << 62}), HasSubstr("overflow"));
   EXPECT_THAT(refusal({4, std::uint64_t{1} << 60}), HasSubstr("64 bits"));
   EXPECT_THAT(refusal({2, 48}, 2), HasSubstr("a row of 48 q4_0 elements does not fill"));
-  EXPECT_THAT(refusal({1, 128}, 12), HasSubstr("whole blocks of 256"));
+  EXPECT_THAT(refusal({1, 128}, 12), HasSubstr("whole blocks of 256; convert the model again"));
 }
 
 TEST(Gguf, UnsupportedTypesAreNamed) {

@@ -14,10 +14,10 @@ using base::Rethrow;
 Result<std::unique_ptr<Model>> Model::Load(const std::filesystem::path& path) {
   SWITCHYARD_TRY(Checkpoint checkpoint, Checkpoint::Open(path));
   auto weights = ModelWeights::Load(checkpoint.config(), checkpoint);
-  if (!weights) return Rethrow(std::move(weights.error()), "{}", path.string());
+  if (!weights) return internal::About(path, std::move(weights.error()));
   std::unique_ptr<Model> model(new Model(std::move(checkpoint), std::move(*weights)));
   if (base::Status status = model->LoadText(); !status) {
-    return Rethrow(std::move(status.error()), "{}", path.string());
+    return internal::About(path, std::move(status.error()));
   }
   return model;
 }

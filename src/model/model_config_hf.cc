@@ -80,8 +80,9 @@ class JsonFields : public FieldSource {
 
  private:
   std::unexpected<base::Error> WrongType(std::string_view field, std::string_view wanted) const {
-    return Fail(ErrorCode::kInvalidArgument, "'{}' in config.json must be {}", FullName(field),
-                wanted);
+    return Fail(ErrorCode::kInvalidArgument,
+                "'{}' in config.json must be {}; the file is damaged, so fetch it again",
+                FullName(field), wanted);
   }
 
   const Json& object_;

@@ -197,7 +197,8 @@ std::string WithModel(const std::string& model, const std::string& rest = "") {
 TEST(HuggingFaceTokenizer, RefusesHostileFilesInASentence) {
   const std::string letters = R"({"type": "BPE", "vocab": {"a": 0}, "merges": []})";
   EXPECT_EQ(Refusal(WithModel(letters)), "");
-  EXPECT_THAT(Refusal("{"), HasSubstr("not valid JSON"));
+  EXPECT_THAT(Refusal("{"), HasSubstr("not valid JSON at byte 2"));
+  EXPECT_THAT(Refusal("{"), HasSubstr("fetch it again"));
   EXPECT_THAT(Refusal("[]"), HasSubstr("'model' is missing"));
   EXPECT_THAT(Refusal(std::string(100'000, '[')), HasSubstr("nested too deeply"));
   EXPECT_THAT(Refusal(WithModel(R"({"type": "WordLevel", "vocab": {"a": 0}})")),

@@ -1,6 +1,7 @@
 #include "model/internal/text_file.h"
 
 #include <system_error>
+#include <utility>
 
 namespace switchyard::model::internal {
 namespace {
@@ -12,7 +13,21 @@ bool Exists(const std::filesystem::path& path) {
 
 }  // namespace
 
+std::unexpected<base::Error> About(const std::filesystem::path& path, base::Error error) {
+  if (error.message.find(path.string()) != std::string::npos) {
+    return std::unexpected(std::move(error));
+  }
+  return base::Rethrow(std::move(error), "{}", path.string());
+}
+
 base::Result<base::MappedFile> MapTextFile(const std::filesystem::path& path, std::size_t largest) {
+  if (!Exists(path)) {
+    return base::Fail(
+        base::ErrorCode::kNotFound,
+        "'{}' is missing; give the folder of a whole model as Hugging Face has it, or "
+        "fetch the model again",
+        path.string());
+  }
   SWITCHYARD_TRY(base::MappedFile file, base::MappedFile::Open(path));
   if (file.bytes().size() > largest) {
     return base::Fail(base::ErrorCode::kInvalidArgument,
@@ -35,7 +50,9 @@ std::string_view TextOf(const base::MappedFile& file) {
 
 base::Result<base::Json> ReadJsonFile(const std::filesystem::path& path) {
   SWITCHYARD_TRY(const base::MappedFile file, MapTextFile(path));
-  return base::ParseJson(TextOf(file), path.string());
+  auto json = base::ParseJson(TextOf(file), path.string());
+  if (!json) json.error().message += "; the file is damaged, so fetch it again";
+  return json;
 }
 
 base::Result<base::Json> ReadJsonFileIfPresent(const std::filesystem::path& path) {

@@ -14,6 +14,9 @@ namespace switchyard::model::internal {
 // Several times the largest tokenizer.json.
 inline constexpr std::size_t kLargestTextFile = std::size_t{256} << 20;
 
+// `error` with the path of the model in front, unless it names that already.
+std::unexpected<base::Error> About(const std::filesystem::path& path, base::Error error);
+
 // A file of at most `largest` bytes.
 base::Result<base::MappedFile> MapTextFile(const std::filesystem::path& path,
                                            std::size_t largest = kLargestTextFile);

@@ -29,6 +29,17 @@ class Loader {
  public:
   base::Result<std::unique_ptr<Tokenizer>> Load(std::string_view tokenizer_json,
                                                 std::string_view tokenizer_config) {
+    if (auto status = ReadFiles(tokenizer_json, tokenizer_config); !status) {
+      if (status.error().code == ErrorCode::kInvalidArgument) {
+        status.error().message += "; the file is damaged or badly made, so fetch it again";
+      }
+      return std::unexpected(std::move(status.error()));
+    }
+    return std::make_unique<PipelineTokenizer>(std::move(parts_));
+  }
+
+ private:
+  base::Status ReadFiles(std::string_view tokenizer_json, std::string_view tokenizer_config) {
     SWITCHYARD_TRY(file_, ParseTokenizerJson(tokenizer_json));
     if (!tokenizer_config.empty()) {
       SWITCHYARD_TRY(config_, ParseJsonTree(tokenizer_config, "tokenizer_config.json"));
@@ -36,10 +47,9 @@ class Loader {
     if (auto status = Read(); !status) {
       return Rethrow(std::move(status.error()), "tokenizer.json");
     }
-    return std::make_unique<PipelineTokenizer>(std::move(parts_));
+    return {};
   }
 
- private:
   base::Status Read() {
     const JsonTree* model = FindMember(file_.tree, "model");
     if (!model) return Fail(ErrorCode::kInvalidArgument, "'model' is missing");

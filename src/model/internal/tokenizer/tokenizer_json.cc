@@ -114,8 +114,8 @@ class Reader {
   }
 
   template <typename Exception>
-  bool parse_error(std::size_t, const std::string&, const Exception& exception) {
-    return Refuse(std::string("not valid JSON (") + exception.what() + ")");
+  bool parse_error(std::size_t position, const std::string&, const Exception&) {
+    return Refuse("not valid JSON at byte " + std::to_string(position));
   }
 
  private:
