@@ -66,8 +66,7 @@ endmacro()
 
 # What is tested is optimised; the tests themselves need not be, and build faster.
 add_library(switchyard_test_flags INTERFACE)
-target_compile_options(switchyard_test_flags INTERFACE $<$<CONFIG:Release>:-O1>
-                                                       $<$<BOOL:${SWITCHYARD_SANITIZE}>:-O0>)
+target_compile_options(switchyard_test_flags INTERFACE -O0)
 
 function(switchyard_module NAME)
   cmake_parse_arguments(ARG "" "" "SOURCES;HEADERS;USES;LIBRARIES;TESTS" ${ARGN})
