@@ -1,4 +1,5 @@
 // The operations that are not linears, each against plain loops in double.
+#include <algorithm>
 #include <cmath>
 #include <limits>
 #include <numeric>
