@@ -44,7 +44,8 @@ base::Result<std::unique_ptr<Session>> Session::Open(const sy_chip_api& api, std
                                                      const Options& options) {
   std::unique_ptr<Session> session(new Session(api, index));
   std::vector<sy_option> given;
-  for (const auto& [name, value] : options) given.push_back({name.c_str(), value.c_str()});
+  for (const auto& [name, value] : options)
+    given.push_back({sizeof(sy_option), name.c_str(), value.c_str()});
   SWITCHYARD_RETURN_IF_ERROR(
       session->Check(api.device_open(index, given.data(), static_cast<std::uint32_t>(given.size()),
                                      &session->device_),

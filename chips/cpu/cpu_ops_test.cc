@@ -323,7 +323,7 @@ TEST(CpuChip, RefusesWhatIsWrongInSentences) {
   EXPECT_EQ(api.buffer_create(device.handle(), std::uint64_t{1} << 50, &buffer),
             SY_RESOURCE_EXHAUSTED);
   sy_device* other = nullptr;
-  const sy_option option = {"isa", "z80"};
+  const sy_option option = {sizeof(sy_option), "isa", "z80"};
   EXPECT_EQ(api.device_open(0, &option, 1, &other), SY_INVALID_ARGUMENT);
 }
 

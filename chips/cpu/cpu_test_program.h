@@ -33,8 +33,8 @@ class TestDevice {
  public:
   explicit TestDevice(const std::string& isa = "", int threads = 1) {
     const std::string count = std::to_string(threads);
-    std::vector<sy_option> options = {{"threads", count.c_str()}};
-    if (!isa.empty()) options.push_back({"isa", isa.c_str()});
+    std::vector<sy_option> options = {{sizeof(sy_option), "threads", count.c_str()}};
+    if (!isa.empty()) options.push_back({sizeof(sy_option), "isa", isa.c_str()});
     EXPECT_EQ(
         api().device_open(0, options.data(), static_cast<std::uint32_t>(options.size()), &device_),
         SY_OK)

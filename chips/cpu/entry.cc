@@ -5,6 +5,7 @@
 #include <cstring>
 #include <exception>
 #include <new>
+#include <vector>
 
 #include "device.h"
 #include "kv_pages.h"
@@ -112,7 +113,16 @@ sy_status DeviceOpen(std::uint32_t index, const sy_option* options, std::uint32_
     if (options == nullptr && option_count > 0) {
       return Fail(SY_INVALID_ARGUMENT, "%u options but a null list", option_count);
     }
-    return OpenDevice(std::span(options, option_count));
+    std::vector<sy_option> given;
+    const auto* bytes = reinterpret_cast<const char*>(options);
+    for (std::uint32_t i = 0; i < option_count; ++i, bytes += options->struct_size) {
+      if (options->struct_size < sizeof(sy_option)) {
+        return Fail(SY_INVALID_ARGUMENT, "an option of %u bytes is older than version 1",
+                    options->struct_size);
+      }
+      given.push_back(*reinterpret_cast<const sy_option*>(bytes));
+    }
+    return OpenDevice(given);
   });
 }
 

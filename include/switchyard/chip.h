@@ -1,8 +1,11 @@
-/* The chip interface: the one header that a chip plugin sees, and all that Switchyard knows of a chip.
+/* The chip interface, version 1: the one header that a chip plugin sees, and all that Switchyard knows
+ * of a chip. docs/chip_interface.md explains it at length; where the two differ, this file holds.
  *
- * Rules of change (draft until version 1 is declared frozen):
+ * Rules of change. Version 1 is frozen: tests/plugins/frozen/ keeps it, and a plugin built from it.
  *   1. Every struct begins with struct_size, set by whoever allocates it to sizeof of the struct as
- *      that side was compiled. A reader never touches bytes beyond the struct_size it was given.
+ *      that side was compiled. A reader never touches bytes beyond the struct_size it was given, and
+ *      takes what it knows beyond them as zero. In an array of structs all have one struct_size, and
+ *      elements lie that far apart.
  *   2. Fields, enum values and table slots are only ever appended. Nothing is removed, reordered,
  *      or given another meaning. SY_INTERFACE_VERSION grows by one with each set of additions.
  *   3. A new slot of sy_chip_api is optional: a plugin built earlier has it as null (by struct_size),
@@ -61,6 +64,7 @@ typedef struct sy_queue sy_queue;
 typedef struct sy_event sy_event;
 typedef struct sy_weight sy_weight;
 typedef struct sy_program sy_program;
+typedef struct sy_capture sy_capture;
 
 /* ---- Data types ------------------------------------------------------------------------------ */
 
@@ -107,7 +111,8 @@ enum {
 
 /* A tensor of a program. Dims are outermost first, as in [tokens, heads, head_dim]; dims beyond rank
  * are 1. Strides are in bytes and may be larger than dense, never zero, never negative; the last
- * dimension is always dense. Weights and KV pages are always dense. */
+ * dimension is always dense. Weights and KV pages are always dense, whatever their strides say. A view
+ * has its base's type; KV pages are looked into by no view. */
 typedef struct sy_tensor {
   uint32_t struct_size;
   sy_dtype dtype;
@@ -123,7 +128,17 @@ typedef struct sy_tensor {
 
 /* ---- Operations ------------------------------------------------------------------------------ */
 
-/* T tokens, D hidden, H query heads, G key/value heads, d head dim, K inner, N outer, V vocabulary,
+/* Attributes that an operation's text does not name have their neutral value (scale 1, all others 0).
+ *
+ * Numbers: a row of a result depends on the rows that it is made from and on nothing else; NaN and
+ * infinity stay in their rows. The same program, bindings and contents give the same bits on the same
+ * device every time.
+ *
+ * Indices that name nothing (an id, row, slot, expert or page beyond the last): the run fails with
+ * SY_INVALID_ARGUMENT, or the rows of the result that used them are undefined. Nothing outside the
+ * operands is read or written, and other rows are right.
+ *
+ * T tokens, D hidden, H query heads, G key/value heads, d head dim, K inner, N outer, V vocabulary,
  * E experts, k chosen experts, B sequences, P page size, M pages a sequence at most.
  * Inputs are listed in order; [x] is optional and is SY_NO_TENSOR when absent. Activations (act) are
  * F32, F16 or BF16 and of one type within an operation unless said otherwise; arithmetic accumulates
@@ -147,8 +162,9 @@ enum {
   SY_OP_KV_STORE = 4,
   /* q[T,H,d] act, k_pages[n,P,G,d], v_pages[n,P,G,dv], page_table[B,M] I32, query_start[B+1] I32,
    * kv_length[B] I32, [sinks[H] weight F32] -> y[T,H,dv] act. Sequence b owns query rows
-   * query_start[b] .. query_start[b+1]; its last query sits at position kv_length[b] - 1. Each query
-   * sees positions <= its own, and only the last `window` of them if window > 0. Scores are
+   * query_start[b] .. query_start[b+1]; its last query sits at position kv_length[b] - 1. Rows of no
+   * sequence are undefined. Each query sees positions <= its own, and only the last `window` of them
+   * if window > 0. Entries of page_table for positions that no query sees are not read. Scores are
    * scale * q.k, then cap * tanh(score / cap) if softcap > 0, then a softmax over them and, if given,
    * the head's sink. Head h reads key/value head h / (H / G). The three index tensors are bound with
    * their host copy as well. */
@@ -163,12 +179,13 @@ enum {
   SY_OP_ROW_GATHER = 9,
   /* x[...] -> y[...], same dims, other type or strides. Narrowing rounds to nearest even. */
   SY_OP_COPY = 10,
-  /* x[B,V] act -> values[B,k] F32, ids[B,k] I32; largest first, the lower index first among equals. */
+  /* x[B,V] act -> values[B,k] F32, ids[B,k] I32; largest first, the lower index first among equals,
+   * NaN after everything. */
   SY_OP_TOP_K = 11,
   /* logits[T,E] act, [bias[E] weight F32] -> ids[T,k] I32, weights[T,k] F32. Scores are softmax or
    * sigmoid of the logits over all E; the k largest (by score + bias, lower index first among equals)
-   * are chosen; their scores, without the bias, are divided by their sum if router_renormalise, and
-   * multiplied by `scale`. */
+   * are chosen, in that order; their scores, without the bias, are divided by their sum if
+   * router_renormalise, and multiplied by `scale`. */
   SY_OP_ROUTER_TOP_K = 12,
   /* x[T,K] or x[T,k,K] act, w[E,N,K] weight, ids[T,k] I32 -> y[T,k,N]; y[t,j] = w[ids[t,j]] x[t,(j)]. */
   SY_OP_GROUPED_LINEAR = 13,
@@ -254,7 +271,10 @@ typedef struct sy_device_properties {
   uint32_t unit_count;        /* cores, SMs, ... that the device will use */
 } sy_device_properties;
 
+/* A device refuses an option that it does not know, or a value that it cannot take, with
+ * SY_INVALID_ARGUMENT and a sentence that names it. */
 typedef struct sy_option {
+  uint32_t struct_size;
   const char* name;           /* such as "threads" */
   const char* value;
 } sy_option;
@@ -286,7 +306,8 @@ typedef struct sy_weight_desc {
 typedef struct sy_weight_properties {
   uint32_t struct_size;
   uint64_t memory_bytes;      /* what it occupies on the device */
-  uint64_t read_bytes;        /* what one use by LINEAR with one row reads of it */
+  /* What one use by LINEAR with one row reads of it; of a weight of rank 3, of one matrix. */
+  uint64_t read_bytes;
   char layout[64];            /* for reports: "q4_1, 16-row panels; activations int8 by 32" */
 } sy_weight_properties;
 
@@ -325,7 +346,8 @@ typedef struct sy_chip_api {
   /* Memory still free, in bytes. */
   sy_status (*memory_available)(sy_device* device, uint64_t* bytes);
 
-  /* Memory. Contents are undefined at first. */
+  /* Memory. Contents are undefined at first. A buffer of no bytes can be had; operations on no bytes
+   * of any buffer succeed and do nothing. */
   sy_status (*buffer_create)(sy_device* device, uint64_t bytes, sy_buffer** buffer);
   void (*buffer_destroy)(sy_buffer* buffer);
   sy_status (*buffer_map)(sy_buffer* buffer, void** address); /* optional; till destroyed */
@@ -349,6 +371,7 @@ typedef struct sy_chip_api {
   sy_status (*event_record)(sy_queue* queue, sy_event* event);   /* [async] */
   sy_status (*event_wait)(sy_queue* queue, sy_event* event);     /* [async] queue waits for event */
   sy_status (*event_sync)(sy_event* event);                      /* the host waits */
+  /* Both wait for the event as last recorded before the call; one never recorded holds nothing up. */
 
   /* Weights: the chip copies what it is given into the layout it likes, once. */
   sy_status (*weight_create)(sy_device* device, const sy_weight_desc* desc, sy_weight** weight);
@@ -386,6 +409,17 @@ typedef struct sy_chip_api {
   /* Optional; null means that device_properties(index) says it all. The properties of this opened
    * device, where options ("threads", "isa", ...) may have changed what it is. */
   sy_status (*opened_properties)(sy_device* device, sy_device_properties* properties);
+
+  /* Optional, all four or none: capture and replay. Between begin and end the queue takes
+   * program_run, copy and fill, which are recorded and not done; anything else given to it fails.
+   * capture_replay [async] does all of it again, in order, on any queue of the device, with what the
+   * buffers then contain; host copies of bindings are read anew from where they were, so they must
+   * stay valid for the life of the capture. Programs, buffers and weights must outlive it. A failed
+   * capture_end leaves no capture, and the queue as it was before begin. */
+  sy_status (*capture_begin)(sy_queue* queue);
+  sy_status (*capture_end)(sy_queue* queue, sy_capture** capture);
+  sy_status (*capture_replay)(sy_capture* capture, sy_queue* queue);
+  void (*capture_destroy)(sy_capture* capture);
 } sy_chip_api;
 
 /* The one symbol a plugin exports. Called once, before anything else; `host` outlives the plugin.

@@ -12,7 +12,7 @@ base::Result<std::unique_ptr<Device>> Device::Open(const Chip& chip, std::uint32
   std::vector<sy_option> plain;
   plain.reserve(options.size());
   for (const DeviceOption& option : options) {
-    plain.push_back({option.name.c_str(), option.value.c_str()});
+    plain.push_back({sizeof(sy_option), option.name.c_str(), option.value.c_str()});
   }
   sy_device* handle = nullptr;
   SWITCHYARD_RETURN_IF_ERROR(
