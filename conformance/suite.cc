@@ -101,6 +101,7 @@ std::vector<Case> AllCases() {
   AddSelectionCases(cases);
   AddLayerCases(cases);
   AddInvarianceCases(cases);
+  AddCaptureCases(cases);
   return cases;
 }
 

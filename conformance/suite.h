@@ -66,6 +66,7 @@ void AddAttentionCases(std::vector<Case>& cases);   // kv_store, attention
 void AddSelectionCases(std::vector<Case>& cases);   // top_k, router_top_k, combine
 void AddLayerCases(std::vector<Case>& cases);       // chains of operations
 void AddInvarianceCases(std::vector<Case>& cases);  // batches, threads, poisoned rows
+void AddCaptureCases(std::vector<Case>& cases);     // recorded work
 void AddInterfaceCases(std::vector<Case>& cases);   // everything but operations
 
 std::vector<Case> AllCases();

@@ -95,7 +95,7 @@ sy_status DeviceOpen(std::uint32_t index, const sy_option* options, std::uint32_
   return Guard([&]() -> base::Status {
     SWITCHYARD_RETURN_IF_ERROR(CheckIndex(index));
     auto opened = std::make_unique<sy_device>();
-    SWITCHYARD_TRY(opened->hooks, kChip.open(index, {options, option_count}));
+    SWITCHYARD_TRY(opened->hooks, kChip.open(index, ReadStructs(options, option_count)));
     opened->properties = Describe(index);
     opened->hooks->Describe(opened->properties);
     *device = opened.release();
@@ -144,11 +144,31 @@ sy_status BufferMap(sy_buffer* buffer, void** address) {
   });
 }
 
-// ---- Queues: everything is done before the call returns ----
+// ---- Queues: everything is done before the call returns, or recorded ----
+
+// Work that a capture can record, done now or later. `step` owns what it needs.
+template <typename Step>
+base::Status DoOrRecord(sy_queue* queue, Step step) {
+  if (queue->recording == nullptr) return step();
+  queue->recording->steps.emplace_back(std::move(step));
+  return {};
+}
+
+// Calls on a queue that a capture cannot record.
+template <typename Body>
+sy_status GuardOn(sy_queue* queue, Body body) {
+  return GuardOn(queue->device, [&]() -> base::Status {
+    if (queue->recording != nullptr) {
+      return Fail(ErrorCode::kFailedPrecondition,
+                  "the queue is recording, which takes program_run, copy and fill alone");
+    }
+    return body();
+  });
+}
 
 sy_status QueueCreate(sy_device* device, sy_queue** queue) {
   return GuardOn(device, [&]() -> base::Status {
-    *queue = new sy_queue{device};
+    *queue = new sy_queue{device, nullptr};
     return {};
   });
 }
@@ -156,12 +176,12 @@ sy_status QueueCreate(sy_device* device, sy_queue** queue) {
 void QueueDestroy(sy_queue* queue) { delete queue; }
 
 sy_status QueueSync(sy_queue* queue) {
-  return GuardOn(queue->device, []() -> base::Status { return {}; });
+  return GuardOn(queue, []() -> base::Status { return {}; });
 }
 
 sy_status Upload(sy_queue* queue, sy_buffer* to, std::uint64_t to_offset, const void* from,
                  std::uint64_t bytes) {
-  return GuardOn(queue->device, [&]() -> base::Status {
+  return GuardOn(queue, [&]() -> base::Status {
     SWITCHYARD_RETURN_IF_ERROR(CheckRange(to, to_offset, bytes, queue->device));
     if (bytes > 0) std::memcpy(to->memory.get() + to_offset, from, bytes);
     return {};
@@ -170,7 +190,7 @@ sy_status Upload(sy_queue* queue, sy_buffer* to, std::uint64_t to_offset, const 
 
 sy_status Download(sy_queue* queue, void* to, sy_buffer* from, std::uint64_t from_offset,
                    std::uint64_t bytes) {
-  return GuardOn(queue->device, [&]() -> base::Status {
+  return GuardOn(queue, [&]() -> base::Status {
     SWITCHYARD_RETURN_IF_ERROR(CheckRange(from, from_offset, bytes, queue->device));
     if (bytes > 0) std::memcpy(to, from->memory.get() + from_offset, bytes);
     return {};
@@ -186,9 +206,12 @@ sy_status Copy(sy_queue* queue, sy_buffer* to, std::uint64_t to_offset, sy_buffe
       return Fail(ErrorCode::kInvalidArgument, "{} bytes from {} and to {} of one buffer overlap",
                   bytes, from_offset, to_offset);
     }
-    if (bytes > 0)
-      std::memcpy(to->memory.get() + to_offset, from->memory.get() + from_offset, bytes);
-    return {};
+    return DoOrRecord(queue, [=]() -> base::Status {
+      if (bytes > 0) {
+        std::memcpy(to->memory.get() + to_offset, from->memory.get() + from_offset, bytes);
+      }
+      return {};
+    });
   });
 }
 
@@ -196,8 +219,10 @@ sy_status Fill(sy_queue* queue, sy_buffer* to, std::uint64_t to_offset, std::uin
                std::uint64_t bytes) {
   return GuardOn(queue->device, [&]() -> base::Status {
     SWITCHYARD_RETURN_IF_ERROR(CheckRange(to, to_offset, bytes, queue->device));
-    if (bytes > 0) std::memset(to->memory.get() + to_offset, value, bytes);
-    return {};
+    return DoOrRecord(queue, [=]() -> base::Status {
+      if (bytes > 0) std::memset(to->memory.get() + to_offset, value, bytes);
+      return {};
+    });
   });
 }
 
@@ -213,7 +238,7 @@ sy_status EventCreate(sy_device* device, sy_event** event) {
 void EventDestroy(sy_event* event) { delete event; }
 
 sy_status EventOnQueue(sy_queue* queue, sy_event* event) {
-  return GuardOn(queue->device, [&]() -> base::Status {
+  return GuardOn(queue, [&]() -> base::Status {
     if (event->device == queue->device) return {};
     return Fail(ErrorCode::kInvalidArgument, "the event is of another device than the queue");
   });
@@ -316,9 +341,46 @@ sy_status ProgramRun(sy_program* program, const sy_binding* bindings, std::uint3
     if (queue->device != program->device) {
       return Fail(ErrorCode::kInvalidArgument, "the queue is of another device than the program");
     }
-    return program->Run(bindings, binding_count, workspace, workspace_offset);
+    if (bindings == nullptr && binding_count > 0) {
+      return Fail(ErrorCode::kInvalidArgument, "{} bindings but a null list", binding_count);
+    }
+    return DoOrRecord(queue, [=, bindings = ReadStructs(bindings, binding_count)] {
+      return program->Run(bindings, workspace, workspace_offset);
+    });
   });
 }
+
+// ---- Capture ----
+
+sy_status CaptureBegin(sy_queue* queue) {
+  return GuardOn(queue, [&]() -> base::Status {
+    queue->recording = std::make_unique<sy_capture>();
+    queue->recording->device = queue->device;
+    return {};
+  });
+}
+
+sy_status CaptureEnd(sy_queue* queue, sy_capture** capture) {
+  return GuardOn(queue->device, [&]() -> base::Status {
+    if (queue->recording == nullptr) {
+      return Fail(ErrorCode::kFailedPrecondition, "the queue is not recording");
+    }
+    *capture = queue->recording.release();
+    return {};
+  });
+}
+
+sy_status CaptureReplay(sy_capture* capture, sy_queue* queue) {
+  return GuardOn(queue, [&]() -> base::Status {
+    if (queue->device != capture->device) {
+      return Fail(ErrorCode::kInvalidArgument, "the queue is of another device than the capture");
+    }
+    for (const auto& step : capture->steps) SWITCHYARD_RETURN_IF_ERROR(step());
+    return {};
+  });
+}
+
+void CaptureDestroy(sy_capture* capture) { delete capture; }
 
 const char* LastErrorText() { return LastError().c_str(); }
 
@@ -363,6 +425,10 @@ extern "C" SY_EXPORT const sy_chip_api* switchyard_chip_entry(const sy_host*) {
     table.program_run = ProgramRun;
     table.last_error = LastErrorText;
     table.opened_properties = OpenedProperties;
+    table.capture_begin = CaptureBegin;
+    table.capture_end = CaptureEnd;
+    table.capture_replay = CaptureReplay;
+    table.capture_destroy = CaptureDestroy;
     return table;
   }();
   return &api;

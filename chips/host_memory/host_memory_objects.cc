@@ -162,11 +162,11 @@ base::Status sy_program::Locate(const std::vector<sy_binding>& bindings, std::by
   return {};
 }
 
-base::Status sy_program::Run(const sy_binding* bindings, std::uint32_t binding_count,
-                             const sy_buffer* workspace, std::uint64_t workspace_offset) const {
-  if (binding_count < slot_count || (binding_count > 0 && bindings == nullptr)) {
+base::Status sy_program::Run(const std::vector<sy_binding>& bindings, const sy_buffer* workspace,
+                             std::uint64_t workspace_offset) const {
+  if (bindings.size() < slot_count) {
     return Fail(ErrorCode::kInvalidArgument, "{} slots are bound, but the program has {}",
-                binding_count, slot_count);
+                bindings.size(), slot_count);
   }
   std::byte* workspace_address = nullptr;
   if (workspace_bytes > 0) {
@@ -179,8 +179,7 @@ base::Status sy_program::Run(const sy_binding* bindings, std::uint32_t binding_c
     workspace_address = workspace->memory.get() + workspace_offset;
   }
   std::vector<std::byte*> addresses(tensors.size());
-  SWITCHYARD_RETURN_IF_ERROR(
-      Locate(chips::ReadStructs(bindings, binding_count), workspace_address, addresses));
+  SWITCHYARD_RETURN_IF_ERROR(Locate(bindings, workspace_address, addresses));
   SWITCHYARD_RETURN_IF_ERROR(device->hooks->OnRunBegin());
   const auto operand = [&](std::uint32_t index) {
     if (index == SY_NO_TENSOR) return ops::reference::Operand{};

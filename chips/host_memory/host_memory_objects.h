@@ -5,6 +5,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <cstdlib>
+#include <functional>
 #include <memory>
 #include <string>
 #include <vector>
@@ -44,8 +45,15 @@ struct sy_buffer {
   switchyard::chips::AlignedMemory memory;
 };
 
+// Work that was recorded, in order.
+struct sy_capture {
+  sy_device* device = nullptr;
+  std::vector<std::function<switchyard::base::Status()>> steps;
+};
+
 struct sy_queue {
   sy_device* device = nullptr;
+  std::unique_ptr<sy_capture> recording;  // null when work is done as it comes
 };
 
 struct sy_event {
@@ -73,8 +81,8 @@ struct sy_program {
 
   static switchyard::base::Result<std::unique_ptr<sy_program>> Create(sy_device* device,
                                                                       const sy_program_desc& desc);
-  switchyard::base::Status Run(const sy_binding* bindings, std::uint32_t binding_count,
-                               const sy_buffer* workspace, std::uint64_t workspace_offset) const;
+  switchyard::base::Status Run(const std::vector<sy_binding>& bindings, const sy_buffer* workspace,
+                               std::uint64_t workspace_offset) const;
 
  private:
   switchyard::base::Status Locate(const std::vector<sy_binding>& bindings, std::byte* workspace,
