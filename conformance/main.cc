@@ -8,7 +8,9 @@
 #include <string_view>
 #include <vector>
 
+#include "conformance/ladder.h"
 #include "conformance/report.h"
+#include "conformance/speed.h"
 #include "conformance/suite.h"
 
 namespace switchyard::conformance {
@@ -17,7 +19,8 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: switchyard_conformance CHIP.so [--device N] [--option NAME=VALUE]... [--filter TEXT]\n"
     "                              [--seed N] [--reference CHIP.so] [--list] [--verbose]\n"
-    "                              [--skip-if-refused]\n"
+    "                              [--skip-if-refused] [--speed]\n"
+    "--speed also measures how fast each operation is.\n"
     "The reference plugin is looked for beside CHIP.so unless given. Exit status: 0 passed, 1 "
     "failed,\n"
     "2 could not run, 77 the device refused its options and --skip-if-refused was given.\n";
@@ -34,6 +37,7 @@ struct Arguments {
   bool is_list = false;
   bool is_verbose = false;
   bool skips_if_refused = false;
+  bool is_speed = false;
 };
 
 template <typename Number>
@@ -54,6 +58,10 @@ base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& give
     }
     if (name == "--skip-if-refused") {
       arguments.skips_if_refused = true;
+      continue;
+    }
+    if (name == "--speed") {
+      arguments.is_speed = true;
       continue;
     }
     if (name == "--verbose") {
@@ -134,8 +142,14 @@ base::Result<int> RunSuite(const Arguments& arguments) {
     }
   }
   fmt::print("{}", Report(results));
+  // Rungs say something about the whole suite only.
+  if (arguments.filter.empty()) fmt::print("{}", DescribeLadder(Climb(results)));
   if (results.empty()) {
     return base::Fail(base::ErrorCode::kNotFound, "no case's name contains '{}'", filter);
+  }
+  if (arguments.is_speed && !(*tested)->has(SY_DEVICE_COMPUTES_NOTHING)) {
+    SWITCHYARD_TRY(const auto speeds, MeasureSpeeds(**tested, arguments.seed));
+    fmt::print("{}", DescribeSpeeds(speeds));
   }
   return Count(results).failed == 0 ? 0 : 1;
 }

@@ -1,0 +1,188 @@
+#include "conformance/speed.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <chrono>
+#include <cmath>
+#include <functional>
+#include <map>
+
+#include "conformance/execution.h"
+#include "conformance/types.h"
+
+namespace switchyard::conformance {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+constexpr std::int64_t kHidden = 4096;
+constexpr std::int64_t kInner = 11008;
+constexpr std::int64_t kPrefillRows = 256;
+// Of a weight that must come from memory: several times what caches hold.
+constexpr double kFromMemoryBytes = 128e6;
+
+struct Subject {
+  std::string operation;
+  std::string shape;
+  sy_ceiling ceiling = SY_CEILING_MEMORY_GB_S;
+  DType type = DType::kF32;  // of the ceiling, where it is arithmetic
+  double amount = 0;         // bytes or floating-point operations of a run
+  std::function<void(Scenario&)> build;
+};
+
+double Bytes(DType dtype, std::int64_t elements) {
+  return static_cast<double>(tensor::RowBytes(dtype, elements).value_or(0));
+}
+
+DType ArithmeticOf(DType weight) { return tensor::IsQuantised(weight) ? DType::kI8 : weight; }
+
+void AddLinears(std::vector<Subject>& subjects) {
+  for (const DType weight : WeightTypes()) {
+    const auto rows = static_cast<std::int64_t>(kFromMemoryBytes / Bytes(weight, kHidden));
+    subjects.push_back({fmt::format("linear {}, 1 row", Text(weight)),
+                        fmt::format("{} x {}", rows, kHidden), SY_CEILING_MEMORY_GB_S, DType::kF32,
+                        Bytes(weight, rows * kHidden), [weight, rows](Scenario& s) {
+                          s.Compare(s.list.Linear(s.Floats(DType::kF32, {1, kHidden}),
+                                                  s.Matrix(weight, {rows, kHidden})),
+                                    "y", kExact);
+                        }});
+  }
+  for (const DType weight : WeightTypes()) {
+    subjects.push_back({fmt::format("linear {}, 256 rows", Text(weight)), "2048 x 4096",
+                        SY_CEILING_GFLOP_S, ArithmeticOf(weight),
+                        2.0 * kPrefillRows * 2048 * kHidden, [weight](Scenario& s) {
+                          s.Compare(s.list.Linear(s.Floats(DType::kF32, {kPrefillRows, kHidden}),
+                                                  s.Matrix(weight, {2048, kHidden})),
+                                    "y", kExact);
+                        }});
+  }
+}
+
+void AddAttention(std::vector<Subject>& subjects) {
+  constexpr std::int64_t kKvHeads = 8;
+  constexpr std::int64_t kHeads = 32;
+  constexpr std::int64_t kWidth = 128;
+  constexpr std::int32_t kPage = 128;  // a multiple that every known chip takes
+  const auto build = [](std::int32_t queries, std::int32_t length) {
+    return [=](Scenario& s) {
+      const std::int32_t pages = (length + kPage - 1) / kPage;
+      const Tensor keys = s.Pages(DType::kF16, {pages, kPage, kKvHeads, kWidth});
+      const Tensor values = s.Pages(DType::kF16, {pages, kPage, kKvHeads, kWidth});
+      // Pages hold what a store put there, whatever a chip keeps inside them.
+      const std::vector<std::int32_t> starts = {0, queries};
+      const std::vector<std::int32_t> lengths = {length};
+      const Tensor y = s.list.Attention(
+          {s.Floats(DType::kF32, {queries, kHeads, kWidth}), keys, values,
+           s.HostIntegers({1, pages}, Counting(pages)), s.HostIntegers({2}, starts),
+           s.HostIntegers({1}, lengths), ops::kAbsent},
+          {.scale = 1 / std::sqrt(static_cast<float>(kWidth))});
+      s.Compare(y, "y", kExact);
+    };
+  };
+  subjects.push_back({"attention, 1 query", "4096 keys, 32/8 heads of 128, f16 pages",
+                      SY_CEILING_MEMORY_GB_S, DType::kF32,
+                      Bytes(DType::kF16, 2 * 4096 * kKvHeads * kWidth), build(1, 4096)});
+  // Half of the square is masked.
+  subjects.push_back({"attention, 512 queries", "512 keys, 32/8 heads of 128, f16 pages",
+                      SY_CEILING_GFLOP_S, DType::kF32, 2.0 * 512 * 512 * kHeads * kWidth,
+                      build(512, 512)});
+}
+
+void AddRows(std::vector<Subject>& subjects) {
+  const auto add = [&](std::string operation, std::string shape, std::int64_t elements,
+                       std::function<Tensor(Scenario&)> build) {
+    subjects.push_back({std::move(operation), std::move(shape), SY_CEILING_MEMORY_GB_S, DType::kF32,
+                        Bytes(DType::kF32, elements), [build = std::move(build)](Scenario& s) {
+                          s.Compare(build(s), "y", kExact);
+                        }});
+  };
+  add("rms_norm", "512 x 4096", 2 * 512 * kHidden, [](Scenario& s) {
+    return s.list.RmsNorm(s.Floats(DType::kF32, {512, kHidden}), s.Vector(kHidden), 1e-5F);
+  });
+  add("rope", "512 x 32 x 128", 2 * 512 * kHidden, [](Scenario& s) {
+    return s.list.Rope(s.Floats(DType::kF32, {512, 32, 128}), s.Integers({512}, Counting(512)),
+                       s.Vector(64), false);
+  });
+  add("gated_activation", "256 x 11008", 3 * 256 * kInner, [](Scenario& s) {
+    return s.list.GatedActivation(s.Floats(DType::kF32, {256, kInner}),
+                                  s.Floats(DType::kF32, {256, kInner}), SY_ACTIVATION_SILU);
+  });
+  add("add", "512 x 4096", 3 * 512 * kHidden, [](Scenario& s) {
+    return s.list.Add(s.Floats(DType::kF32, {512, kHidden}), s.Floats(DType::kF32, {512, kHidden}));
+  });
+  add("top_k", "8 of 16 x 151936", 16 * 151936,
+      [](Scenario& s) { return s.list.TopK(s.Floats(DType::kF32, {16, 151936}), 8).values; });
+}
+
+// Seconds of a run: the median of at least five, over at least a fifth of a second.
+base::Result<double> MedianSeconds(Session& session, Execution& execution) {
+  sy_queue* const queue = session.queue();
+  const auto run = [&]() -> base::Status {
+    SWITCHYARD_RETURN_IF_ERROR(execution.Launch(queue));
+    return session.Check(session.api().queue_sync(queue), "queue_sync");
+  };
+  SWITCHYARD_RETURN_IF_ERROR(execution.FillArguments(queue));
+  SWITCHYARD_RETURN_IF_ERROR(run());
+  std::vector<double> seconds;
+  double sum = 0;
+  while (seconds.size() < 5 || (sum < 0.2 && seconds.size() < 1000)) {
+    const auto begin = Clock::now();
+    SWITCHYARD_RETURN_IF_ERROR(run());
+    seconds.push_back(std::chrono::duration<double>(Clock::now() - begin).count());
+    sum += seconds.back();
+  }
+  const auto middle = seconds.begin() + static_cast<std::ptrdiff_t>(seconds.size() / 2);
+  std::ranges::nth_element(seconds, middle);
+  return *middle;
+}
+
+}  // namespace
+
+base::Result<std::vector<Speed>> MeasureSpeeds(Session& session, std::uint64_t seed) {
+  std::vector<Subject> subjects;
+  AddLinears(subjects);
+  AddAttention(subjects);
+  AddRows(subjects);
+  std::map<std::pair<sy_ceiling, DType>, double> ceilings;
+  const auto ceiling_of = [&](const Subject& subject) {
+    const auto [found, is_new] = ceilings.try_emplace({subject.ceiling, subject.type}, 0);
+    if (is_new && session.api().measure_ceiling != nullptr) {
+      double value = 0;
+      const sy_status status = session.api().measure_ceiling(
+          session.device(), subject.ceiling, static_cast<sy_dtype>(subject.type), &value);
+      if (status == SY_OK) found->second = value;
+    }
+    return found->second;
+  };
+  std::vector<Speed> speeds;
+  for (const Subject& subject : subjects) {
+    Random random(seed);
+    Scenario scenario(random);
+    subject.build(scenario);
+    scenario.Seal();
+    const auto execution = Execution::Prepare(session, scenario);
+    if (!execution && execution.error().code == base::ErrorCode::kUnimplemented) continue;
+    if (!execution) return std::unexpected(execution.error());
+    SWITCHYARD_TRY(const double seconds, MedianSeconds(session, **execution));
+    const bool is_memory = subject.ceiling == SY_CEILING_MEMORY_GB_S;
+    speeds.push_back({subject.operation, subject.shape, seconds, subject.amount / seconds / 1e9,
+                      is_memory ? "GB/s" : "GFLOP/s", ceiling_of(subject)});
+  }
+  return speeds;
+}
+
+std::string DescribeSpeeds(const std::vector<Speed>& speeds) {
+  std::string text = fmt::format("{:<24} {:<40} {:>10} {:>10} {:<8} {:>10}\n", "operation", "shape",
+                                 "ms", "rate", "", "of ceiling");
+  for (const Speed& speed : speeds) {
+    text +=
+        fmt::format("{:<24} {:<40} {:>10.3f} {:>10.1f} {:<8} {:>10}\n", speed.operation,
+                    speed.shape, speed.seconds * 1e3, speed.rate, speed.unit,
+                    speed.ceiling > 0 ? fmt::format("{:.0f} %", 100 * speed.rate / speed.ceiling)
+                                      : std::string("unknown"));
+  }
+  return text;
+}
+
+}  // namespace switchyard::conformance
