@@ -9,11 +9,6 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-std::filesystem::path ProgramFolder() {
-  std::error_code ignored;
-  return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
-}
-
 bool HasFlag(const sy_device_properties& device, sy_device_flags flag) {
   return (device.flags & flag) != 0;
 }
@@ -72,6 +67,11 @@ base::Result<const device::ProbedChip*> Choose(const std::vector<device::ProbedC
 }
 
 }  // namespace
+
+std::filesystem::path ProgramFolder() {
+  std::error_code ignored;
+  return std::filesystem::read_symlink("/proc/self/exe", ignored).parent_path();
+}
 
 std::vector<std::filesystem::path> PluginFolders(const Environment& environment) {
   std::vector<std::filesystem::path> folders;

@@ -16,6 +16,9 @@
 
 namespace switchyard::cli {
 
+// Where this program and those that belong to it lie.
+std::filesystem::path ProgramFolder();
+
 // Folders of $SWITCHYARD_CHIP_PATH (colon-separated), then those beside the program.
 std::vector<std::filesystem::path> PluginFolders(const Environment& environment);
 

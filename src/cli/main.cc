@@ -2,6 +2,7 @@
 #include "cli/bench_command.h"
 #include "cli/chips_command.h"
 #include "cli/command_line.h"
+#include "cli/conform_command.h"
 #include "cli/environment.h"
 #include "cli/inspect_command.h"
 #include "cli/pull_command.h"
@@ -14,6 +15,7 @@ int main(int argc, char** argv) {
   AddRunCommand(line, environment);
   AddPullCommand(line, environment);
   AddChipsCommand(line, environment);
+  AddConformCommand(line, environment);
   AddInspectCommand(line, environment);
   AddBenchCommand(line, environment);
   return line.Run(argc, argv);

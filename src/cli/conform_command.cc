@@ -1,0 +1,111 @@
+#include "cli/conform_command.h"
+
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include <cstdio>
+#include <cstring>
+
+#include "cli/local_chips.h"
+
+namespace switchyard::cli {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+struct Options {
+  std::string chip;
+  std::uint32_t device = 0;
+  std::uint64_t seed = 1;
+  std::string filter;
+  std::vector<std::string> chip_options;
+  bool speed = true;
+  bool verbose = false;
+};
+
+// A path to a plugin, or the name of a chip whose plugin lies where chips are looked for.
+base::Result<std::filesystem::path> FindPlugin(const std::string& chip,
+                                               const Environment& environment) {
+  if (chip.find('/') != std::string::npos || chip.ends_with(".so")) {
+    if (std::filesystem::exists(chip)) return std::filesystem::path(chip);
+    return Fail(ErrorCode::kNotFound, "there is no plugin '{}'", chip);
+  }
+  const std::string file = "switchyard_chip_" + chip + ".so";
+  std::string searched;
+  for (const auto& folder : PluginFolders(environment)) {
+    if (std::filesystem::exists(folder / file)) return folder / file;
+    searched += (searched.empty() ? "" : ", ") + folder.string();
+  }
+  return Fail(ErrorCode::kNotFound,
+              "no {} in {}; name a chip that 'switchyard chips' lists, or a path", file, searched);
+}
+
+// The suite is a program of its own, since a plugin under test may crash or hang with its driver.
+base::Status RunSuite(const std::filesystem::path& suite, std::vector<std::string> arguments) {
+  std::string program = suite.string();
+  std::vector<char*> argv = {program.data()};
+  for (std::string& argument : arguments) argv.push_back(argument.data());
+  argv.push_back(nullptr);
+  std::fflush(stdout);
+  pid_t child = 0;
+  if (const int problem =
+          ::posix_spawn(&child, program.c_str(), nullptr, nullptr, argv.data(), environ);
+      problem != 0) {
+    return Fail(ErrorCode::kInternal, "cannot start '{}': {}", program, std::strerror(problem));
+  }
+  int state = 0;
+  while (::waitpid(child, &state, 0) < 0 && errno == EINTR) {
+  }
+  if (WIFSIGNALED(state)) {
+    return Fail(ErrorCode::kInternal,
+                "the suite died of signal {} ({}) in the plugin; run '{}' under a debugger",
+                WTERMSIG(state), ::strsignal(WTERMSIG(state)), program);
+  }
+  switch (WEXITSTATUS(state)) {
+    case 0:
+      return {};
+    case 1:
+      return Fail(ErrorCode::kFailedPrecondition,
+                  "the chip does not conform; see the failures above");
+    default:
+      return Fail(ErrorCode::kFailedPrecondition, "the suite could not run; see above");
+  }
+}
+
+base::Status RunConform(const Options& options, const Environment& environment) {
+  SWITCHYARD_TRY(const std::filesystem::path plugin, FindPlugin(options.chip, environment));
+  std::vector<std::string> arguments = {plugin.string(), "--device", std::to_string(options.device),
+                                        "--seed", std::to_string(options.seed)};
+  const auto add = [&](const char* name, const std::string& value) {
+    arguments.emplace_back(name);
+    arguments.push_back(value);
+  };
+  // The truth that every chip is compared with.
+  SWITCHYARD_TRY(const std::filesystem::path reference, FindPlugin("reference", environment));
+  add("--reference", reference.string());
+  if (!options.filter.empty()) add("--filter", options.filter);
+  for (const std::string& option : options.chip_options) add("--option", option);
+  if (options.speed && options.filter.empty()) arguments.emplace_back("--speed");
+  if (options.verbose) arguments.emplace_back("--verbose");
+  return RunSuite(ProgramFolder() / "switchyard_conformance", std::move(arguments));
+}
+
+}  // namespace
+
+void AddConformCommand(CommandLine& line, const Environment& environment) {
+  const auto options = std::make_shared<Options>();
+  CLI::App& command = line.Add(
+      "conform", "Tells whether a chip keeps the interface's promises, and how far it has come.",
+      [options, &environment] { return RunConform(*options, environment); });
+  command.add_option("CHIP", options->chip, "A chip's name, or the path of a plugin")->required();
+  command.add_option("--device", options->device, "Which of the chip's devices");
+  command.add_option("--chip-option", options->chip_options,
+                     "An option for the chip, NAME=VALUE; may be repeated");
+  command.add_option("--filter", options->filter, "Only cases whose name contains this");
+  command.add_option("--seed", options->seed, "Of the random numbers");
+  command.add_flag("!--no-speed", options->speed, "Do not measure how fast the operations are");
+  command.add_flag("--verbose", options->verbose, "A line for each case");
+}
+
+}  // namespace switchyard::cli
