@@ -1,0 +1,210 @@
+#include "fibers.h"
+
+#include <ucontext.h>
+
+#include <atomic>
+
+#if defined(__has_feature)
+#if __has_feature(address_sanitizer)
+#define SWITCHYARD_ASAN 1
+#endif
+#if __has_feature(thread_sanitizer)
+#define SWITCHYARD_TSAN 1
+#endif
+#endif
+#if defined(__SANITIZE_ADDRESS__)
+#define SWITCHYARD_ASAN 1
+#endif
+#if defined(__SANITIZE_THREAD__)
+#define SWITCHYARD_TSAN 1
+#endif
+
+#if SWITCHYARD_ASAN
+#include <sanitizer/common_interface_defs.h>
+#endif
+#if SWITCHYARD_TSAN
+#include <sanitizer/tsan_interface.h>
+#endif
+
+namespace switchyard::simt::emulator {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+constexpr std::size_t kStackBytes = std::size_t{256} << 10;
+
+struct Fiber {
+  ucontext_t context{};
+  std::unique_ptr<std::byte[]> stack{new std::byte[kStackBytes]};
+  bool is_done = false;
+  const char* file = nullptr;  // of the barrier where it waits
+  int line = 0;
+#if SWITCHYARD_ASAN
+  void* fake_stack = nullptr;
+#endif
+#if SWITCHYARD_TSAN
+  void* tsan = nullptr;
+#endif
+};
+
+struct Group {
+  std::vector<Fiber> fibers;
+  ucontext_t host{};
+  const std::function<void()>* work_item = nullptr;
+  std::size_t running = 0;
+  std::int64_t x = 0;
+  std::int64_t y = 0;
+#if SWITCHYARD_ASAN
+  void* host_fake_stack = nullptr;
+  const void* host_stack = nullptr;
+  std::size_t host_stack_bytes = 0;
+#endif
+#if SWITCHYARD_TSAN
+  void* host_tsan = nullptr;
+#endif
+};
+
+thread_local Group* current = nullptr;
+thread_local std::uint64_t group_number = 0;
+
+// To TSan, a switch alone orders nothing; what barriers order is said here.
+void Release([[maybe_unused]] void* point) {
+#if SWITCHYARD_TSAN
+  __tsan_release(point);
+#endif
+}
+void Acquire([[maybe_unused]] void* point) {
+#if SWITCHYARD_TSAN
+  __tsan_acquire(point);
+#endif
+}
+
+void SwitchToHost(Group& group, Fiber& fiber) {
+  Release(&group);
+#if SWITCHYARD_ASAN
+  __sanitizer_start_switch_fiber(fiber.is_done ? nullptr : &fiber.fake_stack, group.host_stack,
+                                 group.host_stack_bytes);
+#endif
+#if SWITCHYARD_TSAN
+  __tsan_switch_to_fiber(group.host_tsan, __tsan_switch_to_fiber_no_sync);
+#endif
+  ::swapcontext(&fiber.context, &group.host);
+#if SWITCHYARD_ASAN
+  __sanitizer_finish_switch_fiber(fiber.fake_stack, &group.host_stack, &group.host_stack_bytes);
+#endif
+  Acquire(&group);
+}
+
+void Enter() {
+  Group& group = *current;
+  Fiber& fiber = group.fibers[group.running];
+#if SWITCHYARD_ASAN
+  __sanitizer_finish_switch_fiber(nullptr, &group.host_stack, &group.host_stack_bytes);
+#endif
+  Acquire(&group);
+  (*group.work_item)();
+  fiber.is_done = true;
+  SwitchToHost(group, fiber);
+}
+
+void Resume(Group& group, std::size_t index) {
+  Fiber& fiber = group.fibers[index];
+  group.running = index;
+#if SWITCHYARD_ASAN
+  __sanitizer_start_switch_fiber(&group.host_fake_stack, fiber.stack.get(), kStackBytes);
+#endif
+#if SWITCHYARD_TSAN
+  __tsan_switch_to_fiber(fiber.tsan, __tsan_switch_to_fiber_no_sync);
+#endif
+  ::swapcontext(&group.host, &fiber.context);
+#if SWITCHYARD_ASAN
+  __sanitizer_finish_switch_fiber(group.host_fake_stack, nullptr, nullptr);
+#endif
+}
+
+void Start(Fiber& fiber) {
+  fiber.is_done = false;
+  fiber.file = nullptr;
+  fiber.line = 0;
+  ::getcontext(&fiber.context);
+  fiber.context.uc_stack.ss_sp = fiber.stack.get();
+  fiber.context.uc_stack.ss_size = kStackBytes;
+  fiber.context.uc_link = nullptr;
+  ::makecontext(&fiber.context, &Enter, 0);
+#if SWITCHYARD_TSAN
+  fiber.tsan = __tsan_create_fiber(0);
+#endif
+}
+
+// Each round takes every work-item from one barrier to the next, in an order that changes, so that
+// an order which happens to be right does not hide a barrier that is missing.
+base::Status RunGroup(Group& group) {
+  for (Fiber& fiber : group.fibers) Start(fiber);
+  const std::size_t lanes = group.fibers.size();
+  for (std::size_t round = 0;; ++round) {
+    // What the host and all work-items did before this round comes before it.
+    Release(&group);
+    for (std::size_t i = 0; i < lanes; ++i) {
+      Resume(group, round % 2 == 0 ? i : lanes - 1 - i);
+    }
+    Acquire(&group);
+    const Fiber& first = group.fibers.front();
+    for (std::size_t i = 1; i < lanes; ++i) {
+      const Fiber& fiber = group.fibers[i];
+      if (fiber.is_done == first.is_done &&
+          (fiber.is_done || (fiber.file == first.file && fiber.line == first.line))) {
+        continue;
+      }
+      return Fail(ErrorCode::kInternal,
+                  "work-items of group {}, {} part ways: 0 {} line {}, {} {} line {}", group.x,
+                  group.y, first.is_done ? "has ended after" : "is at the barrier of", first.line,
+                  i, fiber.is_done ? "has ended after" : "is at the barrier of", fiber.line);
+    }
+    if (first.is_done) return {};
+  }
+}
+
+}  // namespace
+
+base::Status Run(const Grid& grid, const std::function<void()>& work_item) {
+  Group group;
+  group.fibers.resize(static_cast<std::size_t>(grid.lanes));
+  group.work_item = &work_item;
+#if SWITCHYARD_TSAN
+  group.host_tsan = __tsan_get_current_fiber();
+#endif
+  current = &group;
+  base::Status status;
+  for (group.y = 0; group.y < grid.groups_y && status; ++group.y) {
+    for (group.x = 0; group.x < grid.groups_x && status; ++group.x) {
+      ++group_number;
+      status = RunGroup(group);
+#if SWITCHYARD_TSAN
+      for (Fiber& fiber : group.fibers) __tsan_destroy_fiber(fiber.tsan);
+#endif
+    }
+  }
+  current = nullptr;
+  return status;
+}
+
+std::int32_t Lane() { return static_cast<std::int32_t>(current->running); }
+std::int64_t GroupX() { return current->x; }
+std::int64_t GroupY() { return current->y; }
+std::uint64_t GroupNumber() { return group_number; }
+
+void Barrier(const char* file, int line) {
+  Group& group = *current;
+  Fiber& fiber = group.fibers[group.running];
+  fiber.file = file;
+  fiber.line = line;
+  SwitchToHost(group, fiber);
+}
+
+void OrderEntry([[maybe_unused]] void* memory) {
+  Acquire(memory);
+  Release(memory);
+}
+
+}  // namespace switchyard::simt::emulator
