@@ -17,7 +17,7 @@ base::Status RunLaunch(const Launch& launch, const std::vector<std::byte*>& addr
   WeightFormat() = launch.format;
   const Grid grid = {static_cast<std::int64_t>(launch.groups_x),
                      static_cast<std::int64_t>(launch.groups_y), width};
-  return Run(grid, kernels[static_cast<std::size_t>(launch.kernel)](launch, addresses));
+  return RunGrid(grid, kernels[static_cast<std::size_t>(launch.kernel)](launch, addresses));
 }
 
 }  // namespace switchyard::simt::emulator

@@ -167,7 +167,7 @@ base::Status RunGroup(Group& group) {
 
 }  // namespace
 
-base::Status Run(const Grid& grid, const std::function<void()>& work_item) {
+base::Status RunGrid(const Grid& grid, const std::function<void()>& work_item) {
   Group group;
   group.fibers.resize(static_cast<std::size_t>(grid.lanes));
   group.work_item = &work_item;

@@ -22,7 +22,7 @@ struct Grid {
 };
 
 // `work_item` is the kernel's body with its arguments bound.
-base::Status Run(const Grid& grid, const std::function<void()>& work_item);
+base::Status RunGrid(const Grid& grid, const std::function<void()>& work_item);
 
 // For the running work-item.
 std::int32_t Lane();

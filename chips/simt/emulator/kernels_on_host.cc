@@ -7,9 +7,10 @@
 #pragma GCC diagnostic ignored "-Wunused-function"
 #pragma GCC diagnostic ignored "-Wunused-parameter"
 #pragma GCC diagnostic ignored "-Wpedantic"
-#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #if defined(__clang__)
 #pragma clang diagnostic ignored "-Wpass-failed"
+#else
+#pragma GCC diagnostic ignored "-Wmaybe-uninitialized"
 #endif
 
 #include <bit>
@@ -54,12 +55,15 @@ using u16 = std::uint16_t;
 using u32 = std::uint32_t;
 using u64 = std::uint64_t;
 
-#include "../kernels/attention.cl"
-#include "../kernels/blocks.cl"
+// In the order of kernel_text.cc.in.
+// clang-format off
 #include "../kernels/dialect.cl"
 #include "../kernels/numbers.cl"
 #include "../kernels/rows.cl"
 #include "../kernels/selection.cl"
+#include "../kernels/attention.cl"
+#include "../kernels/blocks.cl"
+// clang-format on
 #define TOKENS 1
 #define LINEAR linear_1
 #include "../kernels/linear.cl"
