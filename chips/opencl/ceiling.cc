@@ -11,7 +11,8 @@ using base::ErrorCode;
 using base::Fail;
 using Clock = std::chrono::steady_clock;
 
-constexpr double kSeconds = 0.3;  // of measuring, after one run that is not counted
+constexpr double kSeconds = 0.3;       // of measuring, after one run that is not counted
+constexpr std::uint64_t kChains = 64;  // CHAINS of kernels/ceiling.cl
 constexpr std::uint64_t kStreamBytes = std::uint64_t{512} << 20;
 
 // One kernel of kernels/ceiling.cl, run over and over.
@@ -20,7 +21,7 @@ class Timed {
   static base::Result<Timed> Create(sy_device* device, const char* name) {
     Timed timed;
     const std::string options =
-        fmt::format("-cl-std=CL1.2 -DLANES={} -DFAST_FMA={}", device->options.row_lanes,
+        fmt::format("-cl-std=CL1.2 -DLANES={} -DFAST_FMA={}", device->options.linear_lanes,
                     device->found->has_fast_fma ? 1 : 0);
     SWITCHYARD_TRY(
         const cl_program program,
@@ -29,7 +30,7 @@ class Timed {
     timed.kernel_ = HeldKernel(clCreateKernel(program, name, &result));
     SWITCHYARD_RETURN_IF_ERROR(Check(result, "finding a kernel"));
     SWITCHYARD_TRY(timed.queue_, device->CreateQueue());
-    timed.lanes_ = device->options.row_lanes;
+    timed.lanes_ = device->options.linear_lanes;
     return timed;
   }
 
@@ -67,12 +68,15 @@ class Timed {
 };
 
 base::Result<double> MeasureStream(sy_device* device) {
+  const std::uint64_t lanes = device->options.linear_lanes;
+  const std::uint64_t groups = std::uint64_t{device->found->unit_count} * 16;
+  // Whole rounds of each group.
+  const std::uint64_t round_bytes = groups * lanes * kChains * sizeof(float);
   std::uint64_t bytes = std::min(kStreamBytes, device->found->most_buffer_bytes);
-  bytes = std::min(bytes, device->AvailableBytes() / 4) / 4 * 4;
-  const std::size_t groups = std::size_t{device->found->unit_count} * 16;
-  const std::size_t work_items = groups * device->options.row_lanes;
+  bytes = std::min(bytes, device->AvailableBytes() / 4) / round_bytes * round_bytes;
+  if (bytes == 0) return Fail(ErrorCode::kResourceExhausted, "there is no memory to read");
   SWITCHYARD_TRY(const DeviceMemory from, DeviceMemory::Create(device, bytes));
-  SWITCHYARD_TRY(const DeviceMemory to, DeviceMemory::Create(device, work_items * 4));
+  SWITCHYARD_TRY(const DeviceMemory to, DeviceMemory::Create(device, groups * lanes * 4));
   SWITCHYARD_TRY(const HeldQueue queue, device->CreateQueue());
   const float one = 1;
   SWITCHYARD_RETURN_IF_ERROR(Check(
@@ -82,23 +86,22 @@ base::Result<double> MeasureStream(sy_device* device) {
   SWITCHYARD_TRY(Timed timed, Timed::Create(device, "read_stream"));
   SWITCHYARD_RETURN_IF_ERROR(timed.Set(0, from.get()));
   SWITCHYARD_RETURN_IF_ERROR(timed.Set(1, to.get()));
-  SWITCHYARD_RETURN_IF_ERROR(timed.Set(2, static_cast<cl_long>(bytes / 4)));
-  SWITCHYARD_RETURN_IF_ERROR(timed.Set(3, static_cast<cl_long>(work_items)));
+  SWITCHYARD_RETURN_IF_ERROR(timed.Set(2, static_cast<cl_long>(bytes / sizeof(float) / groups)));
   SWITCHYARD_TRY(const double seconds, timed.SecondsOfOne(groups));
   return static_cast<double>(bytes) / seconds * 1e-9;
 }
 
 base::Result<double> MeasureArithmetic(sy_device* device) {
   const std::size_t groups = std::size_t{device->found->unit_count} * 64;
-  const std::size_t work_items = groups * device->options.row_lanes;
-  constexpr cl_long kRounds = 1024;
+  const std::size_t work_items = groups * device->options.linear_lanes;
+  constexpr cl_long kRounds = 4096;
   SWITCHYARD_TRY(const DeviceMemory to, DeviceMemory::Create(device, work_items * 4));
   SWITCHYARD_TRY(Timed timed, Timed::Create(device, "multiply_add_chains"));
   SWITCHYARD_RETURN_IF_ERROR(timed.Set(0, to.get()));
   SWITCHYARD_RETURN_IF_ERROR(timed.Set(1, kRounds));
   SWITCHYARD_RETURN_IF_ERROR(timed.Set(2, 0.5F));
   SWITCHYARD_TRY(const double seconds, timed.SecondsOfOne(groups));
-  return static_cast<double>(work_items) * kRounds * 16 * 2 / seconds * 1e-9;
+  return static_cast<double>(work_items) * kRounds * kChains * 2 / seconds * 1e-9;
 }
 
 }  // namespace

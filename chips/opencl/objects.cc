@@ -16,7 +16,7 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-constexpr std::uint32_t kFewestLanes = 8;
+constexpr std::uint32_t kFewestLanes = 1;
 constexpr std::uint32_t kMostLanes = 1024;
 constexpr std::uint64_t kPageBytes = 4096;
 
@@ -70,8 +70,8 @@ base::Result<DeviceMemory> DeviceMemory::Create(sy_device* device, std::uint64_t
 
 DeviceOptions DefaultOptions(const FoundDevice& found) {
   DeviceOptions options;
-  // A processor's work-items are the lanes of its vectors; splits of a row are no help to it.
-  if (found.is_cpu()) options = {.row_lanes = 16, .linear_lanes = 32};
+  // A processor runs work-items one after the other, and makes vectors of loops within one.
+  if (found.is_cpu()) options = {.row_lanes = 16, .linear_lanes = 1, .rows_of_lane = 32};
   const auto most = static_cast<std::uint32_t>(std::min<std::size_t>(found.most_lanes, kMostLanes));
   while (options.row_lanes > std::max(most, kFewestLanes)) options.row_lanes /= 2;
   while (options.linear_lanes > std::max(most, kFewestLanes)) options.linear_lanes /= 2;
@@ -168,7 +168,8 @@ base::Result<cl_program> sy_device::ProgramWith(simt::Kernel kernel, sy_dtype fo
   if (!simt::ReadsBlocks(kernel)) {
     return builder->Program(context.get(), simt::RowKernelText(), build_options);
   }
-  build_options += fmt::format(" -DWEIGHT_FORMAT={}", format);
+  build_options +=
+      fmt::format(" -DWEIGHT_FORMAT={} -DROWS_OF_LANE={}", format, options.rows_of_lane);
   return builder->Program(context.get(), simt::BlockKernelText(), build_options);
 }
 

@@ -89,6 +89,7 @@ class DeviceMemory {
 struct DeviceOptions {
   std::uint32_t row_lanes = 64;
   std::uint32_t linear_lanes = 128;
+  std::uint32_t rows_of_lane = 1;  // of the same kernels
 };
 DeviceOptions DefaultOptions(const FoundDevice& found);
 // Options: "row_lanes" and "linear_lanes", powers of two from 8.

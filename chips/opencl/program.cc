@@ -42,6 +42,7 @@ base::Result<std::unique_ptr<sy_program>> sy_program::Create(sy_device* device,
   auto made = std::make_unique<sy_program>();
   made->device = device;
   SWITCHYARD_TRY(made->plan, simt::MakePlan(desc, {.linear_lanes = device->options.linear_lanes,
+                                                   .rows_of_lane = device->options.rows_of_lane,
                                                    .alignment = opencl::kAlignment}));
   SWITCHYARD_RETURN_IF_ERROR(CheckWeights(device, desc));
   for (const simt::Launch& launch : made->plan.launches) {

@@ -225,14 +225,18 @@ class Planner {
     // Rows that meet at one matrix share what is read of it; those of experts seldom do.
     Kernel kernel = Kernel::kLinear16;
     std::int64_t tile = 16;
-    if (x.dims[0] == 1 || mode == LINEAR_GROUPED) {
+    if (mode == LINEAR_GROUPED) {
+      kernel = Kernel::kGroupedLinear;
+      tile = 1;
+    } else if (x.dims[0] == 1) {
       kernel = Kernel::kLinear1;
       tile = 1;
     } else if (x.dims[0] <= 4) {
       kernel = Kernel::kLinear4;
       tile = 4;
     }
-    const auto group_rows = std::min<std::int64_t>(options_.linear_lanes, kPanelRows);
+    const std::int64_t group_rows = std::min<std::int64_t>(
+        std::int64_t{options_.linear_lanes} * options_.rows_of_lane, kPanelRows);
     Add(kernel, Ceil(x.dims[0], tile) * static_cast<std::uint64_t>(p.columns),
         Ceil(p.outer, group_rows),
         {InPlace(0), InPlace(1), has_bias ? InPlace(2) : InPlace(0),
@@ -379,8 +383,9 @@ base::Status CheckSequencesOf(const SequenceCheck& check, const char* table, con
 
 std::string_view KernelName(Kernel kernel) {
   constexpr std::string_view kNames[] = {
-      "elementwise",  "rms_norm",  "copy_rows", "rope",     "kv_store", "combine",  "top_k",
-      "router_top_k", "attention", "embedding", "linear_1", "linear_4", "linear_16"};
+      "elementwise", "rms_norm", "copy_rows",    "rope",          "kv_store",
+      "combine",     "top_k",    "router_top_k", "attention",     "embedding",
+      "linear_1",    "linear_4", "linear_16",    "grouped_linear"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(Kernel::kCount));
   return kNames[static_cast<std::size_t>(kernel)];
 }

@@ -27,6 +27,7 @@ enum class Kernel : std::uint8_t {
   kLinear1,
   kLinear4,
   kLinear16,
+  kGroupedLinear,
   kCount
 };
 
@@ -66,7 +67,9 @@ struct Plan {
 };
 
 struct PlanOptions {
-  std::uint32_t linear_lanes = 32;  // LANES of the kernels that read blocks
+  // LANES and ROWS_OF_LANE of the kernels that read blocks.
+  std::uint32_t linear_lanes = 32;
+  std::uint32_t rows_of_lane = 1;
   std::uint64_t alignment = 128;
 };
 

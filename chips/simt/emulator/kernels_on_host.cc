@@ -23,6 +23,7 @@
 #include "fibers.h"
 
 #define LANES SIMT_WIDTH
+#define ROWS_OF_LANE (emulator::RowsOfLane(SIMT_WIDTH))
 #define WEIGHT_FORMAT (emulator::WeightFormat())
 #define FAST_FMA 1
 #define KERNEL static
@@ -64,21 +65,34 @@ using u64 = std::uint64_t;
 #include "../kernels/attention.cl"
 #include "../kernels/blocks.cl"
 // clang-format on
-#define TOKENS 1
 #define LINEAR linear_1
+#define TOKENS 1
+#define IS_GROUPED 0
 #include "../kernels/linear.cl"
-#undef TOKENS
 #undef LINEAR
-#define TOKENS 4
+#undef TOKENS
+#undef IS_GROUPED
 #define LINEAR linear_4
+#define TOKENS 4
+#define IS_GROUPED 0
 #include "../kernels/linear.cl"
-#undef TOKENS
 #undef LINEAR
-#define TOKENS 16
+#undef TOKENS
+#undef IS_GROUPED
 #define LINEAR linear_16
+#define TOKENS 16
+#define IS_GROUPED 0
 #include "../kernels/linear.cl"
-#undef TOKENS
 #undef LINEAR
+#undef TOKENS
+#undef IS_GROUPED
+#define LINEAR grouped_linear
+#define TOKENS 1
+#define IS_GROUPED 1
+#include "../kernels/linear.cl"
+#undef LINEAR
+#undef TOKENS
+#undef IS_GROUPED
 
 template <auto kKernel>
 struct Bind;
@@ -100,10 +114,11 @@ namespace emulator {
 const Binder* SIMT_JOIN(KernelsOfWidth, SIMT_WIDTH)() {
   using namespace SIMT_JOIN(width_, SIMT_WIDTH);  // the kernels, which every line below names
   static constexpr Binder kKernels[] = {
-      Bind<&elementwise>::To, Bind<&rms_norm>::To,  Bind<&copy_rows>::To, Bind<&rope>::To,
-      Bind<&kv_store>::To,    Bind<&combine>::To,   Bind<&top_k>::To,     Bind<&router_top_k>::To,
-      Bind<&attention>::To,   Bind<&embedding>::To, Bind<&linear_1>::To,  Bind<&linear_4>::To,
-      Bind<&linear_16>::To};
+      Bind<&elementwise>::To, Bind<&rms_norm>::To,      Bind<&copy_rows>::To,
+      Bind<&rope>::To,        Bind<&kv_store>::To,      Bind<&combine>::To,
+      Bind<&top_k>::To,       Bind<&router_top_k>::To,  Bind<&attention>::To,
+      Bind<&embedding>::To,   Bind<&linear_1>::To,      Bind<&linear_4>::To,
+      Bind<&linear_16>::To,   Bind<&grouped_linear>::To};
   static_assert(std::size(kKernels) == static_cast<std::size_t>(Kernel::kCount));
   return kKernels;
 }

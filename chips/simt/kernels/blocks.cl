@@ -55,16 +55,16 @@ TABLE float kIQ4Levels[16] = {-127.0f, -104.0f, -83.0f, -65.0f, -49.0f, -35.0f, 
 TABLE float kMXFP4Levels[16] = {0.0f, 1.0f,  2.0f,  3.0f,  4.0f,  6.0f,  8.0f,  12.0f,
                                 0.0f, -1.0f, -2.0f, -3.0f, -4.0f, -6.0f, -8.0f, -12.0f};
 
-// Word j of this row's block, byte b of it, and what follows the words.
+// Word j of this row's block, and what follows the words.
 #define WORD(j) (((GLOBAL const u32*)block)[(j) * PANEL_ROWS + row])
-#define BYTE(j, b) (WORD((j) + (b) / 4) >> (8 * ((b) % 4)) & 255u)
 #define TAIL (block + BLOCK_BYTES / 4 * 4 * PANEL_ROWS)
 #define TAIL_HALF (half_to_float(((GLOBAL const u16*)TAIL)[row]))
 
 DEVICE i32 sign_extend(u32 byte) { return (i32)(byte ^ 128u) - 128; }
 
-// Chunk `sub` of the block of row `row` of the panel.
-DEVICE void load_chunk(GLOBAL const u8* block, i32 row, i32 sub, float* codes, float* scale,
+// Chunk `sub` of the block of row `row` of the panel. The row is of 64 bits so that a compiler sees
+// neighbouring rows as neighbouring words, which sums of 32 bits, as they may wrap, hide from it.
+DEVICE void load_chunk(GLOBAL const u8* block, i64 row, i32 sub, float* codes, float* scale,
                        float* offset) {
   i32 i;
   offset[0] = 0.0f;
@@ -84,7 +84,7 @@ DEVICE void load_chunk(GLOBAL const u8* block, i32 row, i32 sub, float* codes, f
     scale[1] = 1.0f;
   } else if (IS_FORMAT(FORMAT_Q8_0)) {
 #pragma unroll
-    for (i = 0; i < 32; ++i) codes[i] = (float)sign_extend(BYTE(0, i));
+    for (i = 0; i < 32; ++i) codes[i] = (float)((i32)(WORD(i / 4) << (24 - 8 * (i % 4))) >> 24);
     scale[0] = TAIL_HALF;
     scale[1] = scale[0];
   } else if (IS_FORMAT(FORMAT_Q4_0) || IS_FORMAT(FORMAT_Q4_1) || IS_FORMAT(FORMAT_Q5_0) ||
@@ -189,7 +189,7 @@ KERNEL void embedding(GLOBAL const u8* table, i64 table_at, GLOBAL const u8* ids
   i64 token = GROUP_X();
   i32 id = ((GLOBAL const i32*)(ids + ids_at))[token];
   i32 is_missing = id < 0 || id >= p.rows;
-  i32 panel_row;
+  i64 panel_row;
   i32 chunk;
   i32 i;
   if (is_missing) id = 0;

@@ -1,29 +1,38 @@
-// What a device can do at best: reading memory once, and multiply-adds without memory.
+// What a device can do at best: reading memory once, and multiply-adds without memory. Both keep
+// CHAINS results apart, side by side, so that none waits for another.
+#define CHAINS 64
 
-// Each work-item adds up every (all work-items)-th number of `count`; what it finds it stores, so that
-// it must be found.
-KERNEL void read_stream(GLOBAL const u8* x, GLOBAL u8* y, i64 count, i64 work_items) {
-  const i64 first = GROUP_X() * LANES + LANE();
-  float sum = 0.0f;
-  i64 i;
-  for (i = first; i < count; i += work_items) sum += ((GLOBAL const float*)x)[i];
-  ((GLOBAL float*)y)[first] = sum;
-}
-
-// 16 chains of `rounds` multiply-adds each.
-KERNEL void multiply_add_chains(GLOBAL u8* y, i64 rounds, float factor) {
-  const i64 first = GROUP_X() * LANES + LANE();
-  float sums[16];
+// Work-group g reads `group_count` numbers from the g-th of as many, a multiple of CHAINS * LANES. What
+// it finds it stores, so that it must be found.
+KERNEL void read_stream(GLOBAL const u8* x, GLOBAL u8* y, i64 group_count) {
+  GLOBAL const float* from = (GLOBAL const float*)x + GROUP_X() * group_count + LANE();
+  float sums[CHAINS];
   float total = 0.0f;
-  i64 round;
-  i32 i;
+  i64 i;
+  i32 c;
 #pragma unroll
-  for (i = 0; i < 16; ++i) sums[i] = (float)(first + i);
-  for (round = 0; round < rounds; ++round) {
+  for (c = 0; c < CHAINS; ++c) sums[c] = 0.0f;
+  for (i = 0; i < group_count; i += CHAINS * LANES) {
 #pragma unroll
-    for (i = 0; i < 16; ++i) sums[i] = MULTIPLY_ADD(sums[i], factor, 1.0f);
+    for (c = 0; c < CHAINS; ++c) sums[c] += from[i + c * LANES];
   }
 #pragma unroll
-  for (i = 0; i < 16; ++i) total += sums[i];
-  ((GLOBAL float*)y)[first] = total;
+  for (c = 0; c < CHAINS; ++c) total += sums[c];
+  ((GLOBAL float*)y)[GROUP_X() * LANES + LANE()] = total;
+}
+
+KERNEL void multiply_add_chains(GLOBAL u8* y, i64 rounds, float factor) {
+  float sums[CHAINS];
+  float total = 0.0f;
+  i64 round;
+  i32 c;
+#pragma unroll
+  for (c = 0; c < CHAINS; ++c) sums[c] = (float)(LANE() + c);
+  for (round = 0; round < rounds; ++round) {
+#pragma unroll
+    for (c = 0; c < CHAINS; ++c) sums[c] = MULTIPLY_ADD(sums[c], factor, 1.0f);
+  }
+#pragma unroll
+  for (c = 0; c < CHAINS; ++c) total += sums[c];
+  ((GLOBAL float*)y)[GROUP_X() * LANES + LANE()] = total;
 }

@@ -6,6 +6,7 @@
 // The host gives, by -D or by a line before the text:
 //   LANES          work-items of a work-group, a power of two
 //   WEIGHT_FORMAT  the sy_dtype of the weight, for kernels that read one
+//   ROWS_OF_LANE   outputs that a work-item makes, for the same kernels; a power of two up to 32
 //   FAST_FMA       1 where a fused multiply-add costs no more than a multiplication
 //
 // All kernels use one-dimensional work-groups of LANES work-items in a grid of two dimensions. Each
