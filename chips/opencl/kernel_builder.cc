@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "binary_file.h"
-#include "compiler_process.h"
+#include "compiler_run.h"
 
 namespace switchyard::opencl {
 namespace {

@@ -16,7 +16,6 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-constexpr std::uint32_t kFewestLanes = 1;
 constexpr std::uint32_t kMostLanes = 1024;
 constexpr std::uint64_t kPageBytes = 4096;
 
@@ -68,13 +67,25 @@ base::Result<DeviceMemory> DeviceMemory::Create(sy_device* device, std::uint64_t
   return made;
 }
 
+// Local memory of the kernels that need most: linear_16, and attention.
+std::uint64_t LocalBytes(const DeviceOptions& options) {
+  const std::uint64_t group_lanes =
+      std::min<std::uint64_t>(options.linear_lanes, simt::kPanelRows / options.rows_of_lane);
+  const std::uint64_t splits = options.linear_lanes / group_lanes;
+  const std::uint64_t linear = 16 * splits * (32 + 2) * 4 + options.linear_lanes * std::uint64_t{4};
+  const std::uint64_t attention = 2 * 1024 * 4 + options.row_lanes * std::uint64_t{16};
+  return std::max(linear, attention);
+}
+
 DeviceOptions DefaultOptions(const FoundDevice& found) {
   DeviceOptions options;
   // A processor runs work-items one after the other, and makes vectors of loops within one.
   if (found.is_cpu()) options = {.row_lanes = 16, .linear_lanes = 1, .rows_of_lane = 32};
-  const auto most = static_cast<std::uint32_t>(std::min<std::size_t>(found.most_lanes, kMostLanes));
-  while (options.row_lanes > std::max(most, kFewestLanes)) options.row_lanes /= 2;
-  while (options.linear_lanes > std::max(most, kFewestLanes)) options.linear_lanes /= 2;
+  while (options.row_lanes > std::max<std::size_t>(found.most_lanes, 1)) options.row_lanes /= 2;
+  while (options.linear_lanes > std::max<std::size_t>(found.most_lanes, 1) ||
+         (options.linear_lanes > 1 && LocalBytes(options) > found.local_memory_bytes)) {
+    options.linear_lanes /= 2;
+  }
   return options;
 }
 
@@ -87,21 +98,30 @@ base::Result<DeviceOptions> ParseOptions(const FoundDevice& found,
     }
     const std::string_view name = option.name;
     const std::string_view value = option.value;
-    if (name != "row_lanes" && name != "linear_lanes") {
+    std::uint32_t* const set = name == "row_lanes"      ? &parsed.row_lanes
+                               : name == "linear_lanes" ? &parsed.linear_lanes
+                               : name == "rows_of_lane" ? &parsed.rows_of_lane
+                                                        : nullptr;
+    if (set == nullptr) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "the opencl chip has no option '{}'; it has 'row_lanes' and 'linear_lanes'",
+                  "the opencl chip has no option '{}'; it has 'row_lanes', 'linear_lanes' and "
+                  "'rows_of_lane'",
                   name);
     }
-    std::uint32_t lanes = 0;
-    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), lanes);
-    const auto most = std::min<std::size_t>(found.most_lanes, kMostLanes);
-    if (error != std::errc() || end != value.data() + value.size() || !IsPowerOfTwo(lanes) ||
-        lanes < kFewestLanes || lanes > most) {
+    const auto most = static_cast<std::uint32_t>(
+        set == &parsed.rows_of_lane ? static_cast<std::size_t>(simt::kPanelRows)
+                                    : std::min<std::size_t>(found.most_lanes, kMostLanes));
+    const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), *set);
+    if (error != std::errc() || end != value.data() + value.size() || !IsPowerOfTwo(*set) ||
+        *set > most) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "option '{}' is '{}'; give a power of two from {} to {}", name, value,
-                  kFewestLanes, most);
+                  "option '{}' is '{}'; give a power of two, at most {}", name, value, most);
     }
-    (name == "row_lanes" ? parsed.row_lanes : parsed.linear_lanes) = lanes;
+  }
+  if (LocalBytes(parsed) > found.local_memory_bytes) {
+    return Fail(ErrorCode::kResourceExhausted,
+                "groups of {} and {} need {} bytes of local memory; '{}' has {}", parsed.row_lanes,
+                parsed.linear_lanes, LocalBytes(parsed), found.name, found.local_memory_bytes);
   }
   return parsed;
 }

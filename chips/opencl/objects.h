@@ -92,7 +92,7 @@ struct DeviceOptions {
   std::uint32_t rows_of_lane = 1;  // of the same kernels
 };
 DeviceOptions DefaultOptions(const FoundDevice& found);
-// Options: "row_lanes" and "linear_lanes", powers of two from 8.
+// Options, all powers of two: "row_lanes", "linear_lanes" and "rows_of_lane" (kernels/linear.cl).
 base::Result<DeviceOptions> ParseOptions(const FoundDevice& found,
                                          std::span<const sy_option> options);
 sy_device_properties Describe(const FoundDevice& found, const DeviceOptions& options);

@@ -6,7 +6,8 @@ interface. An internal/ folder belongs to its module alone. Includes name their 
 "base/error.h"; tests may include "tests/support/..." as well.
 
 chips/: a chip sees include/switchyard/, its own folder and chips/host_memory/; nothing of src/, but
-for the reference, whose truth lives in ops/, and the fakes made from it. A chip's tests may use the
+for the reference, whose truth lives in ops/, the fakes made from it, and the chips that need no
+vendor's compiler (simt, opencl), which take the rules of operations from there. A chip's tests may use the
 modules below model/ for the truth that they compare with.
 
 conformance/: drives chips through the interface, so it sees the modules below model/ only.
@@ -21,7 +22,7 @@ INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 INTERFACE = "switchyard"
 BELOW_MODEL = {"base", "tensor", "ops", "device"}
 SHARED_BY_CHIPS = "host_memory"
-CHIPS_ON_MODULES = {"host_memory", "reference", "null"}
+CHIPS_ON_MODULES = {"host_memory", "reference", "null", "simt", "opencl"}
 THEY_MAY_INCLUDE = {"base", "tensor", "ops"}
 
 

@@ -13,7 +13,7 @@ namespace switchyard::simt::emulator {
 // Work-groups of 8, 32 or 64 work-items.
 inline constexpr std::int32_t kWidths[] = {8, 32, 64};
 // ROWS_OF_LANE of each.
-constexpr std::uint32_t RowsOfLane(std::int32_t width) { return width == 8 ? 2 : 1; }
+constexpr std::int32_t RowsOfLane(std::int32_t width) { return width == 8 ? 2 : 1; }
 
 // Runs one launch; `addresses` are its places, in order.
 base::Status RunLaunch(const Launch& launch, const std::vector<std::byte*>& addresses,

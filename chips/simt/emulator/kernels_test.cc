@@ -145,7 +145,8 @@ class Trial {
       const base::Status supported = CheckSupport(desc, op);
       ASSERT_TRUE(supported) << supported.error().message;
     }
-    const auto plan = MakePlan(desc, {static_cast<std::uint32_t>(width), RowsOfLane(width), 128});
+    const auto plan = MakePlan(desc, {static_cast<std::uint32_t>(width),
+                                      static_cast<std::uint32_t>(RowsOfLane(width)), 128});
     ASSERT_TRUE(plan) << plan.error().message;
     Bytes workspace(plan->workspace_bytes, std::byte{0xff});
     for (const Launch& launch : plan->launches) {

@@ -45,8 +45,8 @@ typedef int i32;
 typedef unsigned int u32;
 typedef long long i64;
 typedef unsigned long long u64;
+// Clang alone, without either kit's headers; first for HIP, then for CUDA.
 #if defined(__HIP__) && !defined(__HIPCC_RTC__)
-// Clang alone, without the kit's headers.
 #define KERNEL extern "C" __attribute__((global))
 #define DEVICE static __attribute__((device))
 #define LOCAL_ARRAY(type, name, count) static __attribute__((shared)) type name[count]
@@ -64,12 +64,12 @@ typedef unsigned long long u64;
 #define BITS_OF_FLOAT(value) __builtin_bit_cast(u32, (float)(value))
 #define FMA(a, b, c) __builtin_fmaf(a, b, c)
 #define SQRT(x) __builtin_sqrtf(x)
-#elif defined(__clang__) && !defined(__CUDA_RUNTIME_H__)
+#elif defined(__clang__) && !defined(__HIP__)
 #define KERNEL extern "C" __attribute__((global))
 #define DEVICE static __attribute__((device))
 #define LOCAL_ARRAY(type, name, count) static __attribute__((shared)) type name[count]
 #define TABLE static __attribute__((constant)) const
-#define BARRIER() __nvvm_barrier0()
+#define BARRIER() __syncthreads()
 #define LANE() ((i32)__nvvm_read_ptx_sreg_tid_x())
 #define GROUP_X() ((i64)__nvvm_read_ptx_sreg_ctaid_x())
 #define GROUP_Y() ((i64)__nvvm_read_ptx_sreg_ctaid_y())

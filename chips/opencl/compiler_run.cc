@@ -1,4 +1,4 @@
-#include "compiler_process.h"
+#include "compiler_run.h"
 
 #include <fcntl.h>
 #include <poll.h>
