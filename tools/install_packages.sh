@@ -7,9 +7,10 @@ set -eu
 
 build_packages='g++-12 cmake ninja-build pkg-config ca-certificates
   libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
-  libpcre2-dev libcurl4-openssl-dev libssl-dev libzip-dev'
+  libpcre2-dev libcurl4-openssl-dev libssl-dev libzip-dev
+  opencl-c-headers ocl-icd-opencl-dev'
 test_packages='libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
-  python3'
+  pocl-opencl-icd oclgrind python3'
 # llvm-19 has the symbolizer, which gives reports their lines of source.
 sanitize_packages='clang-19 libclang-rt-19-dev llvm-19'
 # The tests of tokenizers fetch vocabularies with npm, whoever installed it.

@@ -223,18 +223,10 @@ class Planner {
     const bool has_bias = mode == LINEAR_PLAIN && Has(2);
     p.has_bias = has_bias ? 1 : 0;
     // Rows that meet at one matrix share what is read of it; those of experts seldom do.
-    Kernel kernel = Kernel::kLinear16;
-    std::int64_t tile = 16;
-    if (mode == LINEAR_GROUPED) {
-      kernel = Kernel::kGroupedLinear;
-      tile = 1;
-    } else if (x.dims[0] == 1) {
-      kernel = Kernel::kLinear1;
-      tile = 1;
-    } else if (x.dims[0] <= 4) {
-      kernel = Kernel::kLinear4;
-      tile = 4;
-    }
+    const Kernel kernel = mode == LINEAR_GROUPED ? Kernel::kGroupedLinear
+                          : x.dims[0] == 1       ? Kernel::kLinear1
+                                                 : Kernel::kLinear8;
+    const std::int64_t tile = kernel == Kernel::kLinear8 ? 8 : 1;
     const std::int64_t group_rows = std::min<std::int64_t>(
         std::int64_t{options_.linear_lanes} * options_.rows_of_lane, kPanelRows);
     Add(kernel, Ceil(x.dims[0], tile) * static_cast<std::uint64_t>(p.columns),
@@ -385,7 +377,7 @@ std::string_view KernelName(Kernel kernel) {
   constexpr std::string_view kNames[] = {
       "elementwise", "rms_norm", "copy_rows",    "rope",          "kv_store",
       "combine",     "top_k",    "router_top_k", "attention",     "embedding",
-      "linear_1",    "linear_4", "linear_16",    "grouped_linear"};
+      "linear_1", "linear_8",    "grouped_linear"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(Kernel::kCount));
   return kNames[static_cast<std::size_t>(kernel)];
 }

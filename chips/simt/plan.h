@@ -25,8 +25,7 @@ enum class Kernel : std::uint8_t {
   // Those that read a weight's blocks, compiled once for each format.
   kEmbedding,
   kLinear1,
-  kLinear4,
-  kLinear16,
+  kLinear8,
   kGroupedLinear,
   kCount
 };

@@ -27,7 +27,7 @@ GROUPS = [(32, 1), (128, 1)]
 KERNELS = {
     "rows": ["elementwise", "rms_norm", "copy_rows", "rope", "kv_store", "combine", "top_k",
              "router_top_k", "attention"],
-    "blocks": ["embedding", "linear_1", "linear_4", "linear_16", "grouped_linear"],
+    "blocks": ["embedding", "linear_1", "linear_8", "grouped_linear"],
     "ceiling": ["read_stream", "multiply_add_chains"],
 }
 

@@ -72,15 +72,8 @@ using u64 = std::uint64_t;
 #undef LINEAR
 #undef TOKENS
 #undef IS_GROUPED
-#define LINEAR linear_4
-#define TOKENS 4
-#define IS_GROUPED 0
-#include "../kernels/linear.cl"
-#undef LINEAR
-#undef TOKENS
-#undef IS_GROUPED
-#define LINEAR linear_16
-#define TOKENS 16
+#define LINEAR linear_8
+#define TOKENS 8
 #define IS_GROUPED 0
 #include "../kernels/linear.cl"
 #undef LINEAR
@@ -117,8 +110,7 @@ const Binder* SIMT_JOIN(KernelsOfWidth, SIMT_WIDTH)() {
       Bind<&elementwise>::To, Bind<&rms_norm>::To,      Bind<&copy_rows>::To,
       Bind<&rope>::To,        Bind<&kv_store>::To,      Bind<&combine>::To,
       Bind<&top_k>::To,       Bind<&router_top_k>::To,  Bind<&attention>::To,
-      Bind<&embedding>::To,   Bind<&linear_1>::To,      Bind<&linear_4>::To,
-      Bind<&linear_16>::To,   Bind<&grouped_linear>::To};
+      Bind<&embedding>::To,   Bind<&linear_1>::To,      Bind<&linear_8>::To,   Bind<&grouped_linear>::To};
   static_assert(std::size(kKernels) == static_cast<std::size_t>(Kernel::kCount));
   return kKernels;
 }
