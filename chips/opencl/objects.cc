@@ -34,10 +34,6 @@ bool IsPowerOfTwo(std::uint32_t value) { return value != 0 && (value & (value - 
 
 }  // namespace
 
-void DeviceMemory::Free::operator()(void* address) const { std::free(address); }
-
-DeviceMemory::~DeviceMemory() = default;
-
 base::Result<DeviceMemory> DeviceMemory::Create(sy_device* device, std::uint64_t bytes) {
   const FoundDevice& found = *device->found;
   if (bytes > found.most_buffer_bytes || bytes > device->AvailableBytes()) {
@@ -49,18 +45,25 @@ base::Result<DeviceMemory> DeviceMemory::Create(sy_device* device, std::uint64_t
   made.bytes_ = bytes;
   std::uint64_t size = std::max<std::uint64_t>(bytes, 1);
   cl_mem_flags flags = CL_MEM_READ_WRITE;
+  std::unique_ptr<void, decltype(&std::free)> host(nullptr, &std::free);
   if (found.shares_host_memory) {
     size = (size + kPageBytes - 1) / kPageBytes * kPageBytes;
-    made.host_.reset(std::aligned_alloc(kPageBytes, size));
-    if (!made.host_) {
-      return Fail(ErrorCode::kResourceExhausted, "the system refused {} bytes", size);
-    }
+    host.reset(std::aligned_alloc(kPageBytes, size));
+    if (!host) return Fail(ErrorCode::kResourceExhausted, "the system refused {} bytes", size);
     flags |= CL_MEM_USE_HOST_PTR;
   }
   cl_int result = CL_SUCCESS;
   made.memory_ =
-      HeldMemory(clCreateBuffer(device->context.get(), flags, size, made.host_.get(), &result));
+      HeldMemory(clCreateBuffer(device->context.get(), flags, size, host.get(), &result));
   SWITCHYARD_RETURN_IF_ERROR(Check(result, fmt::format("creating a buffer of {} bytes", size)));
+  if (host) {
+    // Work in flight may outlive us, and keeps the buffer.
+    constexpr auto kFree = [](cl_mem, void* address) { std::free(address); };
+    SWITCHYARD_RETURN_IF_ERROR(
+        Check(clSetMemObjectDestructorCallback(made.memory_.get(), kFree, host.get()),
+              "giving memory away"));
+    made.host_address_ = host.release();
+  }
   made.counted_.total = &device->used_bytes;
   made.counted_.bytes = size;
   device->used_bytes += size;

@@ -47,21 +47,14 @@ using HeldEvent = Held<cl_event, clReleaseEvent>;
 // Memory of the device; where that is the host's, our own, which the host can be shown.
 class DeviceMemory {
  public:
-  DeviceMemory() = default;
-  DeviceMemory(DeviceMemory&&) noexcept = default;
-  DeviceMemory& operator=(DeviceMemory&&) noexcept = default;
-  ~DeviceMemory();
-
   static base::Result<DeviceMemory> Create(sy_device* device, std::uint64_t bytes);
 
   cl_mem get() const { return memory_.get(); }
-  void* host_address() const { return host_.get(); }
+  // Null where the memory is not the host's.
+  void* host_address() const { return host_address_; }
   std::uint64_t bytes() const { return bytes_; }
 
  private:
-  struct Free {
-    void operator()(void* address) const;
-  };
   struct Counted {
     std::atomic<std::uint64_t>* total = nullptr;
     std::uint64_t bytes = 0;
@@ -79,8 +72,8 @@ class DeviceMemory {
     }
   };
 
-  std::unique_ptr<void, Free> host_;  // outlives memory_, which uses it
   HeldMemory memory_;
+  void* host_address_ = nullptr;  // goes with the last user of memory_
   Counted counted_;
   std::uint64_t bytes_ = 0;
 };
