@@ -128,7 +128,7 @@ sy_status DeviceOpen(std::uint32_t index, const sy_option* options, std::uint32_
     if (option_count > 0) SWITCHYARD_RETURN_IF_ERROR(NoNull(options, "options"));
     const BuildSettings settings{.compiler = PluginFolder() / "switchyard_opencl_compiler",
                                  .cache_folder = CacheFolder()};
-    SWITCHYARD_TRY(auto opened, sy_device::Open(index, {options, option_count}, settings));
+    SWITCHYARD_TRY(auto opened, sy_device::Open(index, ReadStructs(options, option_count), settings));
     *device = opened.release();
     return {};
   });

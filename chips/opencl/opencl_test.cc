@@ -148,7 +148,7 @@ TEST(ParseOptions, RefusesWhatNoGroupCanBe) {
   device.most_lanes = 256;
   device.local_memory_bytes = 32 << 10;
   const auto parse = [&](const char* name, const char* value) {
-    const sy_option option = {name, value};
+    const sy_option option = {sizeof(sy_option), name, value};
     return ParseOptions(device, {&option, 1});
   };
   EXPECT_EQ(parse("linear_lanes", "64")->linear_lanes, 64U);
