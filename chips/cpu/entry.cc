@@ -392,6 +392,10 @@ constexpr sy_chip_api kTable = {
     .kv_export = KvExport,
     .kv_import = KvImport,
     .opened_properties = OpenedProperties,
+    .capture_begin = nullptr,
+    .capture_end = nullptr,
+    .capture_replay = nullptr,
+    .capture_destroy = nullptr,
 };
 
 }  // namespace

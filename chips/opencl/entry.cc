@@ -437,6 +437,10 @@ constexpr sy_chip_api kTable = {
     .kv_export = nullptr,  // pages are inside as their dims say
     .kv_import = nullptr,
     .opened_properties = OpenedProperties,
+    .capture_begin = nullptr,
+    .capture_end = nullptr,
+    .capture_replay = nullptr,
+    .capture_destroy = nullptr,
 };
 
 }  // namespace
