@@ -14,8 +14,8 @@ bool HasFlag(const sy_device_properties& device, sy_device_flags flag) {
 }
 
 // Which chip to take when none is named: one that computes and is not the reference. An accelerator
-// with its own memory comes first if it is proven on silicon, else after those in the host's memory,
-// which are taken in the order of their names.
+// with its own memory comes first if it is proven on silicon, else after those in the host's
+// memory, which are taken in the order of their names.
 const device::ProbedChip* BestOf(const std::vector<device::ProbedChip>& chips) {
   const auto rank = [](const device::ProbedChip& chip) {
     if (!chip.problem.empty() || chip.devices.empty()) return -1;
