@@ -16,7 +16,8 @@ LAYERS = "base:\ntensor: base\nengine: tensor base\ncli: *\n"
 def problems(check, files: dict[str, str]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
-        for name, text in {"layers.txt": LAYERS, "include/switchyard/chip.h": "", **files}.items():
+        always = {"layers.txt": LAYERS, **dict.fromkeys(size_check.LONGER, "")}
+        for name, text in {**always, **files}.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text)
         return check.problems(root)
