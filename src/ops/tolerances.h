@@ -1,5 +1,5 @@
-// The one table of what may differ from the truth, by operation and types, and why. Everything that
-// the suite compares takes its bound from here.
+// The one table of what may differ from the truth, by operation and types, and why: conformance and
+// certification take their bounds from here.
 //
 // Two errors are bounded. Both are relative to the scale of a result, which is its root mean square
 // over the whole tensor as the truth has it:
@@ -17,7 +17,7 @@
 #include "switchyard/chip.h"
 #include "tensor/dtype.h"
 
-namespace switchyard::conformance {
+namespace switchyard::ops {
 
 struct Tolerance {
   double max_error = 0;
@@ -40,18 +40,24 @@ double NmseBound(Tolerance tolerance, std::size_t count);
 // Bit for bit.
 inline constexpr Tolerance kExact{};
 
+// The coarsest rounding that operands of products and of attention may meet on their way in, beyond
+// that to the type of a 16-bit weight or page, which is always allowed.
+enum class Operands { kF32, kF16, kBF16, kInt8 };
+
+std::string_view Name(Operands operands);  // "f16"
+
 // Of one operation whose activations have type `activation` and whose weight or KV pages have type
 // `stored` (F32 where it has neither).
-Tolerance ToleranceOf(sy_op_kind kind, tensor::DType activation,
-                      tensor::DType stored = tensor::DType::kF32);
+Tolerance ToleranceOf(sy_op_kind kind, tensor::DType activation, tensor::DType stored,
+                      Operands operands);
 
 // RoPE at positions of 2^17, where the angle itself has few bits left in f32.
 Tolerance FarRopeTolerance(tensor::DType activation);
 
 // A whole transformer layer, measured on the residual stream.
-Tolerance LayerTolerance(tensor::DType activation, tensor::DType weight);
+Tolerance LayerTolerance(tensor::DType activation, tensor::DType weight, Operands operands);
 
 // Why the bound is what it is, for reports.
-std::string_view ReasonFor(sy_op_kind kind, tensor::DType stored = tensor::DType::kF32);
+std::string_view ReasonFor(sy_op_kind kind, tensor::DType stored, Operands operands);
 
-}  // namespace switchyard::conformance
+}  // namespace switchyard::ops
