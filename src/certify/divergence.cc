@@ -21,7 +21,6 @@ double Quantile(std::span<const double> sorted, double share) {
   const auto below = static_cast<std::size_t>(at);
   const std::size_t above = std::min(below + 1, sorted.size() - 1);
   const double part = at - static_cast<double>(below);
-  if (part == 0) return sorted[below];  // the difference of infinities is no number
   return sorted[below] + part * (sorted[above] - sorted[below]);
 }
 
@@ -38,7 +37,7 @@ double KlDivergence(std::span<const float> a, std::span<const float> b) {
     if (p > 0) sum += p * (log_a - log_b);
   }
   // Rounding may leave a hair below zero; what is no number is as far off as can be.
-  return std::isnan(sum) ? std::numeric_limits<double>::infinity() : std::max(sum, 0.0);
+  return std::isnan(sum) ? kWorstKl : std::clamp(sum, 0.0, kWorstKl);
 }
 
 std::size_t Best(std::span<const float> logits) {

@@ -10,8 +10,10 @@
 
 namespace switchyard::certify {
 
-// KL(A || B) of the distributions that two rows of logits stand for, in nats; infinite where B's
-// logits are not numbers and A's are. Sums in f64.
+// As far apart as two rows can be: what is no number counts as this, and nothing as more.
+inline constexpr double kWorstKl = 1000;
+
+// KL(A || B) of the distributions that two rows of logits stand for, in nats. Sums in f64.
 double KlDivergence(std::span<const float> a, std::span<const float> b);
 
 // The index of the largest; the first among equals.
