@@ -62,8 +62,9 @@ class Findings {
     }
     ++agreement.compared;
     const ops::Difference difference = Compare(seen, facts);
-    agreement.worst_nmse = std::max(agreement.worst_nmse, difference.nmse);
-    agreement.worst_share = std::max(agreement.worst_share, difference.share);
+    agreement.worst_nmse = std::max(agreement.worst_nmse, std::min(difference.nmse, 1e9));
+    // What is no number is infinitely far off, which not every reader of JSON can read.
+    agreement.worst_share = std::max(agreement.worst_share, std::min(difference.share, 1e9));
     if (difference.is_within()) return;
     ++agreement.exceeded;
     if (std::ranges::find(found_.guilty, facts.operation) == found_.guilty.end()) {
@@ -85,7 +86,7 @@ class Findings {
     const ops::OpList& list = seen.forward.ops;
     const sy_op& op = list.ops()[seen.op];
     const ops::Tolerance tolerance =
-        ops::ToleranceOf(op.kind, facts.activation, facts.stored, operands_);
+        ops::ToleranceOnRealActivations(op.kind, facts.activation, facts.stored, operands_);
     ops::Difference worst;
     for (const WrittenTensor& one : seen.written) {
       const sy_tensor& tensor = list.tensors()[one.tensor];
@@ -102,7 +103,9 @@ class Findings {
             tensor::DType::kF32, std::as_bytes(std::span(of_b)), std::as_bytes(std::span(of_a)),
             ops::ToleranceOf(SY_OP_ROUTER_TOP_K, dtype, tensor::DType::kF32, operands_));
       } else {
-        difference = ops::Compare(dtype, one.b, one.a, tolerance);
+        difference =
+            ops::Compare(dtype, one.b, one.a, tolerance,
+                         {.row_elements = static_cast<std::size_t>(tensor.dims[tensor.rank - 1])});
       }
       if (difference.share > worst.share || (worst.is_within() && !difference.is_within())) {
         worst = std::move(difference);
