@@ -1,6 +1,6 @@
 // What a certificate says: of a model on a chip B, held against the same model on a chip A. Plain
-// values; equivalence.h, examination.h, soak.h and efficiency.h measure them, verdict.h judges them,
-// certificate_json.h writes and reads them, page.h shows them.
+// values; equivalence.h, examination.h, soak.h and efficiency.h measure them, verdict.h judges
+// them, certificate_json.h writes and reads them, page.h shows them.
 #pragma once
 
 #include <cstdint>
@@ -16,7 +16,7 @@ namespace switchyard::certify {
 struct SideFingerprint {
   std::string chip;  // "opencl"
   std::string plugin_sha256;
-  std::string device;        // as its maker calls it
+  std::string device;  // as its maker calls it
   std::string maker;
   std::string architecture;  // the code path and driver, in the chip's words
   std::string proof;         // "compiled", "run on emulator", "run on silicon"
@@ -78,7 +78,7 @@ struct KlBounds {
 };
 
 struct GreedyText {
-  std::string prompt;  // its name
+  std::string prompt;       // its name
   std::int64_t tokens = 0;  // that A gave
   // The first token in which B differs, and how far A's best logit lay above its second there.
   std::optional<std::int64_t> first_difference;
@@ -94,12 +94,12 @@ struct LayerDrift {
 // ---- Operations one by one, each given A's inputs ----
 
 struct OperationExcess {
-  std::string step;       // "prefill of 1024 tokens in 16 sequences"
+  std::string step;         // "prefill of 1024 tokens in 16 sequences"
   std::int64_t layer = -1;  // -1: before the first layer or after the last
-  std::string operation;  // "linear"
-  std::string weight;     // its name; empty if it has none
-  std::string shape;      // "[1024, 576] x [1536, 576] q4_1"
-  std::string complaint;  // what is too far from what
+  std::string operation;    // "linear"
+  std::string weight;       // its name; empty if it has none
+  std::string shape;        // "[1024, 576] x [1536, 576] q4_1"
+  std::string complaint;    // what is too far from what
 };
 
 // All operations of one kind and weight type.
@@ -119,8 +119,8 @@ struct OperationAgreement {
 struct Soak {
   std::int64_t steps = 0;  // decode steps, each compared with the first of its kind
   double seconds = 0;
-  std::int64_t changed = 0;  // steps whose logits were not bit for bit as at first
-  double worst_kl = 0;       // between first and later logits
+  std::int64_t changed = 0;                  // steps whose logits were not bit for bit as at first
+  double worst_kl = 0;                       // between first and later logits
   std::optional<std::int64_t> first_excess;  // the step at which worst_kl went over its bound
 };
 
@@ -173,9 +173,9 @@ struct Verdict {
 
 struct Certificate {
   Fingerprint fingerprint;
-  std::string issued;   // "2026-11-22T09:30:00Z"
+  std::string issued;  // "2026-11-22T09:30:00Z"
   std::string expires;
-  std::string operands;  // the coarsest rounding of products' operands that was allowed: "f16"
+  std::string operands;     // the coarsest rounding of products' operands that was allowed: "f16"
   std::string load_report;  // what B lacks and where it ran instead; empty if nothing
   KlBounds kl_bounds;
   std::vector<Divergence> divergences;

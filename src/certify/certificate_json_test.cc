@@ -2,10 +2,10 @@
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <rapidcheck.h>
 
 #include <cmath>
 #include <limits>
-#include <rapidcheck.h>
 
 #include "tests/support/sample_certificate.h"
 
@@ -144,8 +144,7 @@ TEST(CertificateJson, RepairsTextsOfChips) {
   certificate.fingerprint.b.device = "broken \xFF and \x1B[31m and caf\xC3\xA9";
   const auto read = FromJson(ToJson(certificate));
   ASSERT_TRUE(read) << read.error().message;
-  EXPECT_EQ(read->fingerprint.b.device,
-            "broken \xEF\xBF\xBD and \xEF\xBF\xBD[31m and caf\xC3\xA9");
+  EXPECT_EQ(read->fingerprint.b.device, "broken \xEF\xBF\xBD and \xEF\xBF\xBD[31m and caf\xC3\xA9");
 }
 
 }  // namespace

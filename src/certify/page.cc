@@ -3,12 +3,16 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cmath>
+#include <functional>
 #include <initializer_list>
-#include <set>
+#include <optional>
+#include <vector>
 
 #include "certify/internal/markup.h"
 #include "certify/internal/page_style.h"
 #include "certify/internal/plots.h"
+#include "certify/utc_time.h"
 #include "certify/validity.h"
 
 namespace switchyard::certify {
@@ -82,7 +86,13 @@ std::string Section(std::string_view title, std::string_view about, std::string_
 }
 
 std::string Fact(std::string_view name, std::string_view value) {
-  return fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", name, Escape(value));
+  return fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", Escape(name), Escape(value));
+}
+
+// "2026-11-22T09:30:00Z" with less noise.
+std::string DateText(const std::string& time) {
+  if (!ParseUtcTime(time)) return time;
+  return fmt::format("{} {} UTC", time.substr(0, 10), time.substr(11, 5));
 }
 
 std::string Top(const Certificate& certificate) {
@@ -105,11 +115,12 @@ std::string Top(const Certificate& certificate) {
     return fmt::format("{} — {}, {}", of.chip, of.device, of.proof);
   };
   html += "<dl class=\"facts\">\n";
-  html += Fact("Model", fmt::format("{} ({})", fingerprint.model.name,
-                                    fingerprint.model.weight_types));
+  html +=
+      Fact("Model", fmt::format("{} ({})", fingerprint.model.name, fingerprint.model.weight_types));
   html += Fact("B, the chip in question", side(fingerprint.b));
   html += Fact("A, held against", side(fingerprint.a));
-  html += Fact("Valid", fmt::format("{} to {}", certificate.issued, certificate.expires));
+  html += Fact("Valid", fmt::format("from {}\nuntil {}", DateText(certificate.issued),
+                                    DateText(certificate.expires)));
   html += Fact("Coarsest operands allowed in products", certificate.operands);
   return html + "</dl>\n</header>\n";
 }
@@ -134,7 +145,8 @@ std::string Divergences(const Certificate& certificate) {
                {"perplexity A", "number"},
                {"perplexity B", "number"}});
   const auto perplexity = [](double value) {
-    return value == 0 ? std::string("–") : NumberText(value);
+    if (value == 0) return std::string("–");
+    return std::isfinite(value) ? fmt::format("{:.6g}", value) : NumberText(value);
   };
   for (const Divergence& of : certificate.divergences) {
     table.Add({of.scenario, CountText(of.sequences), CountText(of.step_tokens),
@@ -170,9 +182,11 @@ std::string Operations(const Certificate& certificate) {
                {"of its tolerance", "number"},
                {"why that tolerance", ""}});
   for (const OperationAgreement& of : certificate.operations) {
+    const bool is_elsewhere = of.on_fallback == of.compared;  // so there is nothing of B to tell
     table.Add({of.operation, of.weight_type.empty() ? "–" : of.weight_type, CountText(of.compared),
-               CountText(of.exceeded), CountText(of.on_fallback), NumberText(of.worst_nmse),
-               PercentText(of.worst_share), of.reason});
+               CountText(of.exceeded), CountText(of.on_fallback),
+               is_elsewhere ? "–" : NumberText(of.worst_nmse),
+               is_elsewhere ? "–" : PercentText(of.worst_share), of.reason});
   }
   return html + table.Html();
 }
@@ -197,7 +211,7 @@ std::string EfficiencyParts(const Efficiency& efficiency) {
       html += Fact("Memory, measured", NumberText(*efficiency.memory_gb_s) + " GB/s");
     }
     for (const auto& [type, value] : efficiency.gflop_s) {
-      html += Fact(Escape(type) + " arithmetic, measured", NumberText(value) + " GFLOP/s");
+      html += Fact(type + " arithmetic, measured", NumberText(value) + " GFLOP/s");
     }
     html += "</dl>\n";
   }
@@ -262,10 +276,11 @@ std::string Page(const Certificate& certificate, const PageSignature& signature)
   const Fingerprint& fingerprint = certificate.fingerprint;
   std::string body = Top(certificate);
   body += Section("Checks", "Every bound that the verdict rests on.", Checks(certificate.verdict));
-  body += Section("How far the answers lie apart",
-                  "Both chips were given the same tokens; KL(A‖B) over the whole vocabulary at each "
-                  "position.",
-                  Divergences(certificate));
+  body +=
+      Section("How far the answers lie apart",
+              "Both chips were given the same tokens; KL(A‖B) over the whole vocabulary at each "
+              "position.",
+              Divergences(certificate));
   body += Section("Greedy texts",
                   "Each chip continued the same prompts by itself, always with the likeliest "
                   "token.",
@@ -283,11 +298,11 @@ std::string Page(const Certificate& certificate, const PageSignature& signature)
                   SoakFacts(certificate.soak));
   body += Section("Efficiency", "Against what this very chip reached when it was measured.",
                   EfficiencyParts(certificate.efficiency));
-  body += Section("What B lacks", "What ran elsewhere, as the program reported when it loaded.",
-                  certificate.load_report.empty()
-                      ? std::string("<p>Nothing: B ran every operation.</p>\n")
-                      : fmt::format("<pre class=\"code\">{}</pre>\n",
-                                    Escape(certificate.load_report)));
+  body +=
+      Section("What B lacks", "What ran elsewhere, as the program reported when it loaded.",
+              certificate.load_report.empty()
+                  ? std::string("<p>Nothing: B ran every operation.</p>\n")
+                  : fmt::format("<pre class=\"code\">{}</pre>\n", Escape(certificate.load_report)));
   body += Section("What it holds for",
                   "Exactly this. If any of it changes, the certificate no longer holds.",
                   FingerprintTable(fingerprint));

@@ -66,8 +66,8 @@ TEST(Page, IsWellFormedAndComplete) {
   const std::string page = Page(SampleCertificate(), kSignature);
   for (const char* text :
        {"✓ Equivalent", "smollm2-135m-instruct", "mean KL", "decode, long context, batch of one",
-        "threads=2", "SHA256:abc", "c2lnbmF0dXJl", "20,000", "The way from 20 % to 80 %", "count to forty",
-        "certify verify certificate.json", "example lacks rms_norm"}) {
+        "threads=2", "SHA256:abc", "c2lnbmF0dXJl", "20,000", "The way from 20 % to 80 %",
+        "count to forty", "certify verify certificate.json", "example lacks rms_norm"}) {
     EXPECT_TRUE(page.contains(text)) << text;
   }
   const std::string refused = Page(SampleRefusal(), kSignature);
@@ -100,7 +100,8 @@ TEST(Page, EscapesWhateverComesFromOutside) {
   EXPECT_FALSE(page.contains("<img"));
   EXPECT_FALSE(page.contains("='x'"));
   EXPECT_TRUE(IsWellFormed(page));
-  const std::string bytes = std::string("\x00\x01\x1b\xff\xc0\x80\xed\xa0\x80 \xe2\x80\xae", 13) + "]]>--><!--";
+  const std::string bytes =
+      std::string("\x00\x01\x1b\xff\xc0\x80\xed\xa0\x80 \xe2\x80\xae", 13) + "]]>--><!--";
   EXPECT_TRUE(IsWellFormed(Page(Hostile(bytes), {bytes, bytes, bytes})));
 }
 

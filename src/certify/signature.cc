@@ -71,7 +71,7 @@ struct KeyFile {
 Result<KeyFile> ReadKeyFile(const std::filesystem::path& path) {
   const Descriptor file(::open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK));
   if (file.get() < 0) {
-    const ErrorCode code = errno == ENOENT    ? ErrorCode::kNotFound
+    const ErrorCode code = errno == ENOENT   ? ErrorCode::kNotFound
                            : errno == EACCES ? ErrorCode::kPermissionDenied
                                              : ErrorCode::kUnavailable;
     return Fail(code, "cannot open the key '{}': {}", path.string(), std::strerror(errno));
@@ -210,8 +210,7 @@ Result<PrivateKey> PrivateKey::Create() {
 }
 
 Result<PrivateKey> PrivateKey::FromSeed(std::string_view seed) {
-  EVP_PKEY* key =
-      EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, Bytes(seed), seed.size());
+  EVP_PKEY* key = EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, Bytes(seed), seed.size());
   if (key == nullptr) {
     ERR_clear_error();
     return Fail(ErrorCode::kInvalidArgument, "the secret of an Ed25519 key has 32 bytes, not {}",
@@ -279,9 +278,8 @@ std::string PrivateKey::Sign(std::string_view message) const {
   std::size_t size = signature.size();
   SWITCHYARD_CHECK(context &&
                    EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_.get()) == 1);
-  SWITCHYARD_CHECK(EVP_DigestSign(context.get(),
-                                  reinterpret_cast<unsigned char*>(signature.data()), &size,
-                                  Bytes(message), message.size()) == 1 &&
+  SWITCHYARD_CHECK(EVP_DigestSign(context.get(), reinterpret_cast<unsigned char*>(signature.data()),
+                                  &size, Bytes(message), message.size()) == 1 &&
                    size == signature.size());
   return signature;
 }

@@ -164,15 +164,16 @@ TEST(Signature, RefusesKeysThatAreNone) {
 // RFC 4648 section 10.
 TEST(Signature, KnowsBase64) {
   for (const auto& [bytes, text] :
-       {std::pair("", ""), std::pair("f", "Zg=="), std::pair("fo", "Zm8="), std::pair("foo", "Zm9v"),
-        std::pair("foob", "Zm9vYg=="), std::pair("fooba", "Zm9vYmE="),
+       {std::pair("", ""), std::pair("f", "Zg=="), std::pair("fo", "Zm8="),
+        std::pair("foo", "Zm9v"), std::pair("foob", "Zm9vYg=="), std::pair("fooba", "Zm9vYmE="),
         std::pair("foobar", "Zm9vYmFy")}) {
     EXPECT_EQ(ToBase64(bytes), text);
     const auto read = FromBase64(text);
     ASSERT_TRUE(read) << text;
     EXPECT_EQ(*read, bytes);
   }
-  for (const char* text : {"Z", "Zg", "Zg=", "Zh==", "Zg==\n", " Zg==", "Zm9v====", "Zm9-", "===="}) {
+  for (const char* text :
+       {"Z", "Zg", "Zg=", "Zh==", "Zg==\n", " Zg==", "Zm9v====", "Zm9-", "===="}) {
     EXPECT_FALSE(FromBase64(text)) << text;
   }
 }

@@ -18,7 +18,7 @@ inline constexpr std::size_t kMaxCertificateBytes = std::size_t{16} << 20;
 
 struct SignedCertificate {
   Certificate certificate;
-  PublicKey key;               // that the file names, trusted or not
+  PublicKey key;                  // that the file names, trusted or not
   bool is_signed_by_key = false;  // the signature is that key's and of this text
 };
 

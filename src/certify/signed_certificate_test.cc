@@ -39,20 +39,19 @@ TEST(SignedCertificate, ComesBackAsItWasSigned) {
 
 TEST(SignedCertificate, SeesEveryChange) {
   const std::string text = WriteSigned(SampleRefusal(), Key());
-  for (const auto& [from, to] : {std::pair("\"is_equivalent\": false", "\"is_equivalent\": true"),
-                                 std::pair("2027-02-20", "2029-02-20"),
-                                 std::pair("\"gap\": 0.8", "\"gap\": 0.80"),
-                                 std::pair("threads=2", "threads=3"),
-                                 std::pair("threads=2", "thr eads=2")}) {
+  for (const auto& [from, to] :
+       {std::pair("\"is_equivalent\": false", "\"is_equivalent\": true"),
+        std::pair("2027-02-20", "2029-02-20"), std::pair("\"gap\": 0.8", "\"gap\": 0.80"),
+        std::pair("threads=2", "threads=3"), std::pair("threads=2", "thr eads=2")}) {
     const auto read = ReadSigned(Replaced(text, from, to), "x.json");
     ASSERT_TRUE(read) << read.error().message;
     EXPECT_FALSE(read->is_signed_by_key) << to;
   }
   // Somebody else's key in place of the signer's.
   const PrivateKey other = *PrivateKey::Create();
-  const auto read = ReadSigned(Replaced(text, ToBase64(Key().public_key().Der()),
-                                        ToBase64(other.public_key().Der())),
-                               "x.json");
+  const auto read = ReadSigned(
+      Replaced(text, ToBase64(Key().public_key().Der()), ToBase64(other.public_key().Der())),
+      "x.json");
   ASSERT_TRUE(read);
   EXPECT_FALSE(read->is_signed_by_key);
 }
@@ -66,7 +65,8 @@ TEST(SignedCertificate, DoesNotMindWhiteSpace) {
   EXPECT_TRUE(read->is_signed_by_key);
 }
 
-// Two readers that disagree on which "certificate" counts would let one verify what the other shows.
+// Two readers that disagree on which "certificate" counts would let one verify what the other
+// shows.
 TEST(SignedCertificate, BelievesOnlyWhatIsSigned) {
   const std::string text = WriteSigned(SampleCertificate(), Key());
   const std::string body = text.substr(text.find('{') + 1);

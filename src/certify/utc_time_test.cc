@@ -7,10 +7,10 @@ namespace {
 
 // The numbers are those of `date -u -d TEXT +%s`.
 TEST(UtcTime, AgreesWithTheSystemsCalendar) {
-  for (const auto& [text, seconds] : {std::pair("1970-01-01T00:00:00Z", 0LL),
-                                      std::pair("2024-02-29T23:59:59Z", 1709251199LL),
-                                      std::pair("2026-11-22T09:30:00Z", 1795339800LL),
-                                      std::pair("9999-12-31T23:59:59Z", 253402300799LL)}) {
+  for (const auto& [text, seconds] :
+       {std::pair("1970-01-01T00:00:00Z", 0LL), std::pair("2024-02-29T23:59:59Z", 1709251199LL),
+        std::pair("2026-11-22T09:30:00Z", 1795339800LL),
+        std::pair("9999-12-31T23:59:59Z", 253402300799LL)}) {
     const auto time = ParseUtcTime(text);
     ASSERT_TRUE(time) << text;
     EXPECT_EQ(time->time_since_epoch().count(), seconds) << text;

@@ -18,20 +18,16 @@ std::string TextOf(const std::vector<std::string>& options) {
 }
 
 // Calls `field` with each field's name, its value then, and its value now or null.
-void EachField(const Fingerprint& then, const Present& now,
-               const std::function<void(std::string, std::string, std::optional<std::string>)>&
-                   field) {
+void EachField(
+    const Fingerprint& then, const Present& now,
+    const std::function<void(std::string, std::string, std::optional<std::string>)>& field) {
   const auto one = [&](std::string name, const auto& value, const auto* present) {
     std::optional<std::string> text;
     if (present != nullptr) text = TextOf(*present);
     field(std::move(name), TextOf(value), std::move(text));
   };
-  const auto in = [](const auto& part, auto member) {
-    return part ? &((*part).*member) : nullptr;
-  };
-  const auto whole = [](const std::optional<std::string>& part) {
-    return part ? &*part : nullptr;
-  };
+  const auto in = [](const auto& part, auto member) { return part ? &((*part).*member) : nullptr; };
+  const auto whole = [](const std::optional<std::string>& part) { return part ? &*part : nullptr; };
   const ModelFingerprint& model = then.model;
   one("model: sha256", model.sha256, whole(now.model_sha256));
   one("model: architecture", model.architecture, whole(now.model_architecture));

@@ -48,8 +48,7 @@ TEST(Validity, AsksForSignatureAndTrust) {
   EXPECT_THAT(ReasonsAgainst(file, Unchanged()), ElementsAre(HasSubstr("signature is wrong")));
   Circumstances circumstances = Unchanged();
   circumstances.trusted.pop_back();
-  EXPECT_THAT(ReasonsAgainst(File(), circumstances),
-              ElementsAre(HasSubstr("SHA256:")));
+  EXPECT_THAT(ReasonsAgainst(File(), circumstances), ElementsAre(HasSubstr("SHA256:")));
   circumstances.trusted.clear();
   EXPECT_THAT(ReasonsAgainst(File(), circumstances), ElementsAre(HasSubstr("not among the 0")));
 }
@@ -88,9 +87,9 @@ TEST(Validity, EndsWithAnyChangeOfTheFingerprint) {
     return ReasonsAgainst(File(), circumstances);
   };
   const std::string b(64, 'b');
-  EXPECT_THAT(after([](Present& now) { now.b->plugin_sha256 = std::string(64, 'e'); }),
-              ElementsAre("B: plugin sha256 has changed: then " + b + ", now " +
-                          std::string(64, 'e')));
+  EXPECT_THAT(
+      after([](Present& now) { now.b->plugin_sha256 = std::string(64, 'e'); }),
+      ElementsAre("B: plugin sha256 has changed: then " + b + ", now " + std::string(64, 'e')));
   EXPECT_THAT(after([](Present& now) { now.model_sha256 = ""; }),
               ElementsAre(HasSubstr("model: sha256 has changed: then c")));
   EXPECT_THAT(after([](Present& now) { now.b->options.clear(); }),
@@ -100,14 +99,11 @@ TEST(Validity, EndsWithAnyChangeOfTheFingerprint) {
   for (const auto& change : std::vector<std::function<void(Present&)>>{
            [](Present& now) { *now.model_architecture += "x"; },
            [](Present& now) { *now.weight_types += "x"; },
-           [](Present& now) { *now.kv_type += "x"; },
-           [](Present& now) { now.a->chip += "x"; },
+           [](Present& now) { *now.kv_type += "x"; }, [](Present& now) { now.a->chip += "x"; },
            [](Present& now) { now.a->plugin_sha256 += "x"; },
-           [](Present& now) { now.b->device += "x"; },
-           [](Present& now) { now.b->maker += "x"; },
+           [](Present& now) { now.b->device += "x"; }, [](Present& now) { now.b->maker += "x"; },
            [](Present& now) { now.b->architecture += "x"; },
-           [](Present& now) { now.b->proof += "x"; },
-           [](Present& now) { now.b->units += 1; },
+           [](Present& now) { now.b->proof += "x"; }, [](Present& now) { now.b->units += 1; },
            [](Present& now) { now.machine->processor += "x"; },
            [](Present& now) { now.machine->cores += 1; },
            [](Present& now) { now.machine->system += "x"; },

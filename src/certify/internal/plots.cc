@@ -39,8 +39,8 @@ class LogAxis {
     }
     if (most == 0) return;  // all are zero
     last_ = std::clamp(static_cast<int>(std::ceil(std::log10(most))), -20, 30);
-    first_ = std::clamp(static_cast<int>(std::floor(std::log10(least))), last_ - kMaxDecades,
-                        last_ - 2);
+    first_ =
+        std::clamp(static_cast<int>(std::floor(std::log10(least))), last_ - kMaxDecades, last_ - 2);
   }
 
   int first() const { return first_; }
@@ -62,16 +62,15 @@ class LogAxis {
   int last_ = 0;
 };
 
-std::string VerticalLine(double percent, std::string_view style, std::string_view from = "0",
-                         std::string_view to = "100%") {
+// Without ends it runs through the whole row, which may be higher than the plot and clips it.
+std::string VerticalLine(double percent, std::string_view style, int from = -60, int to = 90) {
   return fmt::format(R"(<line class="{}" x1="{:.2f}%" x2="{:.2f}%" y1="{}" y2="{}"/>)", style,
                      percent, percent, from, to);
 }
 
 std::string Bar(double from, double to, double y, double height, std::string_view style) {
-  return fmt::format(
-      R"(<rect class="{}" x="{:.2f}%" width="{:.2f}%" y="{}" height="{}"/>)", style, from,
-      std::max(0.0, to - from), y, height);
+  return fmt::format(R"(<rect class="{}" x="{:.2f}%" width="{:.2f}%" y="{}" height="{}"/>)", style,
+                     from, std::max(0.0, to - from), y, height);
 }
 
 std::string Dot(double percent, double y, double radius, std::string_view style) {
@@ -80,7 +79,8 @@ std::string Dot(double percent, double y, double radius, std::string_view style)
 }
 
 // Text under or over a mark, kept within the plot at its ends.
-std::string Label(double percent, double y, std::string_view text, std::string_view style = "tick") {
+std::string Label(double percent, double y, std::string_view text,
+                  std::string_view style = "tick") {
   const std::string_view anchor = percent < 3 ? "start" : percent > 97 ? "end" : "middle";
   return fmt::format(R"(<text class="{}" x="{:.2f}%" y="{}" text-anchor="{}">{}</text>)", style,
                      percent, y, anchor, Escape(text));
@@ -119,8 +119,7 @@ double Quantile(const std::vector<double>& quantiles, double p) {
   const auto below = static_cast<std::size_t>(at);
   const std::size_t above = std::min(below + 1, quantiles.size() - 1);
   const double share = at - static_cast<double>(below);
-  return share == 0 ? quantiles[below]
-                    : quantiles[below] * (1 - share) + quantiles[above] * share;
+  return share == 0 ? quantiles[below] : quantiles[below] * (1 - share) + quantiles[above] * share;
 }
 
 }  // namespace
@@ -154,8 +153,9 @@ std::string CountText(std::int64_t count) {
 std::string PercentText(double share) {
   const double percent = 100 * share;
   if (!std::isfinite(percent)) return "not finite";
-  if (std::fabs(percent) >= 10'000) return NumberText(percent) + " %";
-  if (percent != 0 && std::fabs(percent) < 0.1) return "< 0.1 %";
+  if (percent == 0) return "0 %";
+  if (std::fabs(percent) >= 1000) return NumberText(percent) + " %";
+  if (std::fabs(percent) < 0.1) return "< 0.1 %";
   // 99.96 % is not all.
   if (percent > 99 && percent < 100) {
     return fmt::format("{:.2f} %", std::floor(percent * 100) / 100);
@@ -199,8 +199,7 @@ std::string KlPlot(const std::vector<Divergence>& divergences, const KlBounds& b
 
   std::string rows = has_bounds ? AxisRow(bound_names, 26) : "";
   for (const Divergence& divergence : std::span(divergences).first(shown)) {
-    const auto style = [](double value, double bound, std::string_view good,
-                          std::string_view bad) {
+    const auto style = [](double value, double bound, std::string_view good, std::string_view bad) {
       return bound > 0 && !(value <= bound) ? bad : good;
     };
     std::string marks = background;
@@ -211,7 +210,7 @@ std::string KlPlot(const std::vector<Divergence>& divergences, const KlBounds& b
       marks += Bar(place(0.25), place(0.75), 10, 10, "ink");
     }
     marks += VerticalLine(axis.Place(divergence.p99_kl),
-                          style(divergence.p99_kl, bounds.p99, "p99", "p99 bad"), "8", "22");
+                          style(divergence.p99_kl, bounds.p99, "p99", "p99 bad"), 8, 22);
     marks += Dot(axis.Place(divergence.worst_kl), 15, 4,
                  style(divergence.worst_kl, bounds.worst, "worst", "worst bad"));
     marks += Dot(axis.Place(divergence.mean_kl), 15, 4,
@@ -227,12 +226,13 @@ std::string KlPlot(const std::vector<Divergence>& divergences, const KlBounds& b
   }
   ticks += Label(50, 28, "KL divergence from A to B, nats, log scale", "unit");
   rows += AxisRow(ticks, 32);
-  return Figure(rows,
-                "How to read it: the further left, the closer B’s answers are to A’s. The bar holds "
-                "the middle half of the positions, the thin line those from 5 to 95 of 100; "
-                "<b class=\"key\">|</b> is the 99th of 100, <b class=\"key\">○</b> the worst and "
-                "<b class=\"key\">●</b> the mean, each to lie left of its dashed bound." +
-                    AndMore(divergences.size(), shown));
+  return Figure(
+      rows,
+      "How to read it: the further left, the closer B’s answers are to A’s. The bar holds "
+      "the middle half of the positions, the thin line those from 5 to 95 of 100; "
+      "<b class=\"key\">|</b> is the 99th of 100, <b class=\"key\">○</b> the worst and "
+      "<b class=\"key\">●</b> the mean, each to lie left of the line with its name, the bound." +
+          AndMore(divergences.size(), shown));
 }
 
 std::string GreedyPlot(const std::vector<GreedyText>& texts) {
@@ -250,21 +250,17 @@ std::string GreedyPlot(const std::vector<GreedyText>& texts) {
     std::string marks = Bar(0, place(text.tokens), 10, 10, "empty");
     marks += Bar(0, place(same), 10, 10, "ink");
     if (text.first_difference) {
-      marks += VerticalLine(place(same), "difference", "6", "24");
+      marks += VerticalLine(place(same), "difference", 6, 24);
     }
-    rows += Row(text.prompt,
-                text.first_difference
-                    ? fmt::format("differs with A’s best {} ahead of its second",
-                                  NumberText(text.gap))
-                    : std::string(),
-                marks,
-                text.first_difference
-                    ? fmt::format("{} of {}", CountText(same), CountText(text.tokens))
-                    : fmt::format("all {}", CountText(text.tokens)));
+    rows += Row(
+        text.prompt, text.first_difference ? "gap " + NumberText(text.gap) : std::string(), marks,
+        text.first_difference ? fmt::format("{} of {}", CountText(same), CountText(text.tokens))
+                              : fmt::format("all {}", CountText(text.tokens)));
   }
   return Figure(rows, fmt::format("How to read it: a full bar is a text whose every token (of at "
                                   "most {}) is the same on A and B when the likeliest is always "
-                                  "taken; a mark is the first that differs.{}",
+                                  "taken; a mark is the first that differs, and the gap is how far "
+                                  "A’s best logit lay above its second there.{}",
                                   CountText(longest), AndMore(texts.size(), shown)));
 }
 
@@ -278,8 +274,9 @@ std::string DriftPlot(const std::vector<LayerDrift>& drift) {
   const auto y = [&](double value) { return kTop + kHeight * (1 - axis.Place(value) / 100); };
   // The first 9 % of the width hold the axis' numbers.
   const auto x = [&](std::size_t i) {
-    return layers.size() < 2 ? 54.0
-                             : 10 + 88 * static_cast<double>(i) / static_cast<double>(layers.size() - 1);
+    return layers.size() < 2
+               ? 54.0
+               : 10 + 88 * static_cast<double>(i) / static_cast<double>(layers.size() - 1);
   };
 
   std::string svg;
@@ -287,8 +284,8 @@ std::string DriftPlot(const std::vector<LayerDrift>& drift) {
     const double height = y(std::pow(10.0, decade));
     svg += fmt::format(R"(<line class="grid" x1="0" x2="100%" y1="{:.1f}" y2="{:.1f}"/>)", height,
                        height);
-    svg += fmt::format(R"(<text class="tick" x="0" y="{:.1f}">{}</text>)", height - 3,
-                       Power(decade));
+    svg +=
+        fmt::format(R"(<text class="tick" x="0" y="{:.1f}">{}</text>)", height - 3, Power(decade));
   }
   std::string points;
   std::string dots;

@@ -1,7 +1,7 @@
-// The plots of a certificate's page, each a <figure> that is HTML and XML at once. Rows of HTML hold
-// the words and fluid SVG the marks, placed in shares of the width, so that a narrow screen makes
-// the plot narrower and leaves the text as large as it was. Pure functions; values that are not
-// finite stand at an edge and are named in words.
+// The plots of a certificate's page, each a <figure> that is HTML and XML at once. Rows of HTML
+// hold the words and fluid SVG the marks, placed in shares of the width, so that a narrow screen
+// makes the plot narrower and leaves the text as large as it was. Pure functions; values that are
+// not finite stand at an edge and are named in words.
 #pragma once
 
 #include <string>
