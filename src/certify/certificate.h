@@ -14,7 +14,8 @@ namespace switchyard::certify {
 // ---- What was held against what: a certificate holds for exactly this ----
 
 struct SideFingerprint {
-  std::string chip;  // "opencl"
+  std::string chip;         // "opencl"
+  std::uint32_t index = 0;  // which of the chip's devices
   std::string plugin_sha256;
   std::string device;  // as its maker calls it
   std::string maker;

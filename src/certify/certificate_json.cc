@@ -6,7 +6,7 @@
 #include <limits>
 #include <type_traits>
 
-#include "certify/internal/markup.h"
+#include "certify/plain_text.h"
 #include "certify/utc_time.h"
 
 namespace switchyard::certify {
@@ -44,6 +44,7 @@ void Describe(Is<ModelFingerprint> auto& model, auto& field) {
 
 void Describe(Is<SideFingerprint> auto& side, auto& field) {
   field("chip", side.chip);
+  field("index", side.index);
   field("plugin_sha256", side.plugin_sha256);
   field("device", side.device);
   field("maker", side.maker);
@@ -194,7 +195,7 @@ void Describe(Is<Certificate> auto& certificate, auto& field) {
 template <typename T>
 Json Write(const T& value);
 
-Json Write(const std::string& text) { return internal::PlainText(text); }
+Json Write(const std::string& text) { return PlainText(text); }
 Json Write(const bool& value) { return value; }
 Json Write(const double& value) { return std::isfinite(value) ? Json(value) : Json(); }
 template <std::integral T>
@@ -213,7 +214,7 @@ Json Write(const std::vector<T>& values) {
 }
 Json Write(const std::map<std::string, double>& values) {
   Json json = Json::object();
-  for (const auto& [key, value] : values) json[internal::PlainText(key)] = Write(value);
+  for (const auto& [key, value] : values) json[PlainText(key)] = Write(value);
   return json;
 }
 
@@ -273,7 +274,7 @@ class Reader {
       if (!is_known) {
         Refuse(path.empty() ? "the certificate" : path,
                fmt::format("has a field '{}' that \"{}\" does not have; a newer program made it",
-                           internal::PlainText(key).substr(0, 80), kCertificateFormat));
+                           PlainText(key).substr(0, 80), kCertificateFormat));
         return;
       }
     }
@@ -287,7 +288,7 @@ class Reader {
     const auto& text = json.get_ref<const std::string&>();
     if (text.size() > kMaxTextBytes) {
       Refuse(path, fmt::format("is longer than {} bytes", kMaxTextBytes));
-    } else if (internal::PlainText(text) != text) {
+    } else if (PlainText(text) != text) {
       Refuse(path, "holds control characters or is not UTF-8");
     } else {
       value = text;

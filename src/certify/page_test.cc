@@ -34,7 +34,7 @@ Certificate Hostile(const std::string& hostile) {
   Fingerprint& fingerprint = certificate.fingerprint;
   fingerprint.model = {hostile, hostile, hostile, hostile, hostile};
   for (SideFingerprint* side : {&fingerprint.a, &fingerprint.b}) {
-    *side = {hostile, hostile, hostile, hostile, hostile, hostile, 1, {hostile}};
+    *side = {hostile, 0, hostile, hostile, hostile, hostile, hostile, 1, {hostile}};
   }
   fingerprint.machine = {hostile, 1, 1, hostile, hostile};
   fingerprint.program = hostile;

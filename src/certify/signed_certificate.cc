@@ -80,7 +80,8 @@ Result<SignedCertificate> Read(std::string_view text, std::string_view subject) 
 
   SWITCHYARD_TRY(const Json json, base::ParseJson(message, subject, {.depth = 8, .keys = 1024}));
   SWITCHYARD_TRY(Certificate certificate, FromJson(json));
-  return SignedCertificate{std::move(certificate), *key, key->Verifies(message, value)};
+  return SignedCertificate{std::move(certificate), *key, key->Verifies(message, value),
+                           ToBase64(value)};
 }
 
 }  // namespace

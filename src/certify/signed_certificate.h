@@ -20,6 +20,7 @@ struct SignedCertificate {
   Certificate certificate;
   PublicKey key;                  // that the file names, trusted or not
   bool is_signed_by_key = false;  // the signature is that key's and of this text
+  std::string signature;          // in base64
 };
 
 // The file's text, indented for people.

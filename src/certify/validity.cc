@@ -39,6 +39,7 @@ void EachField(
       one(name + ": " + what, measured.*member, in(present, member));
     };
     each("chip", &SideFingerprint::chip);
+    each("index", &SideFingerprint::index);
     each("plugin sha256", &SideFingerprint::plugin_sha256);
     each("device", &SideFingerprint::device);
     each("maker", &SideFingerprint::maker);

@@ -18,7 +18,7 @@ using testing::IsEmpty;
 using testing::SizeIs;
 
 SignedCertificate File() {
-  return {SampleCertificate(), PrivateKey::FromSeed(std::string(32, 'k'))->public_key(), true};
+  return {SampleCertificate(), PrivateKey::FromSeed(std::string(32, 'k'))->public_key(), true, {}};
 }
 
 // Everything as it was, half a month later.

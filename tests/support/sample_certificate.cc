@@ -53,6 +53,7 @@ Divergence MakeDivergence(const Scenario& scenario, double factor) {
 SideFingerprint MakeSide(const char* chip, const char* device, const char* architecture,
                          char digit) {
   return {.chip = chip,
+          .index = 0,
           .plugin_sha256 = std::string(64, digit),
           .device = device,
           .maker = "Example Silicon",
