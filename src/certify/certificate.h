@@ -68,7 +68,7 @@ struct Divergence {
   double perplexity_a = 0;
   double perplexity_b = 0;
   // KL at the quantiles 0, 0.05, ... 1 of the positions.
-  std::vector<double> kl_quantiles;
+  std::vector<double> kl_quantiles = {};
 };
 
 // What the divergences were held against, for the plots; 0: not bounded.
