@@ -95,12 +95,12 @@ std::string Short(const std::string& text) {
 }
 
 void PrintFields(const Fingerprint& then, const Present& now) {
-  fmt::print("\n  {:<24}{:<37}{:<37}\n", "", "then", "now");
+  fmt::print("\n  {:<28}{:<37}{:<37}\n", "", "then", "now");
   for (const certify::FieldComparison& field : certify::Compare(then, now)) {
     const std::string present = !field.now            ? "not measured"
                                 : field.has_changed() ? Short(*field.now)
                                                       : "the same";
-    fmt::print("{} {:<24}{:<37}{:<37}\n",
+    fmt::print("{} {:<28}{:<37}{:<37}\n",
                field.has_changed() ? "✕"
                : field.now         ? "✓"
                                    : "·",
