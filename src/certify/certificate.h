@@ -14,7 +14,8 @@ namespace switchyard::certify {
 // ---- What was held against what: a certificate holds for exactly this ----
 
 struct SideFingerprint {
-  std::string chip;  // "opencl"
+  std::string chip;         // "opencl"
+  std::uint32_t index = 0;  // which of the chip's devices
   std::string plugin_sha256;
   std::string device;  // as its maker calls it
   std::string maker;
@@ -68,6 +69,13 @@ struct Divergence {
   double perplexity_b = 0;
   // KL at the quantiles 0, 0.05, ... 1 of the positions.
   std::vector<double> kl_quantiles = {};
+};
+
+// What the divergences were held against, for the plots; 0: not bounded.
+struct KlBounds {
+  double mean = 0;
+  double p99 = 0;
+  double worst = 0;
 };
 
 struct GreedyText {
@@ -170,6 +178,7 @@ struct Certificate {
   std::string expires;
   std::string operands;     // the coarsest rounding of products' operands that was allowed: "f16"
   std::string load_report;  // what B lacks and where it ran instead; empty if nothing
+  KlBounds kl_bounds;
   std::vector<Divergence> divergences;
   std::vector<GreedyText> greedy;
   std::vector<LayerDrift> drift;

@@ -83,6 +83,7 @@ void Judge(Certificate& certificate, const Bounds& bounds, std::vector<std::stri
   Verdict& verdict = certificate.verdict;
   verdict.checks.clear();
   verdict.guilty = std::move(guilty);
+  certificate.kl_bounds = {bounds.mean_kl, bounds.p99_kl, bounds.worst_kl};
   const auto at_most = [&](std::string what, double found, double bound) {
     verdict.checks.push_back({std::move(what), fmt::format("{:.3g}", found),
                               fmt::format("at most {:g}", bound), found <= bound});
