@@ -8,6 +8,9 @@
 namespace switchyard::certify {
 namespace {
 
+// Fewer say nothing of a 99th percentile.
+constexpr std::int64_t kLeastPositions = 400;
+
 template <typename Values, typename Member>
 double Largest(const Values& values, Member member) {
   double largest = 0;
@@ -89,11 +92,18 @@ void Judge(Certificate& certificate, const Bounds& bounds, std::vector<std::stri
                               fmt::format("at most {:g}", bound), found <= bound});
   };
   const std::vector<Divergence>& divergences = certificate.divergences;
+  double same_best = 1;
+  std::int64_t positions = 0;
+  for (const Divergence& one : divergences) {
+    positions += one.positions;
+    if (!(one.same_best >= same_best)) same_best = one.same_best;  // NaN too
+  }
+  verdict.checks.push_back({"positions compared", fmt::format("{}", positions),
+                            fmt::format("at least {}", kLeastPositions),
+                            positions >= kLeastPositions});
   at_most("mean KL of a scenario", Largest(divergences, &Divergence::mean_kl), bounds.mean_kl);
   at_most("99th percentile of KL", Largest(divergences, &Divergence::p99_kl), bounds.p99_kl);
   at_most("worst KL of a position", Largest(divergences, &Divergence::worst_kl), bounds.worst_kl);
-  double same_best = 1;
-  for (const Divergence& one : divergences) same_best = std::min(same_best, one.same_best);
   verdict.checks.push_back(
       {"share of positions with the same best token", fmt::format("{:.2f} %", 100 * same_best),
        fmt::format("at least {:g} %", 100 * bounds.same_best), same_best >= bounds.same_best});
@@ -109,11 +119,12 @@ void Judge(Certificate& certificate, const Bounds& bounds, std::vector<std::stri
     compared += one.compared;
   }
   verdict.checks.push_back({"operations beyond their tolerance",
-                            fmt::format("{} of {}", exceeded, compared), "none", exceeded == 0});
+                            fmt::format("{} of {}", exceeded, compared), "none",
+                            exceeded == 0 && compared > 0});
   const Soak& soak = certificate.soak;
   verdict.checks.push_back({"steps of the soak that changed their result",
                             fmt::format("{} of {}", soak.changed, soak.steps), "none",
-                            soak.changed == 0});
+                            soak.changed == 0 && soak.steps > 0});
   verdict.is_equivalent =
       std::ranges::all_of(verdict.checks, [](const Check& check) { return check.is_kept; });
   verdict.sentence = Sentence(certificate);

@@ -16,7 +16,7 @@ Certificate Good() {
   certificate.fingerprint.a.chip = "trusted";
   certificate.fingerprint.b.chip = "new";
   Divergence divergence;
-  divergence.positions = 100;
+  divergence.positions = 1000;
   divergence.mean_kl = 1e-6;
   divergence.p99_kl = 1e-5;
   divergence.worst_kl = 1e-4;
@@ -70,6 +70,14 @@ TEST(Verdict, EachBoundRefuses) {
   certificate = Good();
   certificate.soak.changed = 1;
   EXPECT_THAT(Broken(certificate), ElementsAre("steps of the soak that changed their result"));
+}
+
+TEST(Verdict, WhatWasNotMeasuredIsNotEquivalent) {
+  EXPECT_THAT(Broken({}), ElementsAre("positions compared", "operations beyond their tolerance",
+                                      "steps of the soak that changed their result"));
+  Certificate certificate = Good();
+  certificate.divergences[0].same_best = NAN;
+  EXPECT_THAT(Broken(certificate), ElementsAre("share of positions with the same best token"));
 }
 
 TEST(Verdict, ANearTieIsNoFault) {

@@ -1,12 +1,18 @@
 #include "cli/certify_command.h"
 
+#include <chrono>
 #include <cstdio>
 
 #include "certify/certification.h"
+#include "certify/plain_text.h"
+#include "certify/utc_time.h"
 #include "cli/ceilings.h"
+#include "cli/certificate_files.h"
+#include "cli/fingerprints.h"
 #include "cli/local_chips.h"
 #include "cli/model_session.h"
 #include "cli/progress_line.h"
+#include "cli/verify_certificate.h"
 
 namespace switchyard::cli {
 namespace {
@@ -24,6 +30,10 @@ struct Options {
   std::string operands = "f16";
   std::string kv_type = "f16";
   certify::CertificationOptions certification;
+  std::filesystem::path output;  // empty: named after model and chips
+  std::int64_t valid_days = 90;
+  VerifyOptions verify;
+  bool is_verification = false;
 };
 
 base::Result<ops::Operands> ParseOperands(const std::string& name) {
@@ -33,6 +43,23 @@ base::Result<ops::Operands> ParseOperands(const std::string& name) {
   }
   return Fail(ErrorCode::kInvalidArgument, "--operands is '{}': it must be f32, f16, bf16 or int8",
               name);
+}
+
+base::Status CheckNumbers(const Options& options) {
+  const auto check = [](std::string_view name, std::int64_t value, std::int64_t low,
+                        std::int64_t high) -> base::Status {
+    if (value >= low && value <= high) return {};
+    return Fail(ErrorCode::kInvalidArgument, "{} is {}: it must lie between {} and {}", name, value,
+                low, high);
+  };
+  const certify::CertificationOptions& certification = options.certification;
+  SWITCHYARD_RETURN_IF_ERROR(
+      check("--positions", certification.equivalence.positions, 64, 1 << 20));
+  SWITCHYARD_RETURN_IF_ERROR(
+      check("--long-context", certification.equivalence.long_context, 128, 1 << 20));
+  SWITCHYARD_RETURN_IF_ERROR(
+      check("--soak-steps", certification.soak_steps, 1, std::int64_t{1} << 40));
+  return check("--valid-days", options.valid_days, 1, 3650);
 }
 
 void Print(const certify::Certificate& certificate) {
@@ -100,11 +127,61 @@ void Print(const certify::Certificate& certificate) {
   fmt::print("\n{}\n", certificate.verdict.sentence);
 }
 
+// What a file may be called: "smollm2.opencl.json".
+std::filesystem::path DefaultOutput(const Options& options) {
+  std::string name = std::filesystem::path(options.model).stem().string();
+  for (char& c : name) {
+    if (c == ':' || c == '/') c = '_';
+  }
+  return name + "." + options.b.name + ".json";
+}
+
+base::Result<certify::Fingerprint> FingerprintOf(const Options& options,
+                                                 const std::filesystem::path& model_path,
+                                                 const model::Model& model, const OpenedChip& a,
+                                                 const OpenedChip& b) {
+  certify::Fingerprint fingerprint;
+  const bool is_path = std::filesystem::exists(options.model);
+  fingerprint.model.name = certify::PlainText(
+      is_path ? std::filesystem::absolute(options.model).string() : options.model);
+  SWITCHYARD_TRY(fingerprint.model.sha256, Sha256OfModel(model_path));
+  fingerprint.model.architecture = model::Name(model.config().architecture);
+  fingerprint.model.weight_types = WeightTypes(model);
+  fingerprint.model.kv_type = options.kv_type;
+  SWITCHYARD_TRY(fingerprint.a,
+                 FingerprintSide(a.device(), a.plugin(), options.a.index, options.a.options));
+  SWITCHYARD_TRY(fingerprint.b,
+                 FingerprintSide(b.device(), b.plugin(), options.b.index, options.b.options));
+  fingerprint.machine = FingerprintMachine();
+  fingerprint.program = ProgramVersion();
+  return fingerprint;
+}
+
+base::Status SignAndWrite(certify::Certificate& certificate, const Options& options,
+                          const Environment& environment) {
+  const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
+  certificate.issued = certify::FormatUtcTime(now);
+  certificate.expires = certify::FormatUtcTime(now + std::chrono::days(options.valid_days));
+  SWITCHYARD_TRY(const SigningKey key, OpenSigningKey(environment));
+  if (key.is_new) {
+    fmt::print("A key to sign with was made: {}; give {} to those who shall trust it.\n",
+               key.file.string(), key.public_file.string());
+  }
+  SWITCHYARD_TRY(
+      const CertificateFiles files,
+      WriteCertificate(certificate, key.key,
+                       options.output.empty() ? DefaultOutput(options) : options.output));
+  fmt::print("{}\n{}\n", files.json.string(), files.page.string());
+  return {};
+}
+
 base::Status RunCertify(Options options, const Environment& environment) {
-  if (options.model.empty()) {
+  if (options.is_verification) return VerifyCertificate(options.verify, environment);
+  if (options.model.empty() || options.b.name.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
                 "certify needs a MODEL and --chip NAME; see 'switchyard certify --help'");
   }
+  SWITCHYARD_RETURN_IF_ERROR(CheckNumbers(options));
   SWITCHYARD_TRY(options.certification.operands, ParseOperands(options.operands));
   const auto kv_type = tensor::DTypeFromName(options.kv_type);
   if (!kv_type) {
@@ -122,8 +199,7 @@ base::Status RunCertify(Options options, const Environment& environment) {
   SWITCHYARD_TRY(const certify::Texts texts, certify::TokeniseTexts(*model));
 
   certify::Certificate certificate;
-  certificate.fingerprint.a.chip = a->device().chip().name();
-  certificate.fingerprint.b.chip = b->device().chip().name();
+  SWITCHYARD_TRY(certificate.fingerprint, FingerprintOf(options, path, *model, *a, *b));
   const Ceilings ceilings = MeasureCeilings(b->device(), environment.CacheFolder() / "switchyard",
                                             CeilingSource::kMeasureNow);
   certificate.efficiency.memory_gb_s = ceilings.memory_gb_s;
@@ -137,6 +213,7 @@ base::Status RunCertify(Options options, const Environment& environment) {
       certificate));
   progress.Clear();
   Print(certificate);
+  SWITCHYARD_RETURN_IF_ERROR(SignAndWrite(certificate, options, environment));
   if (certificate.verdict.is_equivalent) return {};
   return Fail(ErrorCode::kFailedPrecondition, "'{}' is not certified for '{}'",
               certificate.fingerprint.b.chip, options.model);
@@ -177,11 +254,22 @@ void AddCertifyCommand(CommandLine& line, const Environment& environment) {
                   "Tokens of the long text")
       ->capture_default_str();
   command
-      .add_option("--soak-steps", certification.soak_steps,
-                  "Decode steps that are repeated on B; 0 for none")
+      .add_option("--soak-steps", certification.soak_steps, "Decode steps that are repeated on B")
       ->capture_default_str();
   command.add_flag("!--no-efficiency", certification.measure_efficiency,
                    "Do not measure how fast B is");
+  command.add_option("--valid-days", options->valid_days, "How long the certificate holds")
+      ->capture_default_str();
+  command.add_option("--out", options->output, "The certificate's file; the page lies beside it");
+
+  CLI::App& verify = *command.add_subcommand("verify", "Tells whether a certificate holds here.");
+  VerifyOptions& verification = options->verify;
+  verify.callback([options] { options->is_verification = true; });
+  verify.add_option("FILE", verification.certificate, "A certificate's JSON")->required();
+  verify.add_option("--model", verification.model, "Where the model lies, if not under its name");
+  verify.add_option("--trust", verification.trusted, "A public key to trust; may be repeated");
+  verify.add_flag("--elsewhere", verification.elsewhere,
+                  "Only signature, dates and verdict: this machine has neither chip nor model");
 }
 
 }  // namespace switchyard::cli
