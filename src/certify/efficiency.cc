@@ -36,10 +36,12 @@ LeastTime LeastTimeOf(const OperationFacts& facts, const Efficiency& ceilings) {
   if (ceilings.memory_gb_s && *ceilings.memory_gb_s > 0) {
     least = {facts.bytes / (*ceilings.memory_gb_s * 1e9), "memory"};
   }
-  const auto arithmetic = ceilings.gflop_s.find(facts.arithmetic);
+  // A chip without units for a type computes in f32.
+  auto arithmetic = ceilings.gflop_s.find(facts.arithmetic);
+  if (arithmetic == ceilings.gflop_s.end()) arithmetic = ceilings.gflop_s.find("f32");
   if (arithmetic != ceilings.gflop_s.end() && arithmetic->second > 0) {
     const double seconds = facts.flop / (arithmetic->second * 1e9);
-    if (seconds > least.seconds) least = {seconds, facts.arithmetic + " arithmetic"};
+    if (seconds > least.seconds) least = {seconds, arithmetic->first + " arithmetic"};
   }
   return least;
 }
