@@ -1,0 +1,119 @@
+#!/usr/bin/env python3
+"""Certifies the default model as a user does, and verifies what comes of it.
+
+    certify_test.py PROGRAM
+
+Keys and certificates lie in a temporary folder. Without the model, which `switchyard pull` brings, the
+tests are skipped, saying so.
+"""
+
+import json
+import os
+import pathlib
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+import xml.etree.ElementTree
+
+PROGRAM = ""
+MODEL = "smollm2"
+SIGNATURE_CHECK = pathlib.Path(__file__).with_name("verify_signature.py")
+SHORT = ["--positions", "300", "--long-context", "160", "--soak-steps", "40", "--no-efficiency"]
+
+
+class Certify(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        pulled = subprocess.run([PROGRAM, "pull", MODEL], capture_output=True, text=True)
+        if pulled.returncode != 0:
+            raise unittest.SkipTest(f"the default model cannot be had: {pulled.stderr.strip()}")
+        cls.folder = tempfile.TemporaryDirectory()
+        cls.home = pathlib.Path(cls.folder.name)
+        cls.path = cls.home / "certificate.json"
+        cls.made = cls.switchyard("certify", MODEL, "--chip", "cpu", "--chip-option", "threads=1", "--against",
+                                  "cpu", "--out", cls.path, *SHORT)
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.folder.cleanup()
+
+    @classmethod
+    def switchyard(cls, *arguments):
+        return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=600,
+                              env={**os.environ, "XDG_CONFIG_HOME": str(cls.home / "config")})
+
+    def verify(self, *arguments):
+        return self.switchyard("certify", "verify", *arguments)
+
+    def test_an_honest_chip_is_certified(self):
+        self.assertEqual(self.made.returncode, 0, self.made.stderr)
+        self.assertIn("are as good as those of 'cpu'", self.made.stdout)
+        certificate = json.loads(self.path.read_text())["certificate"]
+        self.assertTrue(certificate["verdict"]["is_equivalent"])
+        self.assertEqual(certificate["fingerprint"]["b"]["options"], ["threads=1"])
+        xml.etree.ElementTree.parse(self.path.with_suffix(".html"))
+
+    def test_it_holds_here(self):
+        held = self.verify(self.path)
+        self.assertEqual(held.returncode, 0, held.stdout + held.stderr)
+        self.assertIn("The certificate holds.", held.stdout)
+
+    def test_another_program_can_check_the_signature(self):
+        if not shutil.which("openssl"):
+            self.skipTest("the openssl tool is not installed")
+        checked = subprocess.run([sys.executable, SIGNATURE_CHECK, self.path], capture_output=True, text=True)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+
+    def test_a_changed_certificate_does_not_hold(self):
+        changed = self.home / "changed.json"
+        changed.write_text(self.path.read_text().replace('"units": 1', '"units": 2', 1))
+        held = self.verify("--elsewhere", changed)
+        self.assertEqual(held.returncode, 1)
+        self.assertIn("the signature is wrong", held.stderr)
+
+    def test_a_strangers_certificate_is_trusted_only_if_told(self):
+        stranger = {**os.environ, "XDG_CONFIG_HOME": str(self.home / "stranger")}
+        run = lambda *more: subprocess.run([PROGRAM, "certify", "verify", self.path, *more], capture_output=True,
+                                           text=True, env=stranger)
+        self.assertEqual(run().returncode, 1)
+        self.assertIn("is not among the 0 trusted here", run().stderr)
+        key = self.home / "config" / "switchyard" / "certify.pub.pem"
+        self.assertEqual(run("--trust", key).returncode, 0)
+
+    def test_another_plugin_makes_it_invalid(self):
+        chips = self.home / "chips"
+        chips.mkdir()
+        plugin = pathlib.Path(PROGRAM).resolve().parent.parent / "chips" / "switchyard_chip_cpu.so"
+        (chips / plugin.name).write_bytes(plugin.read_bytes() + b"\0")
+        held = subprocess.run([PROGRAM, "certify", "verify", self.path], capture_output=True, text=True,
+                              env={**os.environ, "XDG_CONFIG_HOME": str(self.home / "config"),
+                                   "SWITCHYARD_CHIP_PATH": str(chips)})
+        self.assertEqual(held.returncode, 1)
+        self.assertIn("plugin sha256", held.stderr)
+
+    def test_a_faulty_chip_is_refused_and_its_operation_named(self):
+        refused = self.switchyard("certify", MODEL, "--chip", "null", "--device", "1", "--chip-option",
+                                  "compute=nothing", "--against", "cpu", "--out", self.home / "refused.json", *SHORT)
+        self.assertEqual(refused.returncode, 1, refused.stdout)
+        self.assertIn("Refused:", refused.stdout)
+        held = self.verify("--elsewhere", self.home / "refused.json")
+        self.assertEqual(held.returncode, 1)
+
+    def test_what_is_missing_or_wrong_is_said(self):
+        for arguments, words in {
+            (MODEL,): "needs a MODEL and --chip NAME",
+            (MODEL, "--chip", "cpu", "--operands", "f8"): "--operands is 'f8'",
+            (MODEL, "--chip", "cpu", "--soak-steps", "0"): "--soak-steps is 0",
+            ("verify", "/no/such.json"): "/no/such.json",
+        }.items():
+            with self.subTest(arguments):
+                result = self.switchyard("certify", *arguments)
+                self.assertEqual(result.returncode, 1)
+                self.assertIn(words, result.stderr)
+
+
+if __name__ == "__main__":
+    PROGRAM = sys.argv.pop(1)
+    unittest.main()
