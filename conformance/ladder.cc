@@ -81,7 +81,9 @@ std::optional<Place> PlaceOf(const Case& one) {
   const std::string& kind = parts[0];
   if (kind == "interface") {
     // What the interface leaves to the chip.
-    const bool is_optional = parts[1] == "ceilings" || parts[2] == "maps_memory";
+    // Programs are made of an operation or two, which a chip need not have at this tier.
+    const bool is_optional = parts[1] == "ceilings" || parts[1] == "loss" ||
+                             parts[1] == "programs" || parts[2] == "maps_memory";
     return Place{.tier = kRuntime, .may_skip = is_optional};
   }
   if (kind == "capture") return Place{.tier = kCapture};

@@ -92,9 +92,19 @@ Case ScenarioCase(std::string name, std::string row, std::string column,
           }};
 }
 
+Case InterfaceCase(const std::string& part, std::string what,
+                   std::function<Outcome(Context&)> run) {
+  std::string name = "interface/" + part + "/" + what;
+  std::ranges::replace(name, ' ', '_');
+  return {std::move(name), "interface: " + part, std::move(what), std::move(run)};
+}
+
 std::vector<Case> AllCases() {
   std::vector<Case> cases;
   AddInterfaceCases(cases);
+  AddDeviceCases(cases);
+  AddQueueCases(cases);
+  AddErrorCases(cases);
   AddRowCases(cases);
   AddLinearCases(cases);
   AddAttentionCases(cases);
