@@ -48,7 +48,8 @@ base::Status Works(Session& session, Random& random) {
   const std::vector<float> x = Decode(DType::kF32, s.contents(0));
   const std::vector<float> y = Decode(DType::kF32, outputs[0]);
   for (std::size_t i = 0; i < x.size(); ++i) {
-    if (y[i] != 2 * x[i]) return Fail(ErrorCode::kDataLoss, "twice {} is said to be {}", x[i], y[i]);
+    if (y[i] != 2 * x[i])
+      return Fail(ErrorCode::kDataLoss, "twice {} is said to be {}", x[i], y[i]);
   }
   return {};
 }
@@ -121,9 +122,10 @@ Outcome OpensAgainAndAgain(Context& context) {
   const auto lost = watch->LostBytes();
   if (!lost) return OutcomeOf(lost.error());
   if (*lost > static_cast<std::int64_t>(kRounds * kBytes / 2)) {
-    return Failure(fmt::format("{} devices opened and closed, each with a buffer of {} bytes, left "
-                               "{} bytes less",
-                               kRounds, kBytes, *lost));
+    return Failure(
+        fmt::format("{} devices opened and closed, each with a buffer of {} bytes, left "
+                    "{} bytes less",
+                    kRounds, kBytes, *lost));
   }
   return Pass();
 }
@@ -135,8 +137,8 @@ Outcome OpensAgainAndAgain(Context& context) {
 Outcome RefusesMoreThanIsFree(Context& context) {
   Session& session = context.tested;
   std::uint64_t available = 0;
-  CONFORMANCE_TRY(
-      session.Check(session.api().memory_available(session.device(), &available), "memory_available"));
+  CONFORMANCE_TRY(session.Check(session.api().memory_available(session.device(), &available),
+                                "memory_available"));
   const std::uint64_t bytes = available + available / 4;
   sy_buffer* buffer = nullptr;
   const sy_status answer = session.api().buffer_create(session.device(), bytes, &buffer);
@@ -160,7 +162,8 @@ Outcome RefusesMoreThanIsFree(Context& context) {
 class Zeros {
  public:
   explicit Zeros(std::uint64_t bytes) : bytes_(bytes) {
-    address_ = ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+    address_ =
+        ::mmap(nullptr, bytes, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
   }
   Zeros(const Zeros&) = delete;
   Zeros& operator=(const Zeros&) = delete;
@@ -187,7 +190,8 @@ Outcome RefusesTooLargeWeights(Context& context) {
   desc.use = SY_WEIGHT_LINEAR;
   desc.data_bytes = static_cast<std::uint64_t>(desc.dims[0]) * 4096;
   const Zeros zeros(desc.data_bytes);
-  if (!zeros.is_mapped()) return Skip("the system gives no address space for a weight of that size");
+  if (!zeros.is_mapped())
+    return Skip("the system gives no address space for a weight of that size");
   desc.data = zeros.address();
   sy_weight* weight = nullptr;
   const sy_status answer = session.api().weight_create(session.device(), &desc, &weight);
@@ -278,7 +282,8 @@ Outcome EverythingFails(Session& session, const Execution& execution, Random& ra
                      }});
   }
   if (api.opened_properties != nullptr) {
-    calls.push_back({"opened_properties", [&] { return api.opened_properties(device, &properties); }});
+    calls.push_back(
+        {"opened_properties", [&] { return api.opened_properties(device, &properties); }});
   }
   if (api.capture_begin != nullptr) {
     calls.push_back({"capture_begin", [&] { return api.capture_begin(session.queue()); }});
@@ -314,14 +319,15 @@ Outcome IsLostAtOnce(Context& context) {
   auto event = session->CreateEvent();
   auto idle = session->CreateBuffer(1000);
   if (!queue || !event || !idle) return Failure("a queue, an event and a buffer cannot be had");
-  CONFORMANCE_TRY(session->Check(session->api().event_record(queue->get(), event->get()),
-                                 "event_record"));
+  CONFORMANCE_TRY(
+      session->Check(session->api().event_record(queue->get(), event->get()), "event_record"));
   for (int i = 0; i < kRuns; ++i) {
     const auto outputs = (*execution)->Run();
     if (!outputs) return Failure("before the loss: " + outputs.error().message);
   }
   const auto lost = (*execution)->Run();
-  if (lost) return Failure(fmt::format("run {} with {}={} succeeds", kRuns + 1, kLossOption, kRuns));
+  if (lost)
+    return Failure(fmt::format("run {} with {}={} succeeds", kRuns + 1, kLossOption, kRuns));
   if (lost.error().code != ErrorCode::kUnavailable) {
     return Failure("the loss is not reported as such: " + lost.error().message);
   }

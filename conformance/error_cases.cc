@@ -48,7 +48,8 @@ Outcome KeepsSentencesByThread(Context& context) {
     sy_device* device = nullptr;
     return context.tested.api().device_open(context.tested.index(), &option, 1, &device);
   };
-  if (fail("first_unknown_option") == SY_OK) return Failure("an option that no chip has is accepted");
+  if (fail("first_unknown_option") == SY_OK)
+    return Failure("an option that no chip has is accepted");
   std::string others;
   std::jthread([&] {
     if (fail("second_unknown_option") != SY_OK) others = LastSentence(context.tested);
@@ -139,7 +140,8 @@ struct Damage {
 
 // Each would have a chip touch what is not its own.
 constexpr Damage kUnsafe[] = {
-    {"a view that begins at its base's end", [](Windowed& w) { w.at(w.window).offset_bytes = 1024; }},
+    {"a view that begins at its base's end",
+     [](Windowed& w) { w.at(w.window).offset_bytes = 1024; }},
     {"a view far outside of its base",
      [](Windowed& w) { w.at(w.window).offset_bytes = std::uint64_t{1} << 62; }},
     {"a view longer than its base", [](Windowed& w) { w.at(w.window).dims[0] = 4; }},
@@ -205,9 +207,7 @@ Outcome SurvivesBadAttributes(Context& context) {
       const Tensor normed = s.list.RmsNorm(x, s.Vector(64), 1e-5F);
       s.Compare(s.list.Scale(normed, 0.5F, 3), "y", kExact);
       s.Seal();
-      (field == 0   ? s.ops[0].eps
-       : field == 1 ? s.ops[1].scale
-                    : s.ops[1].softcap) = value;
+      (field == 0 ? s.ops[0].eps : field == 1 ? s.ops[1].scale : s.ops[1].softcap) = value;
       // The suite's own rules refuse most of these, so this goes without an Execution.
       const sy_program_desc desc = s.desc();
       session.api().op_supported(session.device(), &desc, 0);
@@ -239,8 +239,8 @@ Outcome SurvivesBadAttributes(Context& context) {
       const Handle<sy_program> program(made, session.api().program_destroy);
       sy_program_properties properties{};
       properties.struct_size = sizeof properties;
-      CONFORMANCE_TRY(session.Check(session.api().program_properties(made, &properties),
-                                    "program_properties"));
+      CONFORMANCE_TRY(
+          session.Check(session.api().program_properties(made, &properties), "program_properties"));
       auto workspace = session.CreateBuffer(properties.workspace_bytes);
       auto buffer = session.CreateBuffer(4096);
       if (!workspace || !buffer) return Failure("two small buffers cannot be had");
@@ -252,14 +252,13 @@ Outcome SurvivesBadAttributes(Context& context) {
       const std::vector<std::byte> before(4096, std::byte{0x3f});
       CONFORMANCE_TRY(session.Upload(buffer->get(), 0, before.data(), before.size()));
       // Whether it fails is its own business.
-      session.api().program_run(
-          made, bindings.data(), 2, workspace->get(), 0, session.queue());
+      session.api().program_run(made, bindings.data(), 2, workspace->get(), 0, session.queue());
       std::vector<std::byte> after(4096);
       CONFORMANCE_TRY(session.Download(after.data(), buffer->get(), 0, after.size()));
       std::fill_n(after.begin() + 2048, 3 * 64 * 4, std::byte{0x3f});
       if (after != before) {
-        return Failure(fmt::format("attribute {} = {} has a run write outside of its result", field,
-                                   value));
+        return Failure(
+            fmt::format("attribute {} = {} has a run write outside of its result", field, value));
       }
     }
   }
@@ -315,8 +314,8 @@ Outcome RefusesBadBindings(Context& context) {
   Execution& execution = **prepared;
   sy_program_properties properties{};
   properties.struct_size = sizeof properties;
-  CONFORMANCE_TRY(session.Check(
-      session.api().program_properties(execution.program(), &properties), "program_properties"));
+  CONFORMANCE_TRY(session.Check(session.api().program_properties(execution.program(), &properties),
+                                "program_properties"));
   CONFORMANCE_TRY(execution.FillArguments(session.queue()));
   const auto untouched = execution.ReadResults(session.queue());
   if (!untouched) return OutcomeOf(untouched.error());
@@ -349,12 +348,12 @@ Outcome RefusesBadBindings(Context& context) {
       {"a buffer that is too small from where it is bound", with(slot, exact->get(), alignment),
        workspace},
       {"a binding beyond its buffer", with(slot, exact->get(), x_bytes + alignment), workspace},
-      {"an offset that overflows", with(slot, exact->get(), ~std::uint64_t{0} / alignment * alignment),
-       workspace},
+      {"an offset that overflows",
+       with(slot, exact->get(), ~std::uint64_t{0} / alignment * alignment), workspace},
   };
   if (alignment > 1) {
-    attempts.push_back(
-        {"a misaligned offset", with(slot, good[slot].buffer, good[slot].offset_bytes + 1), workspace});
+    attempts.push_back({"a misaligned offset",
+                        with(slot, good[slot].buffer, good[slot].offset_bytes + 1), workspace});
   }
   Handle<sy_buffer> cramped{nullptr, nullptr};
   if (properties.workspace_bytes > 0) {
@@ -367,10 +366,10 @@ Outcome RefusesBadBindings(Context& context) {
                         (properties.workspace_bytes / alignment + 1) * alignment});
   }
   for (const Attempt& attempt : attempts) {
-    const sy_status status = session.api().program_run(
-        execution.program(), attempt.bindings.data(),
-        static_cast<std::uint32_t>(attempt.bindings.size()), attempt.workspace,
-        attempt.workspace_offset, session.queue());
+    const sy_status status =
+        session.api().program_run(execution.program(), attempt.bindings.data(),
+                                  static_cast<std::uint32_t>(attempt.bindings.size()),
+                                  attempt.workspace, attempt.workspace_offset, session.queue());
     if (status != static_cast<sy_status>(SY_INVALID_ARGUMENT)) {
       return Failure(fmt::format("a run with {} gives status {}, not {}", attempt.name, status,
                                  static_cast<sy_status>(SY_INVALID_ARGUMENT)));
@@ -386,11 +385,11 @@ Outcome RefusesBadBindings(Context& context) {
   }
   // And what is just large enough is taken.
   const auto exactly = with(slot, exact->get(), 0);
-  CONFORMANCE_TRY(session.Check(
-      session.api().program_run(execution.program(), exactly.data(),
-                                static_cast<std::uint32_t>(exactly.size()), workspace, 0,
-                                session.queue()),
-      "a run whose buffer is just large enough"));
+  CONFORMANCE_TRY(
+      session.Check(session.api().program_run(execution.program(), exactly.data(),
+                                              static_cast<std::uint32_t>(exactly.size()), workspace,
+                                              0, session.queue()),
+                    "a run whose buffer is just large enough"));
   CONFORMANCE_TRY(session.Check(session.api().queue_sync(session.queue()), "queue_sync"));
   return Pass();
 }
@@ -432,10 +431,10 @@ Outcome StepsByStructSize(Context& context) {
   const auto bindings = Lengthened((*execution)->bindings());
   CONFORMANCE_TRY((*execution)->FillArguments(session.queue()));
   CONFORMANCE_TRY(session.Check(
-      session.api().program_run(
-          program->get(), reinterpret_cast<const sy_binding*>(bindings.data()),
-          static_cast<std::uint32_t>((*execution)->bindings().size()), (*execution)->workspace(), 0,
-          session.queue()),
+      session.api().program_run(program->get(),
+                                reinterpret_cast<const sy_binding*>(bindings.data()),
+                                static_cast<std::uint32_t>((*execution)->bindings().size()),
+                                (*execution)->workspace(), 0, session.queue()),
       "a run with bindings of a newer host"));
   const auto outputs = (*execution)->ReadResults(session.queue());
   if (!outputs) return Failure(outputs.error().message);
@@ -482,7 +481,8 @@ Outcome SurvivesIndices(Context& context, const Indexed& indexed) {
         return Failure(fmt::format("index {}: {}", wrong, actual.error().message));
       }
       const auto after = (*tested)->ReadResults(context.tested.queue());
-      if (!after) return Failure(fmt::format("index {}, refused: {}", wrong, after.error().message));
+      if (!after)
+        return Failure(fmt::format("index {}, refused: {}", wrong, after.error().message));
       continue;
     }
     const Result& result = s.results()[0];
@@ -594,46 +594,47 @@ std::vector<Indexed> IndexedOperations() {
                    s.Compare(s.list.GroupedLinear(x, w, s.Integers({3, 2}, ids)), "y",
                              ToleranceOf(SY_OP_GROUPED_LINEAR, DType::kF32, DType::kF32));
                  }});
-  all.push_back({.name = "attention/f32/pages_f32/slots_outside",
-                 .row = "attention f32",
-                 .column = "outside, pages f32",
-                 .wrong = {1 << 20, kMostIndex - 1, kMostIndex},
-                 .right = 3,
-                 .rows = 6,
-                 .first_undefined = 3,  // those that see position 3
-                 .end_undefined = 6,
-                 .build = [](Scenario& s, std::int32_t index, std::int32_t page_size) {
-                   const std::vector<std::int32_t> slots = {0, 1, 2, index, 4, 5};
-                   const std::vector<std::int32_t> table = {0};
-                   const std::vector<std::int32_t> starts = {0, 6};
-                   const std::vector<std::int32_t> lengths = {6};
-                   const Tensor k_pages = s.Pages(DType::kF32, {2, page_size, 1, 64});
-                   const Tensor v_pages = s.Pages(DType::kF32, {2, page_size, 1, 64});
-                   s.list.KvStore(s.Floats(DType::kF32, {6, 1, 64}), s.Floats(DType::kF32, {6, 1, 64}),
-                                  s.Integers({6}, slots), k_pages, v_pages);
-                   const Tensor y = s.list.Attention(
-                       {s.Floats(DType::kF32, {6, 2, 64}), k_pages, v_pages,
-                        s.HostIntegers({1, 1}, table), s.HostIntegers({2}, starts),
-                        s.HostIntegers({1}, lengths), ops::kAbsent},
-                       {.scale = 0.125F});
-                   s.Compare(y, "y", ToleranceOf(SY_OP_ATTENTION, DType::kF32, DType::kF32));
-                 }});
+  all.push_back(
+      {.name = "attention/f32/pages_f32/slots_outside",
+       .row = "attention f32",
+       .column = "outside, pages f32",
+       .wrong = {1 << 20, kMostIndex - 1, kMostIndex},
+       .right = 3,
+       .rows = 6,
+       .first_undefined = 3,  // those that see position 3
+       .end_undefined = 6,
+       .build = [](Scenario& s, std::int32_t index, std::int32_t page_size) {
+         const std::vector<std::int32_t> slots = {0, 1, 2, index, 4, 5};
+         const std::vector<std::int32_t> table = {0};
+         const std::vector<std::int32_t> starts = {0, 6};
+         const std::vector<std::int32_t> lengths = {6};
+         const Tensor k_pages = s.Pages(DType::kF32, {2, page_size, 1, 64});
+         const Tensor v_pages = s.Pages(DType::kF32, {2, page_size, 1, 64});
+         s.list.KvStore(s.Floats(DType::kF32, {6, 1, 64}), s.Floats(DType::kF32, {6, 1, 64}),
+                        s.Integers({6}, slots), k_pages, v_pages);
+         const Tensor y = s.list.Attention(
+             {s.Floats(DType::kF32, {6, 2, 64}), k_pages, v_pages, s.HostIntegers({1, 1}, table),
+              s.HostIntegers({2}, starts), s.HostIntegers({1}, lengths), ops::kAbsent},
+             {.scale = 0.125F});
+         s.Compare(y, "y", ToleranceOf(SY_OP_ATTENTION, DType::kF32, DType::kF32));
+       }});
   const auto add = [&](const char* name, Place place, std::vector<std::int32_t> wrong,
                        std::int32_t right, std::size_t first, std::size_t end) {
-    all.push_back({.name = std::string("attention/f32/pages_f32/") + name,
-                   .row = "attention f32",
-                   .column = "outside, pages f32",
-                   .wrong = std::move(wrong),
-                   .right = right,
-                   .rows = 3,
-                   .first_undefined = first,
-                   .end_undefined = end,
-                   .build = [place, right](Scenario& s, std::int32_t index, std::int32_t page_size) {
-                     // The second sequence's first page depends on the page size.
-                     const std::int32_t own = (20 - 1) / page_size + 2;
-                     const bool is_right = place == Place::kPage && index == right;
-                     BuildThreeSequences(s, place, is_right ? own : index, page_size);
-                   }});
+    all.push_back(
+        {.name = std::string("attention/f32/pages_f32/") + name,
+         .row = "attention f32",
+         .column = "outside, pages f32",
+         .wrong = std::move(wrong),
+         .right = right,
+         .rows = 3,
+         .first_undefined = first,
+         .end_undefined = end,
+         .build = [place, right](Scenario& s, std::int32_t index, std::int32_t page_size) {
+           // The second sequence's first page depends on the page size.
+           const std::int32_t own = (20 - 1) / page_size + 2;
+           const bool is_right = place == Place::kPage && index == right;
+           BuildThreeSequences(s, place, is_right ? own : index, page_size);
+         }});
   };
   add("pages_outside", Place::kPage, {1000, kMostIndex, -1, kLeastIndex}, 1, 1, 2);
   add("lengths_outside", Place::kLength, {10'000, kMostIndex, 0, -1, kLeastIndex}, 20, 1, 2);
@@ -647,7 +648,8 @@ void AddErrorCases(std::vector<Case>& cases) {
   cases.push_back(InterfaceCase("errors", "names unknown options", NamesUnknownOptions));
   cases.push_back(InterfaceCase("errors", "keeps sentences by thread", KeepsSentencesByThread));
   cases.push_back(InterfaceCase("weights", "refuses malformed weights", RefusesMalformedWeights));
-  cases.push_back(InterfaceCase("programs", "refuses malformed programs", RefusesMalformedPrograms));
+  cases.push_back(
+      InterfaceCase("programs", "refuses malformed programs", RefusesMalformedPrograms));
   cases.push_back(InterfaceCase("programs", "survives bad attributes", SurvivesBadAttributes));
   cases.push_back(InterfaceCase("programs", "refuses foreign weights", RefusesForeignWeights));
   cases.push_back(InterfaceCase("programs", "refuses bad bindings", RefusesBadBindings));

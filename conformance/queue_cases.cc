@@ -1,5 +1,5 @@
-// Queues, events and threads: many at once, chains of waiting, what an event waits for, work that is
-// in flight when its queue is destroyed; and copies at every awkward place and length.
+// Queues, events and threads: many at once, chains of waiting, what an event waits for, work that
+// is in flight when its queue is destroyed; and copies at every awkward place and length.
 #include <algorithm>
 #include <array>
 #include <thread>
@@ -78,8 +78,9 @@ Outcome MovesAnywhere(Context& context) {
         const auto end = actual.begin() + static_cast<std::ptrdiff_t>(count);
         const auto wrong = std::mismatch(actual.begin(), end, want).first;
         if (wrong != end) {
-          return Failure(fmt::format("a {} of {} bytes to byte {} leaves byte {} wrong", kind, length,
-                                     at, first + static_cast<std::size_t>(wrong - actual.begin())));
+          return Failure(fmt::format("a {} of {} bytes to byte {} leaves byte {} wrong", kind,
+                                     length, at,
+                                     first + static_cast<std::size_t>(wrong - actual.begin())));
         }
       }
     }
@@ -238,11 +239,10 @@ Outcome ChainsQueues(Context& context) {
       if (i > 0) {
         CONFORMANCE_TRY(session.Check(api.event_wait(queues[i], events[i - 1]), "event_wait"));
       }
-      CONFORMANCE_TRY(session.Check(
-          api.copy(queues[i], buffers[i + 1], 0, buffers[i], 0, kBytes), "copy"));
-      // So that a queue which does not wait finds something else.
       CONFORMANCE_TRY(
-          session.Check(api.fill(queues[i], buffers[i], 0, 0xee, kBytes), "fill"));
+          session.Check(api.copy(queues[i], buffers[i + 1], 0, buffers[i], 0, kBytes), "copy"));
+      // So that a queue which does not wait finds something else.
+      CONFORMANCE_TRY(session.Check(api.fill(queues[i], buffers[i], 0, 0xee, kBytes), "fill"));
       CONFORMANCE_TRY(session.Check(api.event_record(queues[i], events[i]), "event_record"));
     }
     std::vector<std::byte> actual(kBytes);
@@ -360,8 +360,8 @@ Outcome DestroysAfterItsWork(Context& context) {
       CONFORMANCE_TRY(session.Check(
           api.fill(queue->get(), first->get(), 0, static_cast<std::uint8_t>(last + i), kBytes),
           "fill"));
-      CONFORMANCE_TRY(session.Check(
-          api.copy(queue->get(), second->get(), 0, first->get(), 0, kBytes), "copy"));
+      CONFORMANCE_TRY(
+          session.Check(api.copy(queue->get(), second->get(), 0, first->get(), 0, kBytes), "copy"));
     }
     queue->reset();
     std::vector<std::byte> actual(kBytes);
