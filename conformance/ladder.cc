@@ -91,8 +91,8 @@ std::optional<Place> PlaceOf(const Case& one) {
     if (parts.size() < 4) return Place{.tier = kQuantised, .activation = "f32"};
     const bool is_batch = parts[1] == "batch";
     const std::string activation = is_batch ? parts[2] : "f32";
-    Place place = parts.size() > 4 ? WithWeights(kLinear, activation, parts[4])
-                                   : Place{.tier = kDense, .activation = activation};
+    Place place = parts[3] == "linear" ? WithWeights(kLinear, activation, parts[4])
+                                       : Place{.tier = kDense, .activation = activation};
     place.may_skip = is_batch;  // a claim that a chip need not make
     return place;
   }
