@@ -25,6 +25,8 @@ const sy_host* HostWith(const std::filesystem::path& cache_folder) {
   };
   static std::mutex mutex;
   static std::deque<Kept> all;
+  std::error_code ignored;  // without it kernels are compiled anew each time
+  if (!cache_folder.empty()) std::filesystem::create_directories(cache_folder, ignored);
   const std::lock_guard lock(mutex);
   Kept& kept = all.emplace_back(cache_folder.string(), sy_host{});
   kept.host = {sizeof(sy_host), SY_INTERFACE_VERSION, &Log, kept.cache_folder.c_str()};

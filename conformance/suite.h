@@ -89,7 +89,10 @@ struct CaseResult {
   double seconds = 0;
 };
 
-// Each case whose name contains `filter`, in order.
+// Whether the name contains one of the texts that `filter` lists, separated by commas.
+bool Matches(std::string_view name, std::string_view filter);
+
+// Each case whose name matches, in order.
 std::vector<CaseResult> RunCases(const std::vector<Case>& cases, std::string_view filter,
                                  Session& tested, Session& truth, std::uint64_t seed);
 
