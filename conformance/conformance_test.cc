@@ -126,7 +126,8 @@ class FakeCard : public testing::Test {
 
 TEST_F(FakeCard, PassesWithoutFaults) {
   Open(1, {});
-  const auto results = Run("attention/f32/pages_f16");
+  const auto results =
+      Run("rms_norm/f32,attention/f32/pages_f16/head,attention/f32/pages_f16/mixed");
   EXPECT_GT(Count(results).passed, 5U);
   EXPECT_EQ(Count(results).failed + Count(results).skipped, 0U) << Report(results);
 }
