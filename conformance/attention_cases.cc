@@ -101,6 +101,56 @@ void AddShape(std::vector<Case>& cases, DType act, DType pages, const std::strin
        }});
 }
 
+using AddShapes = std::function<void(const std::string& name, const std::string& column,
+                                     const std::vector<AttentionShape>& shapes)>;
+
+// Lengths about every edge that a page or a tile may have, many sequences, and long contexts.
+void AddEdges(DType act, DType pages, const AddShapes& add) {
+  std::vector<SequenceShape> decodes;
+  for (const std::int32_t edge : {32, 48, 64, 96, 128, 256, 512, 1024}) {
+    for (const std::int32_t length : {edge - 1, edge, edge + 1}) decodes.push_back({1, length});
+  }
+  // Alone and after a prefix.
+  std::vector<SequenceShape> prefills = {{16, 48}, {17, 33}, {64, 128}, {65, 129}, {33, 160}};
+  for (const std::int32_t edge : {16, 32, 64, 128}) {
+    for (const std::int32_t length : {edge - 1, edge, edge + 1})
+      prefills.push_back({length, length});
+  }
+  std::vector<AttentionShape> shapes;
+  for (const std::int32_t page_size : {1, 16, 64, 128}) {
+    shapes.push_back({.kv_heads = 1, .ratio = 2, .page_size = page_size, .sequences = decodes});
+  }
+  add("decode_around_tile_edges", "decode", shapes);
+  shapes.clear();
+  for (const std::int32_t page_size : {16, 32, 64}) {
+    shapes.push_back({.kv_heads = 1, .ratio = 2, .page_size = page_size, .sequences = prefills});
+  }
+  add("prefill_around_tile_edges", "prefill", shapes);
+  if (act != DType::kF32 && act != pages) return;
+  shapes.clear();
+  for (const int count : {64, 65, 130}) {
+    std::vector<SequenceShape> sequences;
+    for (int i = 0; i < count; ++i) sequences.push_back({1, 1 + (37 * i) % 190});
+    shapes.push_back(
+        {.kv_heads = 1, .ratio = 2, .width = 32, .value_width = 32, .sequences = sequences});
+  }
+  add("many_sequences", "mixed batch", shapes);
+  add("large_batches", "prefill",
+      {{.kv_heads = 1, .ratio = 1, .sequences = {{1024, 1024}}},
+       {.kv_heads = 1, .ratio = 1, .sequences = {{1025, 1025}}, .window = 100},
+       {.kv_heads = 1,
+        .ratio = 1,
+        .width = 32,
+        .value_width = 32,
+        .sequences = std::vector<SequenceShape>(8, {256, 256})}});
+  if (act != DType::kF32) return;
+  // Of f32 queries, whose sums over so many keys show an error of the accumulator best.
+  add("long_context", "decode",
+      {{.kv_heads = 1, .ratio = 1, .sequences = {{1, 32768}}},
+       {.kv_heads = 1, .ratio = 1, .page_size = 128, .sequences = {{1, 32769}}, .window = 5000},
+       {.kv_heads = 1, .ratio = 1, .page_size = 64, .sequences = {{16, 33000}, {1, 17}}}});
+}
+
 void AddAttention(std::vector<Case>& cases, DType act, DType pages) {
   const auto add = [&](const std::string& name, const std::string& column,
                        const std::vector<AttentionShape>& shapes) {
@@ -142,6 +192,7 @@ void AddAttention(std::vector<Case>& cases, DType act, DType pages) {
   add("windows", "window", shapes);
   add("softcap", "softcap", {{.softcap = 50}, {.softcap = 1.5F}, {.window = 9, .softcap = 2}});
   add("sinks", "sinks", {{.has_sinks = true}, {.window = 4, .has_sinks = true}});
+  AddEdges(act, pages, add);
   if (act == DType::kF32) {
     add("long_decode", "decode",
         {{.kv_heads = 1, .ratio = 4, .sequences = {{1, 2050}, {1, 777}}},

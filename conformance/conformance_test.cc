@@ -7,6 +7,7 @@
 #include <limits>
 
 #include "conformance/comparison.h"
+#include "conformance/memory_watch.h"
 #include "conformance/report.h"
 #include "conformance/suite.h"
 #include "conformance/types.h"
@@ -125,7 +126,8 @@ class FakeCard : public testing::Test {
 
 TEST_F(FakeCard, PassesWithoutFaults) {
   Open(1, {});
-  const auto results = Run("attention/f32/pages_f16");
+  const auto results =
+      Run("rms_norm/f32,attention/f32/pages_f16/head,attention/f32/pages_f16/mixed");
   EXPECT_GT(Count(results).passed, 5U);
   EXPECT_EQ(Count(results).failed + Count(results).skipped, 0U) << Report(results);
 }
@@ -187,6 +189,41 @@ TEST_F(FakeCard, RefusesOptionsThatItDoesNotKnow) {
     ASSERT_FALSE(session) << name << "=" << value;
     EXPECT_THAT(session.error().message, HasSubstr("option"));
   }
+}
+
+TEST_F(FakeCard, SkipsWhatNeedsAnOptionThatItLacks) {
+  const auto reference = LoadPlugin(SWITCHYARD_REFERENCE_CHIP);
+  ASSERT_TRUE(reference);
+  Open(1, {});
+  EXPECT_EQ(Count(Run("interface/loss/")).passed, 2U);
+  auto session = Session::Open(*reference, 0, {});
+  ASSERT_TRUE(session);
+  const auto results = RunCases(cases_, "interface/loss/", **session, *truth_, 7);
+  EXPECT_EQ(Count(results).skipped, 2U) << Report(results);
+  EXPECT_THAT(Report(results), HasSubstr("no option 'lose_device_after'"));
+}
+
+TEST_F(FakeCard, IsWatchedForMemoryThatIsGone) {
+  Open(1, {});
+  const auto watch = MemoryWatch::Begin(*tested_);
+  ASSERT_TRUE(watch);
+  constexpr std::int64_t kBytes = std::int64_t{200} << 20;
+  auto leak = tested_->CreateBuffer(kBytes);
+  ASSERT_TRUE(leak);
+  const std::vector<std::byte> bytes(kBytes, std::byte{1});
+  ASSERT_TRUE(tested_->Upload(leak->get(), 0, bytes.data(), bytes.size()));
+  const auto lost = watch->LostBytes();
+  if (!lost) GTEST_SKIP() << lost.error().message;
+  EXPECT_GT(*lost, kBytes);  // this test's own copy counts as well
+  leak->reset();
+  EXPECT_LT(*watch->LostBytes(), *lost - kBytes / 2);
+}
+
+TEST(Matches, TakesAnyOfSeveralTexts) {
+  EXPECT_TRUE(Matches("linear/f32", ""));
+  EXPECT_TRUE(Matches("linear/f32", "add,f32"));
+  EXPECT_TRUE(Matches("linear/f32", "linear,add"));
+  EXPECT_FALSE(Matches("linear/f32", "add,f16"));
 }
 
 TEST(LoadPlugin, RefusesWhatIsNoPlugin) {

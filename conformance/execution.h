@@ -39,6 +39,7 @@ class Execution {
   const sy_tensor& tensor(Tensor tensor) const { return tensors_[tensor.index]; }
   const sy_binding& binding(Tensor tensor) const { return bindings_[tensors_[tensor.index].slot]; }
   std::span<const sy_binding> bindings() const { return bindings_; }
+  std::size_t program_count() const { return programs_.size(); }
   sy_program* program() const { return programs_.front().get(); }
   sy_buffer* workspace() const { return workspace_.get(); }
 

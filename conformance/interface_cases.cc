@@ -85,12 +85,6 @@ Outcome RefusesUnknownDevices(Context& context) {
   return Pass();
 }
 
-std::vector<std::byte> RandomBytes(Random& random, std::size_t count) {
-  std::vector<std::byte> bytes(count);
-  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
-  return bytes;
-}
-
 // A model in host memory of three buffers, against random uploads, copies and fills.
 Outcome MovesBytes(Context& context) {
   Session& session = context.tested;
@@ -378,9 +372,7 @@ Outcome MeasuresItself(Context& context) {
 void AddInterfaceCases(std::vector<Case>& cases) {
   const auto add = [&](const std::string& part, const std::string& what,
                        std::function<Outcome(Context&)> run) {
-    std::string name = "interface/" + part + "/" + what;
-    std::ranges::replace(name, ' ', '_');
-    cases.push_back({name, "interface: " + part, what, std::move(run)});
+    cases.push_back(InterfaceCase(part, what, std::move(run)));
   };
   add("devices", "describes itself", DescribesItself);
   add("devices", "respects struct_size", RespectsStructSize);

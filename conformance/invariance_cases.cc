@@ -79,6 +79,31 @@ Outcome RowsDoNotMix(Context& context, const RowOperation& operation, DType act)
   return Pass();
 }
 
+// 2048 rows at once, and the same in three parts.
+Outcome LargeBatchesDoNotMix(Context& context, const RowOperation& operation) {
+  if (!context.tested.has(SY_DEVICE_BATCH_INVARIANT)) {
+    return Skip("the device does not claim SY_DEVICE_BATCH_INVARIANT");
+  }
+  constexpr std::size_t kRows = 2048;
+  const std::uint64_t seed = context.random();
+  const std::vector<float> rows = Normal(context.random, kRows * kWidth);
+  const auto all = RunRows(context, operation, DType::kF32, seed, rows);
+  if (!all) return OutcomeOf(all.error());
+  const std::size_t outer = all->size() / kRows;
+  std::size_t first = 0;
+  for (const std::size_t count : {1025U, 1U, 1022U}) {
+    const auto some = RunRows(context, operation, DType::kF32, seed,
+                              std::span(rows).subspan(first * kWidth, count * kWidth));
+    if (!some) return OutcomeOf(some.error());
+    if (!SameBits(*some, std::span(*all).subspan(first * outer, count * outer))) {
+      return Failure(fmt::format("rows {} to {} alone give other bits than among {}", first,
+                                 first + count - 1, kRows));
+    }
+    first += count;
+  }
+  return Pass();
+}
+
 // A row with a NaN or an infinity in it must not look healthy, and must leave the others alone.
 Outcome PoisonStaysInItsRow(Context& context, const RowOperation& operation, DType act,
                             float poison) {
@@ -207,6 +232,9 @@ void AddInvarianceCases(std::vector<Case>& cases) {
                        "batch invariance " + Text(act), operation.column,
                        [=](Context& context) { return RowsDoNotMix(context, operation, act); }});
     }
+    cases.push_back({"invariance/batch/f32/" + operation.name + "/large_batches",
+                     "batch invariance f32", operation.column,
+                     [=](Context& context) { return LargeBatchesDoNotMix(context, operation); }});
     for (const auto& [text, poison] : {std::pair{"nan", NAN}, std::pair{"infinity", INFINITY}}) {
       cases.push_back({fmt::format("invariance/poison/{}/{}", text, operation.name),
                        "poisoned rows", operation.column,

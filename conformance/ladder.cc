@@ -81,7 +81,9 @@ std::optional<Place> PlaceOf(const Case& one) {
   const std::string& kind = parts[0];
   if (kind == "interface") {
     // What the interface leaves to the chip.
-    const bool is_optional = parts[1] == "ceilings" || parts[2] == "maps_memory";
+    // Programs are made of an operation or two, which a chip need not have at this tier.
+    const bool is_optional = parts[1] == "ceilings" || parts[1] == "loss" ||
+                             parts[1] == "programs" || parts[2] == "maps_memory";
     return Place{.tier = kRuntime, .may_skip = is_optional};
   }
   if (kind == "capture") return Place{.tier = kCapture};
@@ -89,8 +91,8 @@ std::optional<Place> PlaceOf(const Case& one) {
     if (parts.size() < 4) return Place{.tier = kQuantised, .activation = "f32"};
     const bool is_batch = parts[1] == "batch";
     const std::string activation = is_batch ? parts[2] : "f32";
-    Place place = parts.size() > 4 ? WithWeights(kLinear, activation, parts[4])
-                                   : Place{.tier = kDense, .activation = activation};
+    Place place = parts[3] == "linear" ? WithWeights(kLinear, activation, parts[4])
+                                       : Place{.tier = kDense, .activation = activation};
     place.may_skip = is_batch;  // a claim that a chip need not make
     return place;
   }

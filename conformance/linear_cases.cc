@@ -126,6 +126,44 @@ void AddLargeLinear(std::vector<Case>& cases, DType weight) {
   }
 }
 
+// Few outputs, so that the reference keeps up.
+void AddLargeBatches(std::vector<Case>& cases, DType act, DType weight) {
+  const auto each = [](Context& context,
+                       const std::function<void(Scenario&, std::int64_t)>& build) {
+    return CompareEach(context, kLargeBatches.size(), [&build](Scenario& s, int i) {
+      build(s, kLargeBatches[static_cast<std::size_t>(i)]);
+    });
+  };
+  const auto add = [&](const std::string& name, sy_op_kind kind,
+                       const std::function<Tensor(Scenario&, std::int64_t)>& apply) {
+    cases.push_back({name + "/" + Text(act) + "/" + Text(weight) + "/large_batches",
+                     name + " " + Text(act), Text(weight), [=](Context& context) {
+                       return each(context, [&](Scenario& s, std::int64_t tokens) {
+                         s.Compare(apply(s, tokens), "y", ToleranceOf(kind, act, weight),
+                                   ExpectedRms(256));
+                       });
+                     }});
+  };
+  add("linear", SY_OP_LINEAR, [=](Scenario& s, std::int64_t tokens) {
+    return s.list.Linear(s.Floats(act, {tokens, 256}), s.Matrix(weight, {24, 256}));
+  });
+  const bool is_one_of_a_kind =
+      weight == DType::kF32 || weight == DType::kQ8_0 || weight == DType::kQ4_K;
+  if (!is_one_of_a_kind) return;
+  add("grouped_linear", SY_OP_GROUPED_LINEAR, [=](Scenario& s, std::int64_t tokens) {
+    std::vector<std::int32_t> ids;
+    for (std::int64_t t = 0; t < tokens; ++t) {
+      const auto first = static_cast<std::int32_t>(s.random()() % 6);
+      ids.insert(ids.end(), {first, first + 1});
+    }
+    const Tensor x = s.Floats(act, {tokens, 256});
+    return s.list.GroupedLinear(x, s.Matrix(weight, {7, 12, 256}), s.Integers({tokens, 2}, ids));
+  });
+  add("batched_linear", SY_OP_BATCHED_LINEAR, [=](Scenario& s, std::int64_t tokens) {
+    return s.list.BatchedLinear(s.Floats(act, {tokens, 2, 256}), s.Matrix(weight, {2, 12, 256}));
+  });
+}
+
 void AddTypeChanges(std::vector<Case>& cases) {
   for (const DType from : kActivationTypes) {
     for (const DType to : kActivationTypes) {
@@ -212,7 +250,14 @@ void AddLinearCases(std::vector<Case>& cases) {
       AddBatched(cases, act, weight);
     }
   }
-  for (const DType weight : WeightTypes()) AddLargeLinear(cases, weight);
+  for (const DType weight : WeightTypes()) {
+    AddLargeLinear(cases, weight);
+    AddLargeBatches(cases, DType::kF32, weight);
+  }
+  for (const DType act : {DType::kF16, DType::kBF16}) {
+    for (const DType weight : {act, DType::kQ8_0, DType::kQ4_K})
+      AddLargeBatches(cases, act, weight);
+  }
   AddTypeChanges(cases);
 }
 

@@ -1,6 +1,7 @@
 // switchyard_conformance: whether a chip plugin keeps the promises of the chip interface, and
 // computes what the reference computes.
 #include <fmt/format.h>
+#include <stdlib.h>
 
 #include <charconv>
 #include <cstdio>
@@ -10,6 +11,7 @@
 
 #include "conformance/ladder.h"
 #include "conformance/report.h"
+#include "conformance/soak.h"
 #include "conformance/speed.h"
 #include "conformance/suite.h"
 
@@ -17,13 +19,19 @@ namespace switchyard::conformance {
 namespace {
 
 constexpr std::string_view kUsage =
-    "usage: switchyard_conformance CHIP.so [--device N] [--option NAME=VALUE]... [--filter TEXT]\n"
+    "usage: switchyard_conformance CHIP.so [--device N] [--option NAME=VALUE]... [--filter A,B]\n"
     "                              [--seed N] [--reference CHIP.so] [--list] [--verbose]\n"
-    "                              [--skip-if-refused] [--speed]\n"
-    "--speed also measures how fast each operation is.\n"
-    "The reference plugin is looked for beside CHIP.so unless given. Exit status: 0 passed, 1 "
-    "failed,\n"
-    "2 could not run, 77 the device refused its options and --skip-if-refused was given.\n";
+    "                              [--skip-if-refused] [--speed] [--cache-dir FOLDER]\n"
+    "                              [--soak SECONDS] [--soak-steps N]\n"
+    "--filter runs the cases whose name contains one of its texts. --speed also measures how fast\n"
+    "each operation is. --soak runs a small decoder again and again instead of the suite, on four\n"
+    "threads and queues, for so many seconds or, with --soak-steps, until N programs have run:\n"
+    "results must have the bits of the first run and agree with the reference, and memory must "
+    "not\n"
+    "shrink. --cache-dir is where the chip keeps compiled kernels; without it they go when the\n"
+    "program ends. The reference plugin is looked for beside CHIP.so unless given.\n"
+    "Exit status: 0 passed, 1 failed, 2 could not run, 77 the device refused its options and\n"
+    "--skip-if-refused was given.\n";
 
 constexpr int kSkipped = 77;  // as automake and ctest understand it
 
@@ -34,6 +42,8 @@ struct Arguments {
   std::string filter;
   std::uint64_t seed = 1;
   std::uint32_t device = 0;
+  std::filesystem::path cache_folder;
+  SoakOptions soak;
   bool is_list = false;
   bool is_verbose = false;
   bool skips_if_refused = false;
@@ -87,6 +97,12 @@ base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& give
       arguments.filter = value;
     } else if (name == "--reference") {
       arguments.reference = value;
+    } else if (name == "--cache-dir") {
+      arguments.cache_folder = value;
+    } else if (name == "--soak") {
+      is_good = Parse(value, arguments.soak.seconds) && arguments.soak.seconds > 0;
+    } else if (name == "--soak-steps") {
+      is_good = Parse(value, arguments.soak.runs) && arguments.soak.runs > 0;
     } else if (name == "--option") {
       const std::size_t equals = value.find('=');
       is_good = equals != std::string_view::npos;
@@ -107,16 +123,59 @@ base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& give
   return arguments;
 }
 
+// A folder of its own, gone with its files at the end.
+class ScratchFolder {
+ public:
+  ScratchFolder() {
+    std::error_code ignored;
+    std::string pattern =
+        (std::filesystem::temp_directory_path(ignored) / "switchyard-conformance-XXXXXX").string();
+    if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
+  }
+  ScratchFolder(const ScratchFolder&) = delete;
+  ScratchFolder& operator=(const ScratchFolder&) = delete;
+  ~ScratchFolder() {
+    std::error_code ignored;
+    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
+  }
+  const std::filesystem::path& path() const { return path_; }
+
+ private:
+  std::filesystem::path path_;
+};
+
+// The exit status.
+base::Result<int> RunSoak(Session& tested, Session& truth, SoakOptions options,
+                          std::uint64_t seed) {
+  options.seed = seed;
+  const auto print = [](const SoakCounts& counts) {
+    fmt::print(
+        "soak: {:.0f} s, {} runs, {} compared with their first bits, {} with the reference\n",
+        counts.seconds, counts.runs, counts.compared_with_first, counts.compared_with_truth);
+    std::fflush(stdout);
+  };
+  SWITCHYARD_TRY(const SoakResult result, Soak(tested, truth, options, print));
+  print(result.counts);
+  fmt::print("{} threads, each with a queue; {}\n", options.threads, result.memory);
+  if (result.complaint.empty()) return 0;
+  fmt::print("FAIL soak: {}\n", result.complaint);
+  return 1;
+}
+
 // The exit status.
 base::Result<int> RunSuite(const Arguments& arguments) {
-  const std::vector<Case> cases = AllCases();
+  std::vector<Case> cases = AllCases();
   if (arguments.is_list) {
     for (const Case& one : cases) {
-      if (one.name.find(arguments.filter) != std::string::npos) fmt::print("{}\n", one.name);
+      if (Matches(one.name, arguments.filter)) fmt::print("{}\n", one.name);
     }
     return 0;
   }
-  SWITCHYARD_TRY(const sy_chip_api tested_api, LoadPlugin(arguments.plugin));
+  const ScratchFolder scratch;
+  SWITCHYARD_TRY(
+      const sy_chip_api tested_api,
+      LoadPlugin(arguments.plugin,
+                 arguments.cache_folder.empty() ? scratch.path() : arguments.cache_folder));
   SWITCHYARD_TRY(const sy_chip_api truth_api, LoadPlugin(arguments.reference));
   const auto tested = Session::Open(tested_api, arguments.device, arguments.options);
   if (!tested && arguments.skips_if_refused) {
@@ -128,13 +187,15 @@ base::Result<int> RunSuite(const Arguments& arguments) {
   const sy_device_properties& properties = (*tested)->properties();
   fmt::print("{} device {}: {} ({}), architecture {}; seed {}\n", tested_api.name, arguments.device,
              properties.name, properties.maker, properties.architecture, arguments.seed);
+  if (arguments.soak.seconds > 0 || arguments.soak.runs > 0) {
+    return RunSoak(**tested, *truth, arguments.soak, arguments.seed);
+  }
   if ((*tested)->has(SY_DEVICE_COMPUTES_NOTHING)) {
     fmt::print("the device computes nothing, so only the interface is checked\n");
+    std::erase_if(cases, [](const Case& one) { return !one.name.starts_with("interface/"); });
   }
-  const std::string filter = (*tested)->has(SY_DEVICE_COMPUTES_NOTHING) && arguments.filter.empty()
-                                 ? "interface/"
-                                 : arguments.filter;
-  const std::vector<CaseResult> results = RunCases(cases, filter, **tested, *truth, arguments.seed);
+  const std::vector<CaseResult> results =
+      RunCases(cases, arguments.filter, **tested, *truth, arguments.seed);
   if (arguments.is_verbose) {
     for (const CaseResult& result : results) {
       fmt::print("{:>6.3f} s  {:>7.2g} {:>7.2g}  {}\n", result.seconds, result.outcome.max_error,
@@ -145,7 +206,7 @@ base::Result<int> RunSuite(const Arguments& arguments) {
   // Rungs say something about the whole suite only.
   if (arguments.filter.empty()) fmt::print("{}", DescribeLadder(Climb(results)));
   if (results.empty()) {
-    return base::Fail(base::ErrorCode::kNotFound, "no case's name contains '{}'", filter);
+    return base::Fail(base::ErrorCode::kNotFound, "no case's name contains '{}'", arguments.filter);
   }
   if (arguments.is_speed && !(*tested)->has(SY_DEVICE_COMPUTES_NOTHING)) {
     SWITCHYARD_TRY(const auto speeds, MeasureSpeeds(**tested, arguments.seed));

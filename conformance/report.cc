@@ -38,6 +38,7 @@ std::string Report(std::span<const CaseResult> results) {
   std::map<std::string, Row> rows;
   std::map<std::string, std::map<std::string, Totals>> columns;
   std::map<std::string, std::size_t> skips;
+  std::string notes;
   std::string failures;
   for (const CaseResult& result : results) {
     const auto [found, is_new] = rows.try_emplace(result.which->row);
@@ -54,6 +55,8 @@ std::string Report(std::span<const CaseResult> results) {
       failures += fmt::format("FAIL {}: {}\n", result.which->name, outcome.reason);
     } else if (outcome.verdict == Verdict::kSkip) {
       ++skips[outcome.reason];
+    } else if (!outcome.reason.empty()) {
+      notes += fmt::format("note {}: {}\n", result.which->name, outcome.reason);
     }
   }
   std::string text =
@@ -69,6 +72,7 @@ std::string Report(std::span<const CaseResult> results) {
                         row.nmse, 100 * row.worst_share, row.seconds, fmt::join(row.lacking, ", "));
   }
   for (const auto& [reason, count] : skips) text += fmt::format("skipped {}: {}\n", count, reason);
+  text += notes;
   text += failures;
   const Totals totals = Count(results);
   text += fmt::format("{} passed, {} failed, {} skipped\n", totals.passed, totals.failed,

@@ -291,6 +291,48 @@ void AddRopes(std::vector<Case>& cases, DType act, bool is_interleaved) {
   }));
 }
 
+void AddLargeBatches(std::vector<Case>& cases, DType act) {
+  const auto add = [&](const std::string& name, const std::string& trait, sy_op_kind kind,
+                       const std::function<Tensor(Scenario&, std::int64_t rows)>& apply) {
+    cases.push_back({name + "/" + Text(act) + "/" + trait + "/large_batches",
+                     name + " " + Text(act), trait, [=](Context& context) {
+                       return CompareEach(context, kLargeBatches.size(), [&](Scenario& s, int i) {
+                         s.Compare(apply(s, kLargeBatches[static_cast<std::size_t>(i)]), "y",
+                                   ToleranceOf(kind, act));
+                       });
+                     }});
+  };
+  add("rms_norm", "plain", SY_OP_RMS_NORM, [act](Scenario& s, std::int64_t rows) {
+    return s.list.RmsNorm(s.Floats(act, {rows, 96}), s.Vector(96, 1, 0.3F), 1e-5F);
+  });
+  add("add", "plain", SY_OP_ADD, [act](Scenario& s, std::int64_t rows) {
+    return s.list.Add(s.Floats(act, {rows, 33}), s.Floats(act, {rows, 33}));
+  });
+  add("scale", "plain", SY_OP_SCALE, [act](Scenario& s, std::int64_t rows) {
+    return s.list.Scale(s.Floats(act, {rows, 33}), -0.37F);
+  });
+  add("gated_activation", "silu", SY_OP_GATED_ACTIVATION, [act](Scenario& s, std::int64_t rows) {
+    return s.list.GatedActivation(s.Floats(act, {rows, 33}), s.Floats(act, {rows, 33}),
+                                  SY_ACTIVATION_SILU);
+  });
+  add("copy", "to " + Text(act), SY_OP_COPY, [act](Scenario& s, std::int64_t rows) {
+    return s.list.Copy(s.Floats(act, {rows, 33}), act);
+  });
+  add("row_gather", "plain", SY_OP_ROW_GATHER, [act](Scenario& s, std::int64_t rows) {
+    const Tensor x = s.Floats(act, {500, 33});
+    return s.list.RowGather(x, s.Integers({rows}, Ids(s.random(), rows, 500)));
+  });
+  add("rope", "halves", SY_OP_ROPE, [act](Scenario& s, std::int64_t rows) {
+    const std::vector<float> frequencies = {1, 0.1F, 0.01F, 0.001F};
+    return s.list.Rope(s.Floats(act, {rows, 3, 10}), s.Integers({rows}, Counting(rows)),
+                       s.Vector(frequencies), false);
+  });
+  add("embedding", "f32", SY_OP_EMBEDDING, [act](Scenario& s, std::int64_t rows) {
+    const Tensor table = s.Matrix(DType::kF32, {300, 40}, SY_WEIGHT_EMBEDDING);
+    return s.list.Embedding(table, s.Integers({rows}, Ids(s.random(), rows, 300)), 1, act);
+  });
+}
+
 }  // namespace
 
 void AddRowCases(std::vector<Case>& cases) {
@@ -302,6 +344,7 @@ void AddRowCases(std::vector<Case>& cases) {
     AddElementwise(cases, act);
     AddCopies(cases, act);
     AddGathers(cases, act);
+    AddLargeBatches(cases, act);
   }
   cases.push_back(ScenarioCase("copy/i32/strided", "copy i32", "strided", [](Scenario& s) {
     const Tensor x = s.Integers({4, 5}, Counting(20));

@@ -91,6 +91,12 @@ std::vector<float> Normal(Random& random, std::int64_t count, float deviation) {
   return values;
 }
 
+std::vector<std::byte> RandomBytes(Random& random, std::size_t count) {
+  std::vector<std::byte> bytes(count);
+  for (std::byte& byte : bytes) byte = static_cast<std::byte>(random());
+  return bytes;
+}
+
 std::vector<std::byte> Encode(DType dtype, std::span<const float> values) {
   const auto bytes = tensor::RowBytes(dtype, static_cast<std::int64_t>(values.size()));
   SWITCHYARD_CHECK(bytes.has_value());

@@ -26,6 +26,7 @@ using Random = std::mt19937_64;
 using Dims = std::initializer_list<std::int64_t>;
 
 std::vector<float> Normal(Random& random, std::int64_t count, float deviation = 1);
+std::vector<std::byte> RandomBytes(Random& random, std::size_t count);
 std::vector<std::byte> Encode(DType dtype, std::span<const float> values);
 // Elements of a dense tensor; F32, F16 and BF16 only.
 std::vector<float> Decode(DType dtype, std::span<const std::byte> bytes);

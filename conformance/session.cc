@@ -4,6 +4,8 @@
 
 #include <algorithm>
 #include <cstring>
+#include <deque>
+#include <mutex>
 
 namespace switchyard::conformance {
 namespace {
@@ -15,11 +17,26 @@ void Log(sy_log_level level, const char* sentence) {
   if (level >= SY_LOG_WARNING) std::fprintf(stderr, "chip: %s\n", sentence);
 }
 
+// A plugin is never unloaded, so the host that it was given is kept for the life of the process.
+const sy_host* HostWith(const std::filesystem::path& cache_folder) {
+  struct Kept {
+    std::string cache_folder;
+    sy_host host;
+  };
+  static std::mutex mutex;
+  static std::deque<Kept> all;
+  std::error_code ignored;  // without it kernels are compiled anew each time
+  if (!cache_folder.empty()) std::filesystem::create_directories(cache_folder, ignored);
+  const std::lock_guard lock(mutex);
+  Kept& kept = all.emplace_back(cache_folder.string(), sy_host{});
+  kept.host = {sizeof(sy_host), SY_INTERFACE_VERSION, &Log, kept.cache_folder.c_str()};
+  return &kept.host;
+}
+
 }  // namespace
 
-base::Result<sy_chip_api> LoadPlugin(const std::filesystem::path& plugin) {
-  static const std::string cache_dir = std::filesystem::temp_directory_path().string();
-  static const sy_host host = {sizeof(sy_host), SY_INTERFACE_VERSION, &Log, cache_dir.c_str()};
+base::Result<sy_chip_api> LoadPlugin(const std::filesystem::path& plugin,
+                                     const std::filesystem::path& cache_folder) {
   // A name without a slash would be looked for among the system's libraries.
   void* library = ::dlopen(std::filesystem::absolute(plugin).c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
@@ -30,7 +47,7 @@ base::Result<sy_chip_api> LoadPlugin(const std::filesystem::path& plugin) {
     return Fail(ErrorCode::kInvalidArgument, "'{}' does not export {}", plugin.string(),
                 SY_ENTRY_NAME);
   }
-  const sy_chip_api* given = entry(&host);
+  const sy_chip_api* given = entry(HostWith(cache_folder));
   if (given == nullptr || given->oldest_host_version > SY_INTERFACE_VERSION) {
     return Fail(ErrorCode::kFailedPrecondition, "'{}' refuses a host of interface version {}",
                 plugin.string(), SY_INTERFACE_VERSION);
@@ -42,7 +59,7 @@ base::Result<sy_chip_api> LoadPlugin(const std::filesystem::path& plugin) {
 
 base::Result<std::unique_ptr<Session>> Session::Open(const sy_chip_api& api, std::uint32_t index,
                                                      const Options& options) {
-  std::unique_ptr<Session> session(new Session(api, index));
+  std::unique_ptr<Session> session(new Session(api, index, options));
   std::vector<sy_option> given;
   for (const auto& [name, value] : options)
     given.push_back({sizeof(sy_option), name.c_str(), value.c_str()});
@@ -59,6 +76,12 @@ base::Result<std::unique_ptr<Session>> Session::Open(const sy_chip_api& api, std
   SWITCHYARD_RETURN_IF_ERROR(
       session->Check(api.queue_create(session->device_, &session->queue_), "queue_create"));
   return session;
+}
+
+base::Result<std::unique_ptr<Session>> Session::OpenAgain(const Options& more) const {
+  Options options = options_;
+  options.insert(options.end(), more.begin(), more.end());
+  return Open(api_, index_, options);
 }
 
 Session::~Session() {

@@ -21,13 +21,17 @@ using Handle = std::unique_ptr<T, void (*)(T*)>;
 
 using Options = std::vector<std::pair<std::string, std::string>>;
 
-// The plugin's table, of full size: slots that it is too old to have are null.
-base::Result<sy_chip_api> LoadPlugin(const std::filesystem::path& plugin);
+// The plugin's table, of full size: slots that it is too old to have are null. Compiled kernels are
+// kept in `cache_folder`; an empty one means that nothing is.
+base::Result<sy_chip_api> LoadPlugin(const std::filesystem::path& plugin,
+                                     const std::filesystem::path& cache_folder = {});
 
 class Session {
  public:
   static base::Result<std::unique_ptr<Session>> Open(const sy_chip_api& api, std::uint32_t index,
                                                      const Options& options);
+  // The same device once more, with the same options and `more`.
+  base::Result<std::unique_ptr<Session>> OpenAgain(const Options& more = {}) const;
   Session(const Session&) = delete;
   Session& operator=(const Session&) = delete;
   ~Session();
@@ -53,10 +57,12 @@ class Session {
   base::Status Download(void* to, sy_buffer* from, std::uint64_t offset, std::uint64_t bytes);
 
  private:
-  Session(const sy_chip_api& api, std::uint32_t index) : api_(api), index_(index) {}
+  Session(const sy_chip_api& api, std::uint32_t index, const Options& options)
+      : api_(api), index_(index), options_(options) {}
 
   sy_chip_api api_;
   std::uint32_t index_;
+  Options options_;
   sy_device* device_ = nullptr;
   sy_queue* queue_ = nullptr;
   sy_device_properties properties_{};

@@ -92,9 +92,19 @@ Case ScenarioCase(std::string name, std::string row, std::string column,
           }};
 }
 
+Case InterfaceCase(const std::string& part, std::string what,
+                   std::function<Outcome(Context&)> run) {
+  std::string name = "interface/" + part + "/" + what;
+  std::ranges::replace(name, ' ', '_');
+  return {std::move(name), "interface: " + part, std::move(what), std::move(run)};
+}
+
 std::vector<Case> AllCases() {
   std::vector<Case> cases;
   AddInterfaceCases(cases);
+  AddDeviceCases(cases);
+  AddQueueCases(cases);
+  AddErrorCases(cases);
   AddRowCases(cases);
   AddLinearCases(cases);
   AddAttentionCases(cases);
@@ -105,11 +115,20 @@ std::vector<Case> AllCases() {
   return cases;
 }
 
+bool Matches(std::string_view name, std::string_view filter) {
+  while (true) {
+    const std::size_t comma = filter.find(',');
+    if (name.find(filter.substr(0, comma)) != std::string_view::npos) return true;
+    if (comma == std::string_view::npos) return false;
+    filter.remove_prefix(comma + 1);
+  }
+}
+
 std::vector<CaseResult> RunCases(const std::vector<Case>& cases, std::string_view filter,
                                  Session& tested, Session& truth, std::uint64_t seed) {
   std::vector<CaseResult> results;
   for (const Case& one : cases) {
-    if (one.name.find(filter) == std::string::npos) continue;
+    if (!Matches(one.name, filter)) continue;
     Context context{tested, truth, Random(seed ^ HashName(one.name))};
     const auto begin = std::chrono::steady_clock::now();
     Outcome outcome = one.run(context);

@@ -20,7 +20,7 @@ enum class Verdict { kPass, kFail, kSkip };
 
 struct Outcome {
   Verdict verdict = Verdict::kPass;
-  std::string reason;  // of a failure or a skip
+  std::string reason;  // of a failure or a skip; of a pass, what is worth saying
   double max_error = 0;
   double nmse = 0;
   // How much of the tolerance the worst result took: 1 is at the edge.
@@ -73,7 +73,13 @@ void AddSelectionCases(std::vector<Case>& cases);   // top_k, router_top_k, comb
 void AddLayerCases(std::vector<Case>& cases);       // chains of operations
 void AddInvarianceCases(std::vector<Case>& cases);  // batches, threads, poisoned rows
 void AddCaptureCases(std::vector<Case>& cases);     // recorded work
-void AddInterfaceCases(std::vector<Case>& cases);   // everything but operations
+void AddInterfaceCases(std::vector<Case>& cases);   // what a chip says of itself; bytes, weights
+void AddDeviceCases(std::vector<Case>& cases);      // opened twice, again and again, lost; memory
+void AddQueueCases(std::vector<Case>& cases);       // many queues, threads and events
+void AddErrorCases(std::vector<Case>& cases);       // each documented failure
+
+// A part of the interface rather than an operation: "interface/queues/many_at_once".
+Case InterfaceCase(const std::string& part, std::string what, std::function<Outcome(Context&)> run);
 
 std::vector<Case> AllCases();
 
@@ -83,7 +89,10 @@ struct CaseResult {
   double seconds = 0;
 };
 
-// Each case whose name contains `filter`, in order.
+// Whether the name contains one of the texts that `filter` lists, separated by commas.
+bool Matches(std::string_view name, std::string_view filter);
+
+// Each case whose name matches, in order.
 std::vector<CaseResult> RunCases(const std::vector<Case>& cases, std::string_view filter,
                                  Session& tested, Session& truth, std::uint64_t seed);
 

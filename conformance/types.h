@@ -33,6 +33,9 @@ inline std::string Text(tensor::DType dtype) { return std::string(tensor::Name(d
 
 inline std::int64_t BlockOf(tensor::DType dtype) { return tensor::Traits(dtype).block_elements; }
 
+// Rows of a long prefill or of many sequences at once, about edges that tiles may have.
+inline constexpr std::array<std::int64_t, 3> kLargeBatches = {1024, 1025, 2048};
+
 // 0, 1, 2, ...
 inline std::vector<std::int32_t> Counting(std::int64_t count) {
   std::vector<std::int32_t> values(static_cast<std::size_t>(count));

@@ -41,6 +41,15 @@ Result<Memory> Memory::Allocate(std::uint64_t bytes) {
                 static_cast<unsigned long long>(bytes),
                 static_cast<unsigned long long>(PhysicalMemoryBytes()));
   }
+  // Nor may it take the last of it; asking takes some 20 us, which large memory is worth.
+  if (bytes >= kSlabBytes) {
+    const std::uint64_t available = AvailableMemoryBytes();
+    if (bytes > available) {
+      return Fail(SY_RESOURCE_EXHAUSTED, "%llu bytes were asked for, but only %llu are free",
+                  static_cast<unsigned long long>(bytes),
+                  static_cast<unsigned long long>(available));
+    }
+  }
   Memory memory;
   const bool is_large = bytes >= kHugePage;
   memory.mapped_bytes_ = is_large ? bytes + kHugePage : bytes + kAlignment;

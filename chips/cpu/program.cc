@@ -76,8 +76,8 @@ Status RunProgram(sy_program& program, const sy_binding* bindings, std::uint32_t
                   sy_buffer* workspace, std::uint64_t workspace_offset) {
   Plan& plan = program.plan;
   const auto need = static_cast<std::uint64_t>(plan.workspace_bytes);
-  if (workspace == nullptr || workspace_offset > workspace->memory.size() ||
-      workspace->memory.size() - workspace_offset < need) {
+  if (need > 0 && (workspace == nullptr || workspace_offset > workspace->memory.size() ||
+                   workspace->memory.size() - workspace_offset < need)) {
     return Fail(SY_INVALID_ARGUMENT, "the workspace has fewer than the %llu bytes needed",
                 static_cast<unsigned long long>(need));
   }
@@ -87,7 +87,7 @@ Status RunProgram(sy_program& program, const sy_binding* bindings, std::uint32_t
   context.roots = &plan.roots;
   context.bases.resize(plan.roots.size());
   context.host_copies.resize(plan.roots.size());
-  char* base = workspace->memory.data() + workspace_offset;
+  char* base = need > 0 ? workspace->memory.data() + workspace_offset : nullptr;
   for (std::size_t i = 0; i < plan.roots.size(); ++i) {
     if (plan.workspace_offsets[i] >= 0) context.bases[i] = base + plan.workspace_offsets[i];
   }

@@ -57,7 +57,7 @@ Result<std::uint64_t> CheckedBytes(const sy_weight_desc& desc, const WeightForma
   }
   const auto bytes = static_cast<std::uint64_t>(elements / format.block_elements) *
                      static_cast<std::uint64_t>(format.block_bytes);
-  if (desc.data == nullptr || desc.data_bytes < bytes) {
+  if (desc.data == nullptr || desc.data_bytes != bytes) {
     return Fail(SY_INVALID_ARGUMENT, "a weight of %llu bytes of %s was given %llu",
                 static_cast<unsigned long long>(bytes), format.name,
                 static_cast<unsigned long long>(desc.data == nullptr ? 0 : desc.data_bytes));

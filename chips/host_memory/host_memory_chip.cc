@@ -4,6 +4,7 @@
 
 #include "call_guard.h"
 #include "host_memory_objects.h"
+#include "machine_memory.h"
 #include "struct_array.h"
 #include "tensor/dtype.h"
 

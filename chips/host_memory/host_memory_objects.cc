@@ -1,37 +1,14 @@
 #include "host_memory_objects.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstring>
-#include <fstream>
 
+#include "machine_memory.h"
 #include "ops/op_rules.h"
 #include "ops/tensor_span.h"
 #include "struct_array.h"
 #include "temporary_placement.h"
 #include "tensor/dtype.h"
-
-namespace switchyard::chips {
-
-std::uint64_t MachineMemoryBytes() {
-  return static_cast<std::uint64_t>(sysconf(_SC_PHYS_PAGES)) *
-         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-std::uint64_t MachineMemoryAvailableBytes() {
-  // MemAvailable counts memory that the kernel can take back from its caches, as proc(5) says.
-  std::ifstream file("/proc/meminfo");
-  std::string word;
-  while (file >> word) {
-    std::uint64_t kib = 0;
-    if (word == "MemAvailable:" && file >> kib) return kib * 1024;
-  }
-  return static_cast<std::uint64_t>(sysconf(_SC_AVPHYS_PAGES)) *
-         static_cast<std::uint64_t>(sysconf(_SC_PAGESIZE));
-}
-
-}  // namespace switchyard::chips
 
 namespace base = switchyard::base;
 namespace chips = switchyard::chips;

@@ -23,10 +23,6 @@ struct FreeMemory {
 };
 using AlignedMemory = std::unique_ptr<std::byte, FreeMemory>;
 
-// The machine's memory, in bytes: all of it, and what could be had now.
-std::uint64_t MachineMemoryBytes();
-std::uint64_t MachineMemoryAvailableBytes();
-
 }  // namespace switchyard::chips
 
 struct sy_device {

@@ -16,8 +16,8 @@
 namespace switchyard::opencl {
 
 struct BuildSettings {
-  std::filesystem::path compiler;      // the program switchyard_opencl_compiler
-  std::filesystem::path cache_folder;  // empty: nothing is kept
+  std::filesystem::path compiler;        // the program switchyard_opencl_compiler
+  std::filesystem::path cache_folder;    // empty: nothing is kept
   std::int64_t time_limit_ms = 600'000;  // a busy machine takes minutes
 };
 

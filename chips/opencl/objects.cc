@@ -4,10 +4,10 @@
 #include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <string_view>
 
 #include "kernel_text.h"
+#include "machine_memory.h"
 #include "tensor/dtype.h"
 
 namespace switchyard::opencl {
@@ -18,17 +18,6 @@ using base::Fail;
 
 constexpr std::uint32_t kMostLanes = 1024;
 constexpr std::uint64_t kPageBytes = 4096;
-
-// Memory that the system could give now, in bytes.
-std::uint64_t HostAvailableBytes() {
-  std::ifstream file("/proc/meminfo");
-  std::string word;
-  while (file >> word) {
-    std::uint64_t kib = 0;
-    if (word == "MemAvailable:" && file >> kib) return kib * 1024;
-  }
-  return ~std::uint64_t{0};
-}
 
 bool IsPowerOfTwo(std::uint32_t value) { return value != 0 && (value & (value - 1)) == 0; }
 
@@ -100,14 +89,21 @@ base::Result<DeviceOptions> ParseOptions(const FoundDevice& found,
     }
     const std::string_view name = option.name;
     const std::string_view value = option.value;
+    if (name == "lose_device_after") {
+      const auto [end, error] =
+          std::from_chars(value.data(), value.data() + value.size(), parsed.lose_device_after);
+      if (error == std::errc() && end == value.data() + value.size()) continue;
+      return Fail(ErrorCode::kInvalidArgument, "option '{}' is '{}'; give a number of runs", name,
+                  value);
+    }
     std::uint32_t* const set = name == "row_lanes"      ? &parsed.row_lanes
                                : name == "linear_lanes" ? &parsed.linear_lanes
                                : name == "rows_of_lane" ? &parsed.rows_of_lane
                                                         : nullptr;
     if (set == nullptr) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "the opencl chip has no option '{}'; it has 'row_lanes', 'linear_lanes' and "
-                  "'rows_of_lane'",
+                  "the opencl chip has no option '{}'; it has 'row_lanes', 'linear_lanes', "
+                  "'rows_of_lane' and, for tests, 'lose_device_after'",
                   name);
     }
     const auto most = static_cast<std::uint32_t>(
@@ -198,8 +194,16 @@ base::Result<cl_program> sy_device::ProgramWith(simt::Kernel kernel, sy_dtype fo
 std::uint64_t sy_device::AvailableBytes() const {
   const std::uint64_t used = used_bytes;
   std::uint64_t available = found->memory_bytes > used ? found->memory_bytes - used : 0;
-  if (found->shares_host_memory) available = std::min(available, opencl::HostAvailableBytes());
+  if (found->shares_host_memory)
+    available = std::min(available, switchyard::chips::MachineMemoryAvailableBytes());
   return available;
+}
+
+cl_int sy_device::EnqueueKernel(cl_command_queue queue, cl_kernel kernel,
+                                const std::size_t (&global)[2],
+                                const std::size_t (&local)[2]) const {
+  if (runs > options.lose_device_after) return CL_DEVICE_NOT_AVAILABLE;
+  return clEnqueueNDRangeKernel(queue, kernel, 2, nullptr, global, local, 0, nullptr, nullptr);
 }
 
 opencl::HeldEvent sy_event::Share() {

@@ -83,9 +83,12 @@ struct DeviceOptions {
   std::uint32_t row_lanes = 64;
   std::uint32_t linear_lanes = 128;
   std::uint32_t rows_of_lane = 1;  // of the same kernels
+  // For tests: after so many runs the driver's next answer to a kernel is that the device is gone.
+  std::uint64_t lose_device_after = ~std::uint64_t{0};
 };
 DeviceOptions DefaultOptions(const FoundDevice& found);
-// Options, all powers of two: "row_lanes", "linear_lanes" and "rows_of_lane" (kernels/linear.cl).
+// Options, all powers of two: "row_lanes", "linear_lanes" and "rows_of_lane" (kernels/linear.cl);
+// and for tests "lose_device_after".
 base::Result<DeviceOptions> ParseOptions(const FoundDevice& found,
                                          std::span<const sy_option> options);
 sy_device_properties Describe(const FoundDevice& found, const DeviceOptions& options);
@@ -101,6 +104,7 @@ struct sy_device {
   std::unique_ptr<switchyard::opencl::KernelBuilder> builder;
   std::atomic<bool> is_lost = false;
   std::atomic<std::uint64_t> used_bytes = 0;
+  std::atomic<std::uint64_t> runs = 0;
 
   static switchyard::base::Result<std::unique_ptr<sy_device>> Open(
       std::uint32_t index, std::span<const sy_option> options,
@@ -112,6 +116,9 @@ struct sy_device {
                                                    sy_dtype format);
   std::uint32_t LanesOf(switchyard::simt::Kernel kernel) const;
   std::uint64_t AvailableBytes() const;
+  // clEnqueueNDRangeKernel, or what it answers on a device that is gone, where tests ask for that.
+  cl_int EnqueueKernel(cl_command_queue queue, cl_kernel kernel, const std::size_t (&global)[2],
+                       const std::size_t (&local)[2]) const;
 };
 
 struct sy_buffer {

@@ -138,6 +138,16 @@ TEST_F(Builder, ShowsTheCompilersLog) {
   EXPECT_TRUE(std::filesystem::is_empty(path));
 }
 
+TEST(CheckWork, TakesWorkThatFailedForALostDevice) {
+  EXPECT_TRUE(CheckWork(CL_SUCCESS, "a run"));
+  EXPECT_EQ(CheckWork(CL_OUT_OF_RESOURCES, "a run").error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(CheckWork(CL_DEVICE_NOT_AVAILABLE, "a run").error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(CheckWork(CL_OUT_OF_HOST_MEMORY, "a run").error().code, ErrorCode::kResourceExhausted);
+  // The same answer to a call that gives work only means that there is too much of it.
+  EXPECT_EQ(Check(CL_OUT_OF_RESOURCES, "a call").error().code, ErrorCode::kResourceExhausted);
+  EXPECT_EQ(Check(CL_DEVICE_NOT_AVAILABLE, "a call").error().code, ErrorCode::kUnavailable);
+}
+
 TEST(ParseOptions, RefusesWhatNoGroupCanBe) {
   FoundDevice device;
   device.name = "a device";
@@ -149,6 +159,8 @@ TEST(ParseOptions, RefusesWhatNoGroupCanBe) {
     return ParseOptions(device, {&option, 1});
   };
   EXPECT_EQ(parse("linear_lanes", "64")->linear_lanes, 64U);
+  EXPECT_EQ(parse("lose_device_after", "3")->lose_device_after, 3U);
+  EXPECT_FALSE(parse("lose_device_after", "soon"));
   for (const char* value : {"0", "3", "512", "", "8x", "-8"}) {
     EXPECT_FALSE(parse("row_lanes", value)) << value;
   }

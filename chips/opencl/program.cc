@@ -116,6 +116,7 @@ base::Status sy_program::Run(const sy_binding* bindings, std::uint32_t binding_c
                              sy_queue* queue) {
   SWITCHYARD_RETURN_IF_ERROR(CheckBindings(bindings, binding_count, workspace, workspace_offset));
   SWITCHYARD_RETURN_IF_ERROR(simt::CheckSequences(plan, bindings));
+  ++device->runs;
   // A kernel object holds its arguments until it is enqueued.
   const std::lock_guard lock(mutex_);
   for (std::size_t i = 0; i < steps_.size(); ++i) {
@@ -150,8 +151,7 @@ base::Status sy_program::Run(const sy_binding* bindings, std::uint32_t binding_c
       }
     }
     SWITCHYARD_RETURN_IF_ERROR(
-        Check(clEnqueueNDRangeKernel(queue->queue.get(), step.kernel.get(), 2, nullptr, step.global,
-                                     step.local, 0, nullptr, nullptr),
+        Check(device->EnqueueKernel(queue->queue.get(), step.kernel.get(), step.global, step.local),
               fmt::format("enqueuing {}", simt::KernelName(launch.kernel))));
   }
   return Check(clFlush(queue->queue.get()), "starting the work");

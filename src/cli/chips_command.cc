@@ -51,7 +51,8 @@ base::Json ToJson(const device::ProbedChip& chip) {
 base::Result<Ceilings> CeilingsOf(const device::ProbedChip& chip, std::uint32_t index,
                                   const Options& options, const Environment& environment) {
   SWITCHYARD_TRY(const auto device_options, ParseDeviceOptions(options.chip_options));
-  SWITCHYARD_TRY(const device::Chip loaded, device::Chip::Load(chip.plugin));
+  SWITCHYARD_TRY(const device::Chip loaded,
+                 device::Chip::Load(chip.plugin, KernelCacheFolder(environment, chip.name)));
   SWITCHYARD_TRY(const auto device, device::Device::Open(loaded, index, device_options));
   return MeasureCeilings(*device, environment.CacheFolder() / "switchyard",
                          options.fresh ? CeilingSource::kMeasureNow : CeilingSource::kRemembered);

@@ -22,7 +22,16 @@ struct Options {
   std::vector<std::string> chip_options;
   bool speed = true;
   bool verbose = false;
+  double soak_seconds = 0;
+  std::uint64_t soak_steps = 0;
 };
+
+// "opencl" of ".../switchyard_chip_opencl.so".
+std::string ChipOf(const std::filesystem::path& plugin) {
+  const std::string stem = plugin.stem().string();
+  constexpr std::string_view kPrefix = "switchyard_chip_";
+  return stem.starts_with(kPrefix) ? stem.substr(kPrefix.size()) : stem;
+}
 
 // A path to a plugin, or the name of a chip whose plugin lies where chips are looked for.
 base::Result<std::filesystem::path> FindPlugin(const std::string& chip,
@@ -84,6 +93,9 @@ base::Status RunConform(const Options& options, const Environment& environment) 
   // The truth that every chip is compared with.
   SWITCHYARD_TRY(const std::filesystem::path reference, FindPlugin("reference", environment));
   add("--reference", reference.string());
+  add("--cache-dir", KernelCacheFolder(environment, ChipOf(plugin)).string());
+  if (options.soak_seconds > 0) add("--soak", std::to_string(options.soak_seconds));
+  if (options.soak_steps > 0) add("--soak-steps", std::to_string(options.soak_steps));
   if (!options.filter.empty()) add("--filter", options.filter);
   for (const std::string& option : options.chip_options) add("--option", option);
   if (options.speed && options.filter.empty()) arguments.emplace_back("--speed");
@@ -102,9 +114,17 @@ void AddConformCommand(CommandLine& line, const Environment& environment) {
   command.add_option("--device", options->device, "Which of the chip's devices");
   command.add_option("--chip-option", options->chip_options,
                      "An option for the chip, NAME=VALUE; may be repeated");
-  command.add_option("--filter", options->filter, "Only cases whose name contains this");
+  command.add_option("--filter", options->filter,
+                     "Only cases whose name contains this, or one of several, separated by commas");
   command.add_option("--seed", options->seed, "Of the random numbers");
   command.add_flag("!--no-speed", options->speed, "Do not measure how fast the operations are");
+  command
+      .add_option("--soak", options->soak_seconds,
+                  "Instead of the suite, run a small decoder again and again for so many seconds")
+      ->check(CLI::PositiveNumber);
+  command
+      .add_option("--soak-steps", options->soak_steps, "The same, until so many programs have run")
+      ->check(CLI::PositiveNumber);
   command.add_flag("--verbose", options->verbose, "A line for each case");
 }
 

@@ -90,6 +90,10 @@ std::vector<std::filesystem::path> PluginFolders(const Environment& environment)
   return folders;
 }
 
+std::filesystem::path KernelCacheFolder(const Environment& environment, std::string_view chip) {
+  return environment.CacheFolder() / "switchyard" / "kernels" / chip;
+}
+
 std::vector<device::ProbedChip> ProbeAll(const Environment& environment) {
   const device::ProbeOptions options{.prober = ProgramFolder() / "switchyard_probe"};
   std::vector<std::future<device::ProbedChip>> probes;
@@ -122,7 +126,8 @@ base::Result<std::unique_ptr<OpenedChip>> OpenedChip::Open(const ChipChoice& cho
   SWITCHYARD_TRY(const device::ProbedChip* const chosen, Choose(chips, choice));
   auto opened = std::make_unique<OpenedChip>();
   opened->plugin_ = chosen->plugin;
-  SWITCHYARD_TRY(const device::Chip chip, device::Chip::Load(chosen->plugin));
+  SWITCHYARD_TRY(const device::Chip chip,
+                 device::Chip::Load(chosen->plugin, KernelCacheFolder(environment, chosen->name)));
   SWITCHYARD_TRY(opened->device_, device::Device::Open(chip, choice.index, choice.options));
   SWITCHYARD_TRY(opened->queue_, device::Queue::Create(*opened->device_));
   const device::ProbedChip* reference = ReferenceOf(chips);

@@ -22,6 +22,9 @@ std::filesystem::path ProgramFolder();
 // Folders of $SWITCHYARD_CHIP_PATH (colon-separated), then those beside the program.
 std::vector<std::filesystem::path> PluginFolders(const Environment& environment);
 
+// Where the chip of a name keeps the kernels that it compiles.
+std::filesystem::path KernelCacheFolder(const Environment& environment, std::string_view chip);
+
 // Probes every plugin, at the same time.
 std::vector<device::ProbedChip> ProbeAll(const Environment& environment);
 

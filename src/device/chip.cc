@@ -11,6 +11,8 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <deque>
+#include <mutex>
 #include <set>
 
 #include "device/internal/probe_message.h"
@@ -30,9 +32,21 @@ void PrintFromPlugin(sy_log_level level, const char* sentence) {
   if (level >= SY_LOG_WARNING) std::fprintf(stderr, "switchyard: chip: %s\n", sentence);
 }
 
-const sy_host& Host() {
-  static const sy_host host = {sizeof(sy_host), SY_INTERFACE_VERSION, &PrintFromPlugin, ""};
-  return host;
+// A plugin is never unloaded, so the host that it was given is kept for the life of the process. A
+// folder that cannot be made costs time, no more.
+const sy_host* HostWith(const std::filesystem::path& cache_folder) {
+  struct Kept {
+    std::string cache_folder;
+    sy_host host;
+  };
+  static std::mutex mutex;
+  static std::deque<Kept> all;
+  std::error_code error;
+  if (!cache_folder.empty()) std::filesystem::create_directories(cache_folder, error);
+  const std::lock_guard lock(mutex);
+  Kept& kept = all.emplace_back(error ? std::string() : cache_folder.string(), sy_host{});
+  kept.host = {sizeof(sy_host), SY_INTERFACE_VERSION, &PrintFromPlugin, kept.cache_folder.c_str()};
+  return &kept.host;
 }
 
 std::string NameOf(const std::filesystem::path& plugin) {
@@ -127,7 +141,8 @@ std::string Reap(pid_t child, std::chrono::steady_clock::time_point deadline) {
 
 }  // namespace
 
-base::Result<Chip> Chip::Load(const std::filesystem::path& plugin) {
+base::Result<Chip> Chip::Load(const std::filesystem::path& plugin,
+                              const std::filesystem::path& cache_folder) {
   void* library = ::dlopen(plugin.c_str(), RTLD_NOW | RTLD_LOCAL);
   if (library == nullptr) {
     return Fail(ErrorCode::kFailedPrecondition, "cannot load chip plugin '{}': {}", plugin.string(),
@@ -138,7 +153,7 @@ base::Result<Chip> Chip::Load(const std::filesystem::path& plugin) {
     return Fail(ErrorCode::kFailedPrecondition, "'{}' is no chip plugin: it does not export {}",
                 plugin.string(), SY_ENTRY_NAME);
   }
-  const sy_chip_api* given = entry(&Host());
+  const sy_chip_api* given = entry(HostWith(cache_folder));
   if (given == nullptr) {
     return Fail(ErrorCode::kFailedPrecondition,
                 "chip plugin '{}' refuses this host (interface version {}): use a plugin and a "

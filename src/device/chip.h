@@ -20,8 +20,10 @@ namespace switchyard::device {
 
 class Chip {
  public:
-  // Loads the plugin into this process without asking it for devices.
-  static base::Result<Chip> Load(const std::filesystem::path& plugin);
+  // Loads the plugin into this process without asking it for devices. It keeps the kernels that it
+  // compiles in `cache_folder`, which is made if need be; without one it keeps none.
+  static base::Result<Chip> Load(const std::filesystem::path& plugin,
+                                 const std::filesystem::path& cache_folder = {});
 
   const sy_chip_api& api() const { return api_; }
   std::string_view name() const { return api_.name; }
@@ -34,7 +36,8 @@ class Chip {
   sy_chip_api api_;  // of full size, with null for the slots that the plugin is too old to have
 };
 
-// What a child process learned of one plugin.
+// What a child process learned of one plugin. Probing compiles no kernels, so it has no cache
+// folder.
 struct ProbedChip {
   std::filesystem::path plugin;
   std::string name;     // from the file's name, "switchyard_chip_NAME.so"

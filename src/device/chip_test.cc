@@ -53,6 +53,24 @@ TEST(Probe, NamesTheMissingFunction) {
               HasSubstr("lacks the required function device_count"));
 }
 
+TEST(Chip, TellsThePluginWhereToKeepKernels) {
+  const TemporaryFolder folder;
+  const auto kernels = folder.path() / "kernels" / "remembering";
+  const auto sentence = [](const base::Result<Chip>& chip) {
+    EXPECT_TRUE(chip);
+    std::uint32_t count = 0;
+    return chip->Check(chip->api().device_count(&count), "counting").error().message;
+  };
+  EXPECT_THAT(sentence(Chip::Load(Broken("remembering"), kernels)), HasSubstr(kernels.string()));
+  EXPECT_TRUE(std::filesystem::is_directory(kernels));
+  EXPECT_THAT(sentence(Chip::Load(Broken("remembering"))),
+              testing::Not(HasSubstr(folder.path().string())));
+  // A folder that cannot be made is none.
+  std::ofstream(folder.path() / "file") << "in the way";
+  EXPECT_THAT(sentence(Chip::Load(Broken("remembering"), folder.path() / "file" / "kernels")),
+              testing::Not(HasSubstr(folder.path().string())));
+}
+
 TEST(Probe, AFileThatIsNoPluginIsAProblem) {
   const TemporaryFolder folder;
   const auto path = folder.path() / "switchyard_chip_text.so";
