@@ -1,8 +1,8 @@
-// What a server asks of an engine: to complete token sequences, many at once. The engine decides what
-// runs when; neither text nor tokens depend on that.
+// What a server asks of an engine: to complete token sequences, many at once. The engine decides
+// what runs when; neither text nor tokens depend on that.
 //
-// Submit, Cancel and Status may be called from any thread. A listener is called from the engine's own
-// thread, one call at a time for each request, and must not block.
+// Submit, Cancel and Status may be called from any thread. A listener is called from the engine's
+// own thread, one call at a time for each request, and must not block.
 #pragma once
 
 #include <cstdint>
@@ -100,8 +100,8 @@ class CompletionService {
   virtual ~CompletionService() = default;
 
   // kInvalidArgument: the request can never run, and the sentence says why. kResourceExhausted: too
-  // many wait already. `listener` is kept until its OnEnd has returned; it is shared with the caller,
-  // who may still be reading from it.
+  // many wait already. `listener` is kept until its OnEnd has returned; it is shared with the
+  // caller, who may still be reading from it.
   virtual base::Result<RequestId> Submit(CompletionRequest request,
                                          std::shared_ptr<CompletionListener> listener) = 0;
   // Takes effect before the next step. A request that is unknown or over is left alone.
