@@ -1,11 +1,10 @@
 #include "host_memory_chip.h"
 
 #include <cstring>
-#include <exception>
-#include <new>
 
 #include "host_memory_objects.h"
-#include "struct_array.h"
+#include "kit/call_guard.h"
+#include "kit/struct_array.h"
 #include "tensor/dtype.h"
 
 namespace switchyard::chips {
@@ -13,38 +12,6 @@ namespace {
 
 using base::ErrorCode;
 using base::Fail;
-
-std::string& LastError() {
-  thread_local std::string sentence;
-  return sentence;
-}
-
-sy_status Report(const base::Error& error) {
-  LastError() = error.message;
-  return static_cast<sy_status>(error.code);
-}
-
-// Runs a call's body, which returns base::Status, and lets no exception through.
-template <typename Body>
-sy_status Guard(Body body) {
-  try {
-    const base::Status status = body();
-    return status ? SY_OK : Report(status.error());
-  } catch (const std::bad_alloc&) {
-    return Report({ErrorCode::kResourceExhausted, "the machine is out of memory"});
-  } catch (const std::exception& exception) {
-    return Report({ErrorCode::kInternal, exception.what()});
-  }
-}
-
-// The same for work on a device: nothing works on a lost one, and losing it is remembered.
-template <typename Body>
-sy_status GuardOn(sy_device* device, Body body) {
-  if (device->is_lost) return Report({ErrorCode::kUnavailable, "the device is lost"});
-  const sy_status status = Guard(body);
-  if (status == SY_UNAVAILABLE) device->is_lost = true;
-  return status;
-}
 
 base::Status CheckRange(const sy_buffer* buffer, std::uint64_t offset, std::uint64_t bytes,
                         const sy_device* device) {
@@ -156,7 +123,7 @@ base::Status DoOrRecord(sy_queue* queue, Step step) {
 
 // Calls on a queue that a capture cannot record.
 template <typename Body>
-sy_status GuardOn(sy_queue* queue, Body body) {
+sy_status GuardOnQueue(sy_queue* queue, Body body) {
   return GuardOn(queue->device, [&]() -> base::Status {
     if (queue->recording != nullptr) {
       return Fail(ErrorCode::kFailedPrecondition,
@@ -176,12 +143,12 @@ sy_status QueueCreate(sy_device* device, sy_queue** queue) {
 void QueueDestroy(sy_queue* queue) { delete queue; }
 
 sy_status QueueSync(sy_queue* queue) {
-  return GuardOn(queue, []() -> base::Status { return {}; });
+  return GuardOnQueue(queue, []() -> base::Status { return {}; });
 }
 
 sy_status Upload(sy_queue* queue, sy_buffer* to, std::uint64_t to_offset, const void* from,
                  std::uint64_t bytes) {
-  return GuardOn(queue, [&]() -> base::Status {
+  return GuardOnQueue(queue, [&]() -> base::Status {
     SWITCHYARD_RETURN_IF_ERROR(CheckRange(to, to_offset, bytes, queue->device));
     if (bytes > 0) std::memcpy(to->memory.get() + to_offset, from, bytes);
     return {};
@@ -190,7 +157,7 @@ sy_status Upload(sy_queue* queue, sy_buffer* to, std::uint64_t to_offset, const 
 
 sy_status Download(sy_queue* queue, void* to, sy_buffer* from, std::uint64_t from_offset,
                    std::uint64_t bytes) {
-  return GuardOn(queue, [&]() -> base::Status {
+  return GuardOnQueue(queue, [&]() -> base::Status {
     SWITCHYARD_RETURN_IF_ERROR(CheckRange(from, from_offset, bytes, queue->device));
     if (bytes > 0) std::memcpy(to, from->memory.get() + from_offset, bytes);
     return {};
@@ -238,7 +205,7 @@ sy_status EventCreate(sy_device* device, sy_event** event) {
 void EventDestroy(sy_event* event) { delete event; }
 
 sy_status EventOnQueue(sy_queue* queue, sy_event* event) {
-  return GuardOn(queue, [&]() -> base::Status {
+  return GuardOnQueue(queue, [&]() -> base::Status {
     if (event->device == queue->device) return {};
     return Fail(ErrorCode::kInvalidArgument, "the event is of another device than the queue");
   });
@@ -277,22 +244,6 @@ sy_status WeightProperties(sy_weight* weight, sy_weight_properties* properties) 
 }
 
 // ---- Programs ----
-
-// The description with its arrays as this side compiled them.
-struct ReadDesc {
-  std::vector<sy_tensor> tensors;
-  std::vector<sy_op> ops;
-  sy_program_desc desc;
-
-  explicit ReadDesc(const sy_program_desc* from) : desc(ReadStruct(from)) {
-    if (desc.tensors != nullptr) tensors = ReadStructs(desc.tensors, desc.tensor_count);
-    if (desc.ops != nullptr) ops = ReadStructs(desc.ops, desc.op_count);
-    desc.tensors = tensors.data();
-    desc.tensor_count = static_cast<std::uint32_t>(tensors.size());
-    desc.ops = ops.data();
-    desc.op_count = static_cast<std::uint32_t>(ops.size());
-  }
-};
 
 std::int32_t OpSupported(sy_device* device, const sy_program_desc* desc, std::uint32_t op) {
   return GuardOn(device,
@@ -353,7 +304,7 @@ sy_status ProgramRun(sy_program* program, const sy_binding* bindings, std::uint3
 // ---- Capture ----
 
 sy_status CaptureBegin(sy_queue* queue) {
-  return GuardOn(queue, [&]() -> base::Status {
+  return GuardOnQueue(queue, [&]() -> base::Status {
     queue->recording = std::make_unique<sy_capture>();
     queue->recording->device = queue->device;
     return {};
@@ -371,7 +322,7 @@ sy_status CaptureEnd(sy_queue* queue, sy_capture** capture) {
 }
 
 sy_status CaptureReplay(sy_capture* capture, sy_queue* queue) {
-  return GuardOn(queue, [&]() -> base::Status {
+  return GuardOnQueue(queue, [&]() -> base::Status {
     if (queue->device != capture->device) {
       return Fail(ErrorCode::kInvalidArgument, "the queue is of another device than the capture");
     }

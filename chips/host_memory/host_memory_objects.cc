@@ -6,10 +6,10 @@
 #include <cstring>
 #include <fstream>
 
+#include "kit/struct_array.h"
+#include "kit/temporary_placement.h"
 #include "ops/op_rules.h"
 #include "ops/tensor_span.h"
-#include "struct_array.h"
-#include "temporary_placement.h"
 #include "tensor/dtype.h"
 
 namespace switchyard::chips {
@@ -123,8 +123,7 @@ base::Result<std::unique_ptr<sy_program>> sy_program::Create(sy_device* device,
                   "tensor {}'s weight is of another device, type or shape", i);
     }
   }
-  chips::TemporaryPlacement placement =
-      chips::PlaceTemporaries(program->tensors, program->ops, chips::kAlignmentBytes);
+  chips::TemporaryPlacement placement = chips::PlaceTemporaries(desc, chips::kAlignmentBytes);
   program->temporary_offsets = std::move(placement.offsets);
   program->workspace_bytes = placement.workspace_bytes;
   return program;

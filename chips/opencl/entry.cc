@@ -4,21 +4,23 @@
 
 #include <algorithm>
 #include <cstring>
-#include <exception>
 #include <filesystem>
-#include <new>
 
+#include "kit/call_guard.h"
+#include "kit/struct_array.h"
 #include "objects.h"
 #include "program.h"
-#include "struct_array.h"
 
 namespace switchyard::opencl {
 namespace {
 
 using base::ErrorCode;
 using base::Fail;
+using chips::Guard;
+using chips::ReadDesc;
 using chips::ReadStruct;
 using chips::ReadStructs;
+using chips::Report;
 using chips::WriteStruct;
 
 // Set once by the entry, before anything else is called.
@@ -27,42 +29,17 @@ std::filesystem::path& CacheFolder() {
   return folder;
 }
 
-std::string& LastSentence() {
-  thread_local std::string sentence;
-  return sentence;
-}
-
-sy_status Report(const base::Error& error) {
-  LastSentence() = error.message;
-  return static_cast<sy_status>(error.code);
-}
-
-template <typename Body>
-sy_status Guard(Body body) {
-  try {
-    const base::Status status = body();
-    return status ? SY_OK : Report(status.error());
-  } catch (const std::bad_alloc&) {
-    return Report({ErrorCode::kResourceExhausted, "the machine is out of memory"});
-  } catch (const std::exception& exception) {
-    return Report({ErrorCode::kInternal, exception.what()});
-  }
-}
-
-// For work on a device: nothing works on a lost one, and losing it is remembered.
+// For work on a device, or on what was made from one.
 template <typename Object, typename Body>
 sy_status GuardOn(Object* object, Body body) {
-  if (object == nullptr) return Report({ErrorCode::kInvalidArgument, "a handle is null"});
+  if (object == nullptr) return Report(SY_INVALID_ARGUMENT, "a handle is null");
   sy_device* device = nullptr;
   if constexpr (std::is_same_v<Object, sy_device>) {
     device = object;
   } else {
     device = object->device;
   }
-  if (device->is_lost) return Report({ErrorCode::kUnavailable, "the device is lost"});
-  const sy_status status = Guard(body);
-  if (status == SY_UNAVAILABLE) device->is_lost = true;
-  return status;
+  return chips::GuardOn(device, body);
 }
 
 base::Status NoNull(const void* pointer, std::string_view name) {
@@ -128,7 +105,8 @@ sy_status DeviceOpen(std::uint32_t index, const sy_option* options, std::uint32_
     if (option_count > 0) SWITCHYARD_RETURN_IF_ERROR(NoNull(options, "options"));
     const BuildSettings settings{.compiler = PluginFolder() / "switchyard_opencl_compiler",
                                  .cache_folder = CacheFolder()};
-    SWITCHYARD_TRY(auto opened, sy_device::Open(index, ReadStructs(options, option_count), settings));
+    SWITCHYARD_TRY(auto opened,
+                   sy_device::Open(index, ReadStructs(options, option_count), settings));
     *device = opened.release();
     return {};
   });
@@ -331,22 +309,6 @@ sy_status WeightProperties(sy_weight* weight, sy_weight_properties* properties) 
 
 // ---- Programs -----------------------------------------------------------------------------------
 
-// The description with its arrays as this side compiled them.
-struct ReadDesc {
-  std::vector<sy_tensor> tensors;
-  std::vector<sy_op> ops;
-  sy_program_desc desc;
-
-  explicit ReadDesc(const sy_program_desc* from) : desc(ReadStruct(from)) {
-    if (desc.tensors != nullptr) tensors = ReadStructs(desc.tensors, desc.tensor_count);
-    if (desc.ops != nullptr) ops = ReadStructs(desc.ops, desc.op_count);
-    desc.tensors = tensors.data();
-    desc.tensor_count = static_cast<std::uint32_t>(tensors.size());
-    desc.ops = ops.data();
-    desc.op_count = static_cast<std::uint32_t>(ops.size());
-  }
-};
-
 std::int32_t OpSupported(sy_device* device, const sy_program_desc* desc, std::uint32_t op) {
   const sy_status status = GuardOn(device, [&]() -> base::Status {
     SWITCHYARD_RETURN_IF_ERROR(NoNull(desc, "the program's description"));
@@ -397,7 +359,7 @@ sy_status Ceiling(sy_device* device, sy_ceiling ceiling, sy_dtype dtype, double*
   });
 }
 
-const char* LastErrorText() { return LastSentence().c_str(); }
+const char* LastErrorText() { return chips::LastError().c_str(); }
 
 constexpr sy_chip_api kTable = {
     .struct_size = sizeof(sy_chip_api),

@@ -4,10 +4,10 @@
 #include <cstring>
 #include <limits>
 
+#include "kit/temporary_placement.h"
 #include "ops/op_rules.h"
 #include "ops/tensor_span.h"
 #include "parameters_on_host.h"
-#include "temporary_placement.h"
 #include "weight_layout.h"
 
 namespace switchyard::simt {
@@ -44,8 +44,7 @@ class Planner {
  public:
   Planner(const sy_program_desc& desc, const PlanOptions& options)
       : desc_(desc), options_(options) {
-    placement_ = chips::PlaceTemporaries({desc.tensors, desc.tensor_count},
-                                         {desc.ops, desc.op_count}, options.alignment);
+    placement_ = chips::PlaceTemporaries(desc, options.alignment);
     plan_.workspace_bytes = placement_.workspace_bytes;
     plan_.slot_bytes.resize(desc.slot_count, 0);
     for (std::uint32_t i = 0; i < desc.tensor_count; ++i) {
@@ -375,9 +374,8 @@ base::Status CheckSequencesOf(const SequenceCheck& check, const char* table, con
 
 std::string_view KernelName(Kernel kernel) {
   constexpr std::string_view kNames[] = {
-      "elementwise", "rms_norm", "copy_rows",    "rope",          "kv_store",
-      "combine",     "top_k",    "router_top_k", "attention",     "embedding",
-      "linear_1", "linear_8",    "grouped_linear"};
+      "elementwise",  "rms_norm",  "copy_rows", "rope",     "kv_store", "combine",       "top_k",
+      "router_top_k", "attention", "embedding", "linear_1", "linear_8", "grouped_linear"};
   static_assert(std::size(kNames) == static_cast<std::size_t>(Kernel::kCount));
   return kNames[static_cast<std::size_t>(kernel)];
 }

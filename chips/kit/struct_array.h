@@ -8,6 +8,8 @@
 #include <cstring>
 #include <vector>
 
+#include "switchyard/chip.h"
+
 namespace switchyard::chips {
 
 template <typename T>
@@ -33,6 +35,24 @@ std::vector<T> ReadStructs(const T* from, std::uint32_t count) {
   }
   return values;
 }
+
+// A program's description with its arrays as this side compiled them.
+struct ReadDesc {
+  std::vector<sy_tensor> tensors;
+  std::vector<sy_op> ops;
+  sy_program_desc desc;
+
+  explicit ReadDesc(const sy_program_desc* from) : desc(ReadStruct(from)) {
+    if (desc.tensors != nullptr) tensors = ReadStructs(desc.tensors, desc.tensor_count);
+    if (desc.ops != nullptr) ops = ReadStructs(desc.ops, desc.op_count);
+    desc.tensors = tensors.data();
+    desc.tensor_count = static_cast<std::uint32_t>(tensors.size());
+    desc.ops = ops.data();
+    desc.op_count = static_cast<std::uint32_t>(ops.size());
+  }
+  ReadDesc(const ReadDesc&) = delete;
+  ReadDesc& operator=(const ReadDesc&) = delete;
+};
 
 // Fills in a struct of the caller's, whose struct_size says how much of it the caller knows.
 template <typename T>
