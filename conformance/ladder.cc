@@ -80,8 +80,9 @@ std::optional<Place> PlaceOf(const Case& one) {
   const std::vector<std::string> parts = Split(one.name);
   const std::string& kind = parts[0];
   if (kind == "interface") {
-    // What the interface leaves to the chip.
-    const bool is_optional = parts[1] == "ceilings" || parts[2] == "maps_memory";
+    // What the interface leaves to the chip, and what a chip without operations cannot be asked.
+    const bool is_optional =
+        parts[1] == "ceilings" || parts[2] == "maps_memory" || parts[2] == "refuses_bad_runs";
     return Place{.tier = kRuntime, .may_skip = is_optional};
   }
   if (kind == "capture") return Place{.tier = kCapture};

@@ -5,6 +5,7 @@
 #include "cli/conform_command.h"
 #include "cli/environment.h"
 #include "cli/inspect_command.h"
+#include "cli/new_chip_command.h"
 #include "cli/pull_command.h"
 #include "cli/run_command.h"
 
@@ -16,6 +17,7 @@ int main(int argc, char** argv) {
   AddPullCommand(line, environment);
   AddChipsCommand(line, environment);
   AddConformCommand(line, environment);
+  AddNewChipCommand(line);
   AddInspectCommand(line, environment);
   AddBenchCommand(line, environment);
   return line.Run(argc, argv);
