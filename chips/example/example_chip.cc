@@ -1,6 +1,10 @@
 // The example chip: a pretended card behind a pretended vendor's library (sdk/pretend.h), made with
-// the kit as docs/bring_up.md tells. Step 1: memory, queues and events.
+// the kit as docs/bring_up.md tells. Step 2: memory, queues, events, and matrix products.
+#include <algorithm>
+
 #include "kit/device.h"
+#include "kit/element_types.h"
+#include "kit/weights.h"
 #include "sdk/pretend.h"
 
 namespace switchyard::chips {
@@ -13,6 +17,30 @@ void Check(pretend::Result result, const char* doing) {
                            : result == pretend::Result::kBadArgument ? SY_INVALID_ARGUMENT
                                                                      : SY_INTERNAL;
   throw Failure(status, "%s: %s", doing, pretend::Text(result));
+}
+
+pretend::Type TypeOf(sy_dtype dtype) {
+  if (dtype == SY_F16) return pretend::Type::kF16;
+  return dtype == SY_F32 ? pretend::Type::kF32 : pretend::Type::kI32;
+}
+
+// The operand as the library describes tensors, in elements.
+pretend::Tensor TensorOf(const Operand& operand) {
+  const bool is_weight = operand.weight != nullptr;
+  const sy_dtype dtype = is_weight ? operand.weight->dtype : operand.dtype();
+  const std::int64_t element = FindElementType(dtype)->block_bytes;
+  pretend::Tensor tensor;
+  tensor.memory = operand.base;
+  tensor.offset = static_cast<std::int64_t>(operand.offset_bytes) / element;
+  tensor.type = TypeOf(dtype);
+  tensor.rank = static_cast<int>(operand.tensor->rank);
+  std::copy_n(operand.tensor->dims, tensor.rank, tensor.dims);
+  for (int i = 0; i < tensor.rank; ++i) tensor.strides[i] = operand.tensor->strides[i] / element;
+  if (is_weight && tensor.rank == 2) {
+    tensor.strides[0] = static_cast<std::int64_t>(operand.weight->row_bytes) / element;
+    tensor.strides[1] = 1;
+  }
+  return tensor;
 }
 
 class CardEvent : public Event {
@@ -55,6 +83,14 @@ class CardQueue : public Queue {
     Check(pretend::Wait(stream_, static_cast<CardEvent&>(event).get()), "waiting for an event");
   }
 
+  void Run(const Operation& operation) override {
+    const Operand& bias = operation.inputs[2];
+    const pretend::Tensor bias_tensor = bias ? TensorOf(bias) : pretend::Tensor{};
+    Check(pretend::Matmul(stream_, TensorOf(operation.inputs[0]), TensorOf(operation.inputs[1]),
+                          bias ? &bias_tensor : nullptr, TensorOf(operation.outputs[0])),
+          "a matrix product");
+  }
+
  private:
   pretend::Stream* stream_ = nullptr;
 };
@@ -75,6 +111,19 @@ class Card : public Device {
   std::uint64_t AvailableBytes() override { return Sizes().first; }
   void Describe(sy_device_properties& properties) const override {
     properties.memory_bytes = Sizes().second;
+  }
+
+  WeightImage PrepareWeight(const sy_weight_desc& desc) const override {
+    return desc.rank == 1 ? AsGiven(desc) : As16Bit(desc, SY_F16, pretend::kMatrixRowBytes);
+  }
+
+  std::string WhyNot(const Operation& operation) const override {
+    if (operation.op.kind != SY_OP_LINEAR) return "the example chip multiplies matrices only";
+    if (operation.inputs[0].dtype() != SY_F16) return "the card takes f16 activations only";
+    if (operation.outputs[0].dtype() == SY_BF16) return "the card's results are f16 or f32";
+    if (operation.inputs[1].dtype() == SY_F32)
+      return "the card's matrices are f16, which f32 is not";
+    return {};
   }
 
   std::unique_ptr<Queue> CreateQueue() override { return std::make_unique<CardQueue>(card_); }
