@@ -7,11 +7,6 @@ namespace {
 
 constexpr std::int64_t kWidth = 256;
 
-#define CONFORMANCE_TRY(expression)                                                          \
-  do {                                                                                       \
-    if (const base::Status status = (expression); !status) return OutcomeOf(status.error()); \
-  } while (false)
-
 bool HasCapture(const sy_chip_api& api) {
   return api.capture_begin != nullptr && api.capture_end != nullptr &&
          api.capture_replay != nullptr && api.capture_destroy != nullptr;

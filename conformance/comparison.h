@@ -1,28 +1,22 @@
-// How far results are from the truth, in the terms of tolerances.h.
+// How far a scenario's results are from the truth.
 #pragma once
 
 #include <cstddef>
 #include <span>
-#include <string>
 
 #include "conformance/execution.h"
 #include "conformance/scenario.h"
+#include "ops/comparison.h"
 
 namespace switchyard::conformance {
 
-struct Difference {
-  double max_error = 0;  // over the scale
-  double nmse = 0;
-  // How much of the tolerance is taken: 1 is at the edge.
-  double share = 0;
-  std::string complaint;  // empty if within the tolerance
+using ops::Difference;
 
-  bool is_within() const { return complaint.empty(); }
-};
-
-// Not-a-number must meet not-a-number and infinity the same infinity.
-Difference Compare(tensor::DType dtype, std::span<const std::byte> actual,
-                   std::span<const std::byte> truth, const Result& result);
+inline Difference Compare(tensor::DType dtype, std::span<const std::byte> actual,
+                          std::span<const std::byte> truth, const Result& result) {
+  return ops::Compare(dtype, actual, truth, result.tolerance,
+                      static_cast<double>(result.expected_rms));
+}
 
 // All results of a scenario: the largest errors, and the first complaint, which names its result.
 Difference CompareAll(const Scenario& scenario, const Outputs& actual, const Outputs& truth);

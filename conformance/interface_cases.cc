@@ -10,12 +10,6 @@
 namespace switchyard::conformance {
 namespace {
 
-// For the body of a case: any failed status is the case's failure.
-#define CONFORMANCE_TRY(expression)                                                          \
-  do {                                                                                       \
-    if (const base::Status status = (expression); !status) return OutcomeOf(status.error()); \
-  } while (false)
-
 template <std::size_t kSize>
 bool IsText(const char (&field)[kSize]) {
   return std::memchr(field, '\0', kSize) != nullptr;

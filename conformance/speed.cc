@@ -69,7 +69,7 @@ void AddAttention(std::vector<Subject>& subjects) {
       const std::int32_t pages = (length + kPage - 1) / kPage;
       const Tensor keys = s.Pages(DType::kF16, {pages, kPage, kKvHeads, kWidth});
       const Tensor values = s.Pages(DType::kF16, {pages, kPage, kKvHeads, kWidth});
-      // Pages hold what a store put there, whatever a chip keeps inside them.
+      // Undefined contents take as long as any.
       const std::vector<std::int32_t> starts = {0, queries};
       const std::vector<std::int32_t> lengths = {length};
       const Tensor y = s.list.Attention(

@@ -34,6 +34,12 @@ Outcome Skip(std::string reason);
 Outcome OutcomeOf(const base::Error& error);
 Outcome OutcomeOf(const Difference& difference);
 
+// For the body of a case: any failed status is the case's outcome.
+#define CONFORMANCE_TRY(expression)                                                          \
+  do {                                                                                       \
+    if (const base::Status status = (expression); !status) return OutcomeOf(status.error()); \
+  } while (false)
+
 struct Context {
   Session& tested;
   Session& truth;

@@ -1,57 +1,34 @@
-// The one table of what may differ from the truth, by operation and types, and why. Everything that
-// the suite compares takes its bound from here.
-//
-// Two errors are bounded. Both are relative to the scale of a result, which is its root mean square
-// over the whole tensor as the truth has it:
-//   max_error  the largest difference of one element, over the scale; each element may differ by
-//   one
-//              unit in the last place of its own type besides, as truth and result are both rounded
-//   nmse       the mean of squared differences, over the square of the scale; of n elements, up to
-//              1 + 5 sqrt(2 / n) times the bound, as a mean of few squares is spread widely
-// The first finds single wrong elements, the second an arithmetic that is too coarse.
+// The bounds that the suite asks for, out of the one table in ops/tolerances.h: operands may be
+// rounded to what a chip's fastest units take for the weight's type, and no further.
 #pragma once
 
-#include <cstddef>
 #include <string_view>
 
-#include "switchyard/chip.h"
-#include "tensor/dtype.h"
+#include "ops/tolerances.h"
 
 namespace switchyard::conformance {
 
-struct Tolerance {
-  double max_error = 0;
-  double nmse = 0;
+using ops::FarRopeTolerance;
+using ops::kExact;
+using ops::LastPlace;
+using ops::NmseBound;
+using ops::Tolerance;
 
-  bool is_exact() const { return max_error == 0; }
-  // Errors of independent steps, one after the other.
-  Tolerance operator+(Tolerance other) const {
-    return {max_error + other.max_error, nmse + other.nmse};
-  }
-  Tolerance operator*(double steps) const { return {max_error * steps, nmse * steps}; }
-};
+inline ops::Operands OperandsFor(tensor::DType stored) {
+  return tensor::IsQuantised(stored) ? ops::Operands::kInt8 : ops::Operands::kF32;
+}
 
-// A unit in the last place, relative to the value: the most that it can be within a power of two.
-double LastPlace(tensor::DType dtype);
+inline Tolerance ToleranceOf(sy_op_kind kind, tensor::DType activation,
+                             tensor::DType stored = tensor::DType::kF32) {
+  return ops::ToleranceOf(kind, activation, stored, OperandsFor(stored));
+}
 
-// The bound on the NMSE of `count` elements.
-double NmseBound(Tolerance tolerance, std::size_t count);
+inline Tolerance LayerTolerance(tensor::DType activation, tensor::DType weight) {
+  return ops::LayerTolerance(activation, weight, OperandsFor(weight));
+}
 
-// Bit for bit.
-inline constexpr Tolerance kExact{};
-
-// Of one operation whose activations have type `activation` and whose weight or KV pages have type
-// `stored` (F32 where it has neither).
-Tolerance ToleranceOf(sy_op_kind kind, tensor::DType activation,
-                      tensor::DType stored = tensor::DType::kF32);
-
-// RoPE at positions of 2^17, where the angle itself has few bits left in f32.
-Tolerance FarRopeTolerance(tensor::DType activation);
-
-// A whole transformer layer, measured on the residual stream.
-Tolerance LayerTolerance(tensor::DType activation, tensor::DType weight);
-
-// Why the bound is what it is, for reports.
-std::string_view ReasonFor(sy_op_kind kind, tensor::DType stored = tensor::DType::kF32);
+inline std::string_view ReasonFor(sy_op_kind kind, tensor::DType stored = tensor::DType::kF32) {
+  return ops::ReasonFor(kind, stored, OperandsFor(stored));
+}
 
 }  // namespace switchyard::conformance

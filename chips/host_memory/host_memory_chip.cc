@@ -2,6 +2,7 @@
 
 #include <cstring>
 
+#include "call_guard.h"
 #include "host_memory_objects.h"
 #include "kit/call_guard.h"
 #include "kit/struct_array.h"

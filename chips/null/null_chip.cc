@@ -9,6 +9,8 @@
 //   lose_device_after=N   after N runs the device is lost
 //   wrong_results=R       a share R (0 to 1) of a run's floating-point results has the wrong sign
 //   unsupported=a,b       the operations of these names are not supported
+//   fault=NAME            one operation is computed wrongly, see planted_faults.h
+//   fault_after=N         that fault strikes only after N runs
 // and compute=nothing|reference, which makes any device one of the two kinds.
 #include <algorithm>
 #include <atomic>
@@ -21,6 +23,7 @@
 #include "host_memory_chip.h"
 #include "ops/op_rules.h"
 #include "ops/tensor_span.h"
+#include "planted_faults.h"
 
 namespace switchyard::chips {
 namespace {
@@ -38,6 +41,8 @@ struct Faults {
   double wrong_share = 0;
   std::vector<bool> is_unsupported = std::vector<bool>(SY_OP_KIND_COUNT, false);
   bool computes = false;
+  const PlantedFault* planted = nullptr;
+  std::uint64_t planted_after = 0;  // runs
 };
 
 bool Computes(std::uint32_t index) { return index > 0; }
@@ -93,6 +98,18 @@ base::Result<Faults> ParseFaults(std::uint32_t index, std::span<const sy_option>
       status = ParseNumber(option, 1.0, faults.wrong_share);
     } else if (name == "unsupported") {
       status = ParseOperations(option.value, faults.is_unsupported);
+    } else if (name == "fault") {
+      faults.planted = FindPlantedFault(option.value);
+      if (faults.planted == nullptr) {
+        std::string names;
+        for (const PlantedFault& known : PlantedFaults()) {
+          names += fmt::format("{}{}", names.empty() ? "" : ", ", known.name);
+        }
+        status =
+            Fail(ErrorCode::kInvalidArgument, "option fault={}: there are {}", option.value, names);
+      }
+    } else if (name == "fault_after") {
+      status = ParseNumber(option, kNever, faults.planted_after);
     } else if (name == "compute") {
       faults.computes = option.value == std::string_view("reference");
       if (!faults.computes && option.value != std::string_view("nothing")) {
@@ -102,7 +119,7 @@ base::Result<Faults> ParseFaults(std::uint32_t index, std::span<const sy_option>
     } else {
       return Fail(ErrorCode::kInvalidArgument,
                   "the null chip has no option '{}'; it has delay_us, fail_alloc_after, "
-                  "lose_device_after, wrong_results, unsupported and compute",
+                  "lose_device_after, wrong_results, unsupported, fault, fault_after and compute",
                   name);
     }
     if (!status) return std::unexpected(status.error());
@@ -151,7 +168,9 @@ class FaultyDevice : public HostMemoryDevice {
   }
 
   base::Status Compute(const ops::reference::Call& call) override {
-    return faults_.computes ? ops::reference::Run(call) : base::Status{};
+    if (!faults_.computes) return {};
+    const bool strikes = faults_.planted != nullptr && runs_ > faults_.planted_after;
+    return strikes ? faults_.planted->run(call) : ops::reference::Run(call);
   }
 
   void OnRunEnd(std::span<const Operand> results) override {

@@ -11,8 +11,10 @@ using base::ErrorCode;
 using base::Fail;
 using Clock = std::chrono::steady_clock;
 
-constexpr double kSeconds = 0.3;       // of measuring, after one run that is not counted
-constexpr std::uint64_t kChains = 64;  // CHAINS of kernels/ceiling.cl
+constexpr double kSeconds = 0.3;  // of measuring, after one run that is not counted
+// CHAINS and ROUND_DEPTH of kernels/ceiling.cl.
+constexpr std::uint64_t kChains = 64;
+constexpr std::uint64_t kRoundDepth = 16;
 constexpr std::uint64_t kStreamBytes = std::uint64_t{512} << 20;
 
 // One kernel of kernels/ceiling.cl, run over and over.
@@ -94,14 +96,14 @@ base::Result<double> MeasureStream(sy_device* device) {
 base::Result<double> MeasureArithmetic(sy_device* device) {
   const std::size_t groups = std::size_t{device->found->unit_count} * 64;
   const std::size_t work_items = groups * device->options.linear_lanes;
-  constexpr cl_long kRounds = 4096;
+  constexpr cl_long kRounds = 256;
   SWITCHYARD_TRY(const DeviceMemory to, DeviceMemory::Create(device, work_items * 4));
   SWITCHYARD_TRY(Timed timed, Timed::Create(device, "multiply_add_chains"));
   SWITCHYARD_RETURN_IF_ERROR(timed.Set(0, to.get()));
   SWITCHYARD_RETURN_IF_ERROR(timed.Set(1, kRounds));
   SWITCHYARD_RETURN_IF_ERROR(timed.Set(2, 0.5F));
   SWITCHYARD_TRY(const double seconds, timed.SecondsOfOne(groups));
-  return static_cast<double>(work_items) * kRounds * kChains * 2 / seconds * 1e-9;
+  return static_cast<double>(work_items) * kRounds * kChains * kRoundDepth * 2 / seconds * 1e-9;
 }
 
 }  // namespace

@@ -2,7 +2,6 @@
 // broken. The chip itself is tested by the conformance suite.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
-#include <unistd.h>
 
 #include <filesystem>
 #include <fstream>
@@ -13,6 +12,7 @@
 #include "kernel_builder.h"
 #include "kernel_text.h"
 #include "objects.h"
+#include "tests/support/temporary_folder.h"
 
 namespace switchyard::opencl {
 namespace {
@@ -22,14 +22,10 @@ using testing::HasSubstr;
 
 class Folder : public testing::Test {
  protected:
-  void SetUp() override {
-    std::string pattern = (std::filesystem::temp_directory_path() / "opencl-test-XXXXXX").string();
-    ASSERT_NE(::mkdtemp(pattern.data()), nullptr);
-    path = pattern;
-  }
-  void TearDown() override { std::filesystem::remove_all(path); }
+  void SetUp() override { ASSERT_FALSE(path.empty()); }
 
-  std::filesystem::path path;
+  const TemporaryFolder folder;
+  const std::filesystem::path& path = folder.path();
 };
 
 using BinaryFile = Folder;
@@ -65,8 +61,9 @@ TEST(HashText, DiffersInEveryByte) {
 
 TEST(CompilerRun, TellsHowTheCompilerEnded) {
   EXPECT_TRUE(RunCompiler({"/bin/true", {}, 10'000}));
-  EXPECT_THAT(RunCompiler({"/bin/sh", {"-c", "echo a bad line >&2; exit 3"}, 10'000}).error().message,
-              testing::AllOf(HasSubstr("status 3"), HasSubstr("a bad line")));
+  EXPECT_THAT(
+      RunCompiler({"/bin/sh", {"-c", "echo a bad line >&2; exit 3"}, 10'000}).error().message,
+      testing::AllOf(HasSubstr("status 3"), HasSubstr("a bad line")));
   EXPECT_THAT(RunCompiler({"/bin/sh", {"-c", "kill -ABRT $$"}, 10'000}).error().message,
               HasSubstr("signal 6"));
   const base::Status missing = RunCompiler({"/nonexistent/compiler", {}, 10'000});
@@ -87,8 +84,8 @@ class Builder : public Folder {
     Folder::SetUp();
     if (Devices().empty()) GTEST_SKIP() << "there is no OpenCL device";
     cl_int result = CL_SUCCESS;
-    context_ = HeldContext(
-        clCreateContext(nullptr, 1, &Devices()[0].id, nullptr, nullptr, &result));
+    context_ =
+        HeldContext(clCreateContext(nullptr, 1, &Devices()[0].id, nullptr, nullptr, &result));
     ASSERT_EQ(result, CL_SUCCESS);
   }
 

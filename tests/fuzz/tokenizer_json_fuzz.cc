@@ -5,22 +5,13 @@
 #include <string_view>
 
 #include "model/tokenizer.h"
+#include "use_tokenizer.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
   using switchyard::model::Tokenizer;
-  using switchyard::model::TokenStream;
   const std::string_view input(reinterpret_cast<const char*>(bytes), size);
   const auto tokenizer = Tokenizer::FromHuggingFace(input, "");
   if (!tokenizer) return 0;
-  // The file's own end, so that the text can use what the file defines.
-  const std::string_view texts[] = {"Ab 1 <s>\n\xC3\xA9 \xF0\x9F\x98\x80'll",
-                                    input.substr(size > 64 ? size - 64 : 0)};
-  for (const std::string_view text : texts) {
-    const auto ids = (*tokenizer)->Encode(text, {.add_special = true, .parse_special = true});
-    (*tokenizer)->Decode(ids, /*skip_special=*/false);
-    TokenStream stream(**tokenizer);
-    for (const auto id : ids) stream.Push(id);
-    stream.Finish();
-  }
+  switchyard::fuzz::UseTokenizer(**tokenizer, input);
   return 0;
 }

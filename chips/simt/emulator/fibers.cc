@@ -2,7 +2,7 @@
 
 #include <ucontext.h>
 
-#include <atomic>
+#include <cstring>
 
 #if defined(__has_feature)
 #if __has_feature(address_sanitizer)
@@ -24,6 +24,10 @@
 #endif
 #if SWITCHYARD_TSAN
 #include <sanitizer/tsan_interface.h>
+// The turns that fibers take are not the kernel's affair, and would order what it does not order.
+#define SWITCHYARD_UNWATCHED __attribute__((no_sanitize("thread")))
+#else
+#define SWITCHYARD_UNWATCHED
 #endif
 
 namespace switchyard::simt::emulator {
@@ -51,10 +55,15 @@ struct Fiber {
 struct Group {
   std::vector<Fiber> fibers;
   ucontext_t host{};
+  std::vector<std::unique_ptr<std::byte[]>> local_memory;
   const std::function<void()>* work_item = nullptr;
   std::size_t running = 0;
   std::int64_t x = 0;
   std::int64_t y = 0;
+  // Points that barriers order by: all arrive before the next round starts. Two, as with one a
+  // work-item would be ordered after those that took their turn before it in the same round.
+  char started = 0;
+  char arrived = 0;
 #if SWITCHYARD_ASAN
   void* host_fake_stack = nullptr;
   const void* host_stack = nullptr;
@@ -80,8 +89,8 @@ void Acquire([[maybe_unused]] void* point) {
 #endif
 }
 
-void SwitchToHost(Group& group, Fiber& fiber) {
-  Release(&group);
+SWITCHYARD_UNWATCHED void SwitchToHost(Group& group, Fiber& fiber) {
+  Release(&group.arrived);
 #if SWITCHYARD_ASAN
   __sanitizer_start_switch_fiber(fiber.is_done ? nullptr : &fiber.fake_stack, group.host_stack,
                                  group.host_stack_bytes);
@@ -93,22 +102,22 @@ void SwitchToHost(Group& group, Fiber& fiber) {
 #if SWITCHYARD_ASAN
   __sanitizer_finish_switch_fiber(fiber.fake_stack, &group.host_stack, &group.host_stack_bytes);
 #endif
-  Acquire(&group);
+  Acquire(&group.started);
 }
 
-void Enter() {
+SWITCHYARD_UNWATCHED void Enter() {
   Group& group = *current;
   Fiber& fiber = group.fibers[group.running];
 #if SWITCHYARD_ASAN
   __sanitizer_finish_switch_fiber(nullptr, &group.host_stack, &group.host_stack_bytes);
 #endif
-  Acquire(&group);
+  Acquire(&group.started);
   (*group.work_item)();
   fiber.is_done = true;
   SwitchToHost(group, fiber);
 }
 
-void Resume(Group& group, std::size_t index) {
+SWITCHYARD_UNWATCHED void Resume(Group& group, std::size_t index) {
   Fiber& fiber = group.fibers[index];
   group.running = index;
 #if SWITCHYARD_ASAN
@@ -123,7 +132,7 @@ void Resume(Group& group, std::size_t index) {
 #endif
 }
 
-void Start(Fiber& fiber) {
+SWITCHYARD_UNWATCHED void Start(Fiber& fiber) {
   fiber.is_done = false;
   fiber.file = nullptr;
   fiber.line = 0;
@@ -139,16 +148,17 @@ void Start(Fiber& fiber) {
 
 // Each round takes every work-item from one barrier to the next, in an order that changes, so that
 // an order which happens to be right does not hide a barrier that is missing.
-base::Status RunGroup(Group& group) {
+SWITCHYARD_UNWATCHED base::Status RunGroup(Group& group) {
+  group.local_memory.clear();
   for (Fiber& fiber : group.fibers) Start(fiber);
   const std::size_t lanes = group.fibers.size();
   for (std::size_t round = 0;; ++round) {
     // What the host and all work-items did before this round comes before it.
-    Release(&group);
+    Release(&group.started);
     for (std::size_t i = 0; i < lanes; ++i) {
       Resume(group, round % 2 == 0 ? i : lanes - 1 - i);
     }
-    Acquire(&group);
+    Acquire(&group.arrived);
     const Fiber& first = group.fibers.front();
     for (std::size_t i = 1; i < lanes; ++i) {
       const Fiber& fiber = group.fibers[i];
@@ -167,7 +177,8 @@ base::Status RunGroup(Group& group) {
 
 }  // namespace
 
-base::Status RunGrid(const Grid& grid, const std::function<void()>& work_item) {
+SWITCHYARD_UNWATCHED base::Status RunGrid(const Grid& grid,
+                                          const std::function<void()>& work_item) {
   Group group;
   group.fibers.resize(static_cast<std::size_t>(grid.lanes));
   group.work_item = &work_item;
@@ -189,12 +200,12 @@ base::Status RunGrid(const Grid& grid, const std::function<void()>& work_item) {
   return status;
 }
 
-std::int32_t Lane() { return static_cast<std::int32_t>(current->running); }
-std::int64_t GroupX() { return current->x; }
-std::int64_t GroupY() { return current->y; }
-std::uint64_t GroupNumber() { return group_number; }
+SWITCHYARD_UNWATCHED std::int32_t Lane() { return static_cast<std::int32_t>(current->running); }
+SWITCHYARD_UNWATCHED std::int64_t GroupX() { return current->x; }
+SWITCHYARD_UNWATCHED std::int64_t GroupY() { return current->y; }
+SWITCHYARD_UNWATCHED std::uint64_t GroupNumber() { return group_number; }
 
-void Barrier(const char* file, int line) {
+SWITCHYARD_UNWATCHED void Barrier(const char* file, int line) {
   Group& group = *current;
   Fiber& fiber = group.fibers[group.running];
   fiber.file = file;
@@ -202,9 +213,14 @@ void Barrier(const char* file, int line) {
   SwitchToHost(group, fiber);
 }
 
-void OrderEntry([[maybe_unused]] void* memory) {
-  Acquire(memory);
-  Release(memory);
+SWITCHYARD_UNWATCHED void* NewLocalMemory(std::size_t bytes) {
+  std::vector<std::unique_ptr<std::byte[]>>& memory = current->local_memory;
+  memory.emplace_back(new std::byte[bytes]);
+  std::memset(memory.back().get(), 0xff, bytes);
+  return memory.back().get();
 }
+
+void BeginEntry(void* memory) { Acquire(memory); }
+void EndEntry(void* memory) { Release(memory); }
 
 }  // namespace switchyard::simt::emulator

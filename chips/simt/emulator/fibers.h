@@ -32,30 +32,29 @@ void Barrier(const char* file, int line);
 
 // Counts work-groups, so that local memory can tell a new one.
 std::uint64_t GroupNumber();
-// What one work-item wrote before it entered, those that enter after it see.
-void OrderEntry(void* memory);
+// Bytes of 0xff, NaN to floats, until the group's end.
+void* NewLocalMemory(std::size_t bytes);
+// Between the two, work-items see what those before them did there, without any barrier.
+void BeginEntry(void* memory);
+void EndEntry(void* memory);
 
-// Local memory of `kCount` elements. Its bytes are 0xff at the start of each group: NaN to floats.
+// Local memory of `kCount` elements: on the heap, where ASan sees its ends, and new for each group.
+// A variable of the kernel's thread, which is no fiber's own, so it must need no construction.
 template <typename T, std::size_t kCount>
-class LocalMemory {
- public:
-  T* Enter() {
-    if (group_ != GroupNumber()) {
-      group_ = GroupNumber();
-      elements_.reset(static_cast<T*>(::operator new(sizeof(T) * kCount)));
-      auto* const bytes = reinterpret_cast<unsigned char*>(elements_.get());
-      for (std::size_t i = 0; i < sizeof(T) * kCount; ++i) bytes[i] = 0xff;
-    }
-    OrderEntry(this);
-    return elements_.get();
-  }
+struct LocalMemory {
+  T* elements = nullptr;
+  std::uint64_t group = 0;
 
- private:
-  struct Free {
-    void operator()(T* elements) const { ::operator delete(elements); }
-  };
-  std::unique_ptr<T, Free> elements_;  // on the heap, where ASan sees its ends
-  std::uint64_t group_ = 0;
+  T* Enter() {
+    BeginEntry(this);
+    if (group != GroupNumber()) {
+      group = GroupNumber();
+      elements = static_cast<T*>(NewLocalMemory(sizeof(T) * kCount));
+    }
+    T* const entered = elements;
+    EndEntry(this);
+    return entered;
+  }
 };
 
 }  // namespace switchyard::simt::emulator

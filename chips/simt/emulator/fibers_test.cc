@@ -4,7 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <set>
+#include <vector>
 
 namespace switchyard::simt::emulator {
 namespace {
@@ -13,20 +13,18 @@ using testing::Each;
 using testing::HasSubstr;
 
 TEST(Fibers, RunsEveryWorkItemOfEveryGroupOnce) {
-  std::multiset<std::tuple<std::int64_t, std::int64_t, std::int32_t>> seen;
-  ASSERT_TRUE(RunGrid({3, 2, 4}, [&] { seen.emplace(GroupX(), GroupY(), Lane()); }));
-  EXPECT_EQ(seen.size(), 24U);
-  EXPECT_EQ(
-      (std::set<std::tuple<std::int64_t, std::int64_t, std::int32_t>>(seen.begin(), seen.end())
-           .size()),
-      24U);
+  int counts[2][3][4] = {};
+  ASSERT_TRUE(RunGrid({3, 2, 4}, [&] { ++counts[GroupY()][GroupX()][Lane()]; }));
+  for (const auto& row : counts) {
+    for (const auto& group : row) EXPECT_THAT(group, Each(1));
+  }
 }
 
 TEST(Fibers, BarrierWaitsForTheWholeGroup) {
   constexpr std::int32_t kLanes = 16;
   std::vector<int> reversed(kLanes, -1);
   const base::Status status = RunGrid({1, 1, kLanes}, [&] {
-    static thread_local LocalMemory<int, kLanes> memory;
+    static thread_local constinit LocalMemory<int, kLanes> memory;
     int* const shared = memory.Enter();
     const std::int32_t lane = Lane();
     shared[lane] = lane;
@@ -58,15 +56,14 @@ TEST(Fibers, TwoBarriersAtOnceAreAnError) {
 }
 
 TEST(Fibers, LocalMemoryIsNotANumberAtTheStartOfEachGroup) {
-  std::vector<float> found;
+  float found[2][4] = {};
   ASSERT_TRUE(RunGrid({2, 1, 4}, [&] {
-    static thread_local LocalMemory<float, 4> memory;
+    static thread_local constinit LocalMemory<float, 4> memory;
     float* const shared = memory.Enter();
-    found.push_back(shared[Lane()]);
+    found[GroupX()][Lane()] = shared[Lane()];
     shared[Lane()] = 1;
   }));
-  ASSERT_EQ(found.size(), 8U);
-  EXPECT_THAT(found, Each(testing::IsNan()));
+  for (const auto& group : found) EXPECT_THAT(group, Each(testing::IsNan()));
 }
 
 }  // namespace

@@ -30,8 +30,8 @@
 #define GLOBAL
 #define LOCAL
 #define TABLE static const
-#define LOCAL_ARRAY(type, name, count)                                    \
-  static thread_local emulator::LocalMemory<type, (count)> name##_memory; \
+#define LOCAL_ARRAY(type, name, count)                                              \
+  static thread_local constinit emulator::LocalMemory<type, (count)> name##_memory; \
   type* const name = name##_memory.Enter()
 #define BARRIER() emulator::Barrier(__FILE__, __LINE__)
 #define LANE() emulator::Lane()
@@ -106,10 +106,10 @@ namespace emulator {
 const Binder* SIMT_JOIN(KernelsOfWidth, SIMT_WIDTH)() {
   using namespace SIMT_JOIN(width_, SIMT_WIDTH);  // the kernels, which every line below names
   static constexpr Binder kKernels[] = {
-      Bind<&elementwise>::To, Bind<&rms_norm>::To,      Bind<&copy_rows>::To,
-      Bind<&rope>::To,        Bind<&kv_store>::To,      Bind<&combine>::To,
-      Bind<&top_k>::To,       Bind<&router_top_k>::To,  Bind<&attention>::To,
-      Bind<&embedding>::To,   Bind<&linear_1>::To,      Bind<&linear_8>::To,   Bind<&grouped_linear>::To};
+      Bind<&elementwise>::To,   Bind<&rms_norm>::To,  Bind<&copy_rows>::To, Bind<&rope>::To,
+      Bind<&kv_store>::To,      Bind<&combine>::To,   Bind<&top_k>::To,     Bind<&router_top_k>::To,
+      Bind<&attention>::To,     Bind<&embedding>::To, Bind<&linear_1>::To,  Bind<&linear_8>::To,
+      Bind<&grouped_linear>::To};
   static_assert(std::size(kKernels) == static_cast<std::size_t>(Kernel::kCount));
   return kKernels;
 }

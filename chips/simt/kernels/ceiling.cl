@@ -1,6 +1,7 @@
 // What a device can do at best: reading memory once, and multiply-adds without memory. Both keep
 // CHAINS results apart, side by side, so that none waits for another.
 #define CHAINS 64
+#define ROUND_DEPTH 16  // multiply-adds of a chain in a round
 
 // Work-group g reads `group_count` numbers from the g-th of as many, a multiple of CHAINS * LANES. What
 // it finds it stores, so that it must be found.
@@ -29,8 +30,17 @@ KERNEL void multiply_add_chains(GLOBAL u8* y, i64 rounds, float factor) {
 #pragma unroll
   for (c = 0; c < CHAINS; ++c) sums[c] = (float)(LANE() + c);
   for (round = 0; round < rounds; ++round) {
+    // Lanes side by side want the chains in registers; a single one wants a loop to make vectors of.
+#if LANES > 1
 #pragma unroll
-    for (c = 0; c < CHAINS; ++c) sums[c] = MULTIPLY_ADD(sums[c], factor, 1.0f);
+#endif
+    for (c = 0; c < CHAINS; ++c) {
+      float sum = sums[c];
+      i32 depth;
+#pragma unroll
+      for (depth = 0; depth < ROUND_DEPTH; ++depth) sum = MULTIPLY_ADD(sum, factor, 1.0f);
+      sums[c] = sum;
+    }
   }
 #pragma unroll
   for (c = 0; c < CHAINS; ++c) total += sums[c];
