@@ -19,8 +19,8 @@ namespace {
 constexpr std::string_view kUsage =
     "usage: switchyard_conformance CHIP.so [--device N] [--option NAME=VALUE]... [--filter TEXT]\n"
     "                              [--seed N] [--reference CHIP.so] [--list] [--verbose]\n"
-    "                              [--skip-if-refused] [--speed]\n"
-    "--speed also measures how fast each operation is.\n"
+    "                              [--skip-if-refused] [--speed] [--reach TIER]\n"
+    "--speed also measures how fast each operation is. --reach fails below a tier of the ladder.\n"
     "The reference plugin is looked for beside CHIP.so unless given. Exit status: 0 passed, 1 "
     "failed,\n"
     "2 could not run, 77 the device refused its options and --skip-if-refused was given.\n";
@@ -32,6 +32,7 @@ struct Arguments {
   std::filesystem::path reference;
   Options options;
   std::string filter;
+  std::string tier;  // to be reached; empty for none
   std::uint64_t seed = 1;
   std::uint32_t device = 0;
   bool is_list = false;
@@ -85,6 +86,8 @@ base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& give
       is_good = Parse(value, arguments.seed);
     } else if (name == "--filter") {
       arguments.filter = value;
+    } else if (name == "--reach") {
+      arguments.tier = value;
     } else if (name == "--reference") {
       arguments.reference = value;
     } else if (name == "--option") {
@@ -105,6 +108,17 @@ base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& give
     arguments.reference = arguments.plugin.parent_path() / "switchyard_chip_reference.so";
   }
   return arguments;
+}
+
+base::Status CheckReached(std::span<const Rung> rungs, std::string_view tier) {
+  for (const Rung& rung : rungs) {
+    if (!rung.is_reached) {
+      return base::Fail(base::ErrorCode::kFailedPrecondition,
+                        "'{}' was not reached, for want of '{}'", tier, rung.name);
+    }
+    if (rung.name == tier) return {};
+  }
+  return base::Fail(base::ErrorCode::kNotFound, "the ladder has no tier '{}'", tier);
 }
 
 // The exit status.
@@ -143,7 +157,8 @@ base::Result<int> RunSuite(const Arguments& arguments) {
   }
   fmt::print("{}", Report(results));
   // Rungs say something about the whole suite only.
-  if (arguments.filter.empty()) fmt::print("{}", DescribeLadder(Climb(results)));
+  const std::vector<Rung> rungs = Climb(results);
+  if (arguments.filter.empty()) fmt::print("{}", DescribeLadder(rungs));
   if (results.empty()) {
     return base::Fail(base::ErrorCode::kNotFound, "no case's name contains '{}'", filter);
   }
@@ -151,7 +166,11 @@ base::Result<int> RunSuite(const Arguments& arguments) {
     SWITCHYARD_TRY(const auto speeds, MeasureSpeeds(**tested, arguments.seed));
     fmt::print("{}", DescribeSpeeds(speeds));
   }
-  return Count(results).failed == 0 ? 0 : 1;
+  if (Count(results).failed > 0) return 1;
+  if (arguments.tier.empty()) return 0;
+  const base::Status reached = CheckReached(rungs, arguments.tier);
+  if (!reached) fmt::print("{}\n", reached.error().message);
+  return reached ? 0 : 1;
 }
 
 }  // namespace

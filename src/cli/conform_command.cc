@@ -19,6 +19,7 @@ struct Options {
   std::uint32_t device = 0;
   std::uint64_t seed = 1;
   std::string filter;
+  std::string tier;
   std::vector<std::string> chip_options;
   bool speed = true;
   bool verbose = false;
@@ -85,6 +86,7 @@ base::Status RunConform(const Options& options, const Environment& environment) 
   SWITCHYARD_TRY(const std::filesystem::path reference, FindPlugin("reference", environment));
   add("--reference", reference.string());
   if (!options.filter.empty()) add("--filter", options.filter);
+  if (!options.tier.empty()) add("--reach", options.tier);
   for (const std::string& option : options.chip_options) add("--option", option);
   if (options.speed && options.filter.empty()) arguments.emplace_back("--speed");
   if (options.verbose) arguments.emplace_back("--verbose");
@@ -103,6 +105,7 @@ void AddConformCommand(CommandLine& line, const Environment& environment) {
   command.add_option("--chip-option", options->chip_options,
                      "An option for the chip, NAME=VALUE; may be repeated");
   command.add_option("--filter", options->filter, "Only cases whose name contains this");
+  command.add_option("--reach", options->tier, "Fail below this tier of the ladder");
   command.add_option("--seed", options->seed, "Of the random numbers");
   command.add_flag("!--no-speed", options->speed, "Do not measure how fast the operations are");
   command.add_flag("--verbose", options->verbose, "A line for each case");
