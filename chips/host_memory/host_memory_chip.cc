@@ -2,7 +2,6 @@
 
 #include <cstring>
 
-#include "call_guard.h"
 #include "host_memory_objects.h"
 #include "kit/call_guard.h"
 #include "kit/struct_array.h"
