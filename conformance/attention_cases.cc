@@ -366,13 +366,8 @@ void AddAttentionCases(std::vector<Case>& cases) {
   for (const DType pages : kActivationTypes) {
     cases.push_back({"kv_pages/" + Text(pages) + "/move", "kv_export, kv_import", Text(pages),
                      [pages](Context& context) {
-                       Outcome outcome;
-                       // With the first type of activations that the chip takes.
-                       for (const DType act : kActivationTypes) {
-                         outcome = MovePages(context, act, pages);
-                         if (outcome.verdict != Verdict::kSkip) break;
-                       }
-                       return outcome;
+                       return WithAnyActivations(
+                           [&](DType act) { return MovePages(context, act, pages); });
                      }});
   }
 }

@@ -87,9 +87,9 @@ std::optional<Place> PlaceOf(const Case& one) {
   }
   if (kind == "capture") return Place{.tier = kCapture};
   if (kind == "invariance") {
-    if (parts.size() < 4) return Place{.tier = kQuantised, .activation = "f32"};
+    if (parts.size() < 4) return Place{.tier = kQuantised};
     const bool is_batch = parts[1] == "batch";
-    const std::string activation = is_batch ? parts[2] : "f32";
+    const std::string activation = is_batch ? parts[2] : "";
     Place place = parts.size() > 4 ? WithWeights(kLinear, activation, parts[4])
                                    : Place{.tier = kDense, .activation = activation};
     place.may_skip = is_batch;  // a claim that a chip need not make
