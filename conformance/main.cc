@@ -2,6 +2,7 @@
 // computes what the reference computes.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -111,14 +112,14 @@ base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& give
 }
 
 base::Status CheckReached(std::span<const Rung> rungs, std::string_view tier) {
-  for (const Rung& rung : rungs) {
-    if (!rung.is_reached) {
-      return base::Fail(base::ErrorCode::kFailedPrecondition,
-                        "'{}' was not reached, for want of '{}'", tier, rung.name);
-    }
-    if (rung.name == tier) return {};
+  const auto wanted = std::ranges::find(rungs, tier, &Rung::name);
+  if (wanted == rungs.end()) {
+    return base::Fail(base::ErrorCode::kNotFound, "the ladder has no tier '{}'", tier);
   }
-  return base::Fail(base::ErrorCode::kNotFound, "the ladder has no tier '{}'", tier);
+  const auto below = std::ranges::find(rungs.begin(), wanted + 1, false, &Rung::is_reached);
+  if (below == wanted + 1) return {};
+  return base::Fail(base::ErrorCode::kFailedPrecondition, "'{}' was not reached, for want of '{}'",
+                    tier, below->name);
 }
 
 // The exit status.

@@ -66,15 +66,15 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
 
 base::Result<model::Forward> Runner::Build(const Shape& shape) {
   const std::int64_t pages_each = options_.context_tokens / options_.page_size;
-  return model::BuildForward(model_.config(), model_.weights(),
-                             {.tokens = shape.tokens,
-                              .sequences = shape.sequences,
-                              .logit_rows = shape.logit_rows,
-                              .pages = pages_each * options_.sequences,
-                              .page_size = options_.page_size,
-                              .pages_per_sequence = pages_each},
-                             {.activation_dtype = activation_dtype_,
-                              .kv_dtype = options_.kv_dtype});
+  return model::BuildForward(
+      model_.config(), model_.weights(),
+      {.tokens = shape.tokens,
+       .sequences = shape.sequences,
+       .logit_rows = shape.logit_rows,
+       .pages = pages_each * options_.sequences,
+       .page_size = options_.page_size,
+       .pages_per_sequence = pages_each},
+      {.activation_dtype = activation_dtype_, .kv_dtype = options_.kv_dtype});
 }
 
 base::Status Runner::ChooseActivations() {
