@@ -1,6 +1,7 @@
 # The few things that a person types. Everything else is CMake; see CMakePresets.json.
 #   make run [MODEL=name]   install what is missing, build, bring the model, talk to it
 #   make test               install what tests need, build all of it, run it
+#   make faults             what certification makes of planted faults
 #   make sanitize           the same under sanitizers, built with the second compiler
 
 MODEL ?= smollm2
@@ -16,13 +17,14 @@ CONFIGURE = cmake --preset release -DCMAKE_C_COMPILER=gcc-12 -DCMAKE_CXX_COMPILE
 bring_data = $(1) pull $(MODEL) || echo 'Tests that need the default model will skip.'; \
   tests/tokenizers/get_vocabularies.sh || echo 'Tests that need a missing vocabulary will skip.'
 
-.PHONY: help run build test sanitize clean
+.PHONY: help run build test faults sanitize clean
 
 help:
 	@echo 'make run     installs missing Debian packages, builds, brings the model and talks to it'
 	@echo '             (MODEL=name chooses another; "$(PROGRAM) pull --list" shows names)'
 	@echo 'make build   installs missing Debian packages and builds $(PROGRAM)'
 	@echo 'make test    installs what tests need, builds them and runs them all'
+	@echo 'make faults  shows that certification finds planted faults and passes honest chips'
 	@echo 'make sanitize  builds with clang++-19 and runs the tests under ASan and UBSan, and those of'
 	@echo '             engine, device and chips under TSan'
 	@echo 'make clean   removes build/; models stay in the cache folder'
@@ -37,13 +39,21 @@ build:
 	@test -f $(BUILD)/build.ninja || $(CONFIGURE) -DSWITCHYARD_TESTS=OFF
 	@cmake --build $(BUILD) --target product
 
+# A build directory that has the tests.
+configure_tests = tools/install_packages.sh build test && \
+  { grep -qs '^SWITCHYARD_TESTS:BOOL=ON' $(BUILD)/CMakeCache.txt && test -f $(BUILD)/build.ninja \
+    || $(CONFIGURE) -DSWITCHYARD_TESTS=ON; }
+
 test:
-	@tools/install_packages.sh build test
-	@grep -qs '^SWITCHYARD_TESTS:BOOL=ON' $(BUILD)/CMakeCache.txt && test -f $(BUILD)/build.ninja \
-	  || $(CONFIGURE) -DSWITCHYARD_TESTS=ON
+	@$(configure_tests)
 	@cmake --build $(BUILD)
 	@$(call bring_data,$(PROGRAM))
 	@ctest --preset release -j $(shell nproc)
+
+faults:
+	@$(configure_tests)
+	@cmake --build $(BUILD) --target switchyard_planted_faults
+	@$(BUILD)/bin/switchyard_planted_faults $(BUILD)/chips
 
 sanitize:
 	@tools/install_packages.sh build test sanitize

@@ -15,7 +15,7 @@ using ops::Difference;
 inline Difference Compare(tensor::DType dtype, std::span<const std::byte> actual,
                           std::span<const std::byte> truth, const Result& result) {
   return ops::Compare(dtype, actual, truth, result.tolerance,
-                      static_cast<double>(result.expected_rms));
+                      {.expected_rms = static_cast<double>(result.expected_rms)});
 }
 
 // All results of a scenario: the largest errors, and the first complaint, which names its result.

@@ -76,8 +76,7 @@ std::uint64_t LocalBytes(const DeviceOptions& options) {
       std::min<std::uint64_t>(options.linear_lanes, simt::kPanelRows / options.rows_of_lane);
   const std::uint64_t splits = options.linear_lanes / group_lanes;
   const std::uint64_t linear = 8 * splits * (32 + 2) * 4 + options.linear_lanes * std::uint64_t{4};
-  const std::uint64_t attention = 2 * 1024 * 4 + options.row_lanes * std::uint64_t{16};
-  return std::max(linear, attention);
+  return std::max(linear, simt::kAttentionLocalBytes);
 }
 
 DeviceOptions DefaultOptions(const FoundDevice& found) {

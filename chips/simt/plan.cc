@@ -11,6 +11,10 @@
 #include "weight_layout.h"
 
 namespace switchyard::simt {
+
+const std::uint64_t kAttentionLocalBytes =
+    (2 * ATTENTION_NUMBERS + 64 * 33 + ATTENTION_ROWS * (32 + 3) + 2 * 32) * sizeof(float);
+
 namespace {
 
 using base::ErrorCode;
@@ -18,7 +22,8 @@ using base::Fail;
 
 constexpr std::int64_t kMostInDim = std::int64_t{1} << 30;  // kernels count elements in 32 bits
 constexpr std::int64_t kColumnTile = 4096;                  // COLUMN_TILE of kernels/rows.cl
-constexpr std::int64_t kMostHeadWidth = 1024;  // MAX_HEAD_WIDTH of kernels/attention.cl
+// Two query rows fit into a group of attention.
+constexpr std::int64_t kMostHeadWidth = ATTENTION_NUMBERS / 2;
 constexpr std::uint64_t kMostGroupsY = 65535;  // of CUDA's and HIP's grids
 
 std::uint64_t Ceil(std::int64_t value, std::int64_t by) {
@@ -176,8 +181,20 @@ class Planner {
     p.table_stride = Int(table.strides[0]);
     plan_.checks.push_back({In(3).slot, In(4).slot, In(5).slot, table.dims[0], table.dims[1],
                             table.strides[0], pages.dims[1], pages.dims[0], q.dims[0]});
-    Add(Kernel::kAttention, static_cast<std::uint64_t>(q.dims[0]),
-        static_cast<std::uint64_t>(q.dims[1]),
+    // As many query rows in a group as it holds, but no more of its tokens than a sequence has: a
+    // group takes sequences one after the other.
+    const std::int64_t width = std::max(q.dims[2], (Out().dims[2] + 7) / 8 * 8);
+    const std::int64_t rows =
+        std::clamp<std::int64_t>(ATTENTION_NUMBERS / width, 1, ATTENTION_ROWS);
+    const std::int64_t heads = std::min(q.dims[1] / pages.dims[2], rows);
+    const std::int64_t tokens_each = std::max<std::int64_t>(1, q.dims[0] / table.dims[0]);
+    p.tokens = Int(q.dims[0]);
+    p.block_heads = Int(heads);
+    p.head_blocks = (p.heads_each + p.block_heads - 1) / p.block_heads;
+    p.block_tokens = Int(std::min(rows / heads, tokens_each));
+    Add(Kernel::kAttention,
+        static_cast<std::uint64_t>((p.tokens + p.block_tokens - 1) / p.block_tokens),
+        static_cast<std::uint64_t>(p.kv_heads) * static_cast<std::uint64_t>(p.head_blocks),
         {InPlace(0), InPlace(1), InPlace(2), InPlace(3), InPlace(4), InPlace(5),
          InPlaceOr(6, InPlace(0)), OutPlace()},
         p);

@@ -43,6 +43,10 @@ struct MemoryPlace {
   std::uint64_t offset = 0;
 };
 
+// What a group of the attention kernel needs of local memory: queries and sums, a tile, its scores,
+// and a few numbers of each row.
+extern const std::uint64_t kAttentionLocalBytes;
+
 struct Launch {
   Kernel kernel = Kernel::kElementwise;
   sy_dtype format = SY_F32;  // of the weight, where the kernel reads blocks

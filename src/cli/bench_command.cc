@@ -3,10 +3,10 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <chrono>
 #include <cstdio>
 
 #include "cli/model_session.h"
+#include "engine/throughput.h"
 
 namespace switchyard::cli {
 namespace {
@@ -36,22 +36,7 @@ struct Measurement {
   std::optional<double> share_of_ceiling;
 };
 
-double Median(std::vector<double> values) {
-  std::ranges::sort(values);
-  const std::size_t middle = values.size() / 2;
-  return values.size() % 2 == 1 ? values[middle] : (values[middle - 1] + values[middle]) / 2;
-}
-
-// Token ids that look random and are the same each time.
-std::vector<model::TokenId> SyntheticTokens(std::int64_t count, std::int64_t vocabulary,
-                                            std::uint64_t stream) {
-  std::vector<model::TokenId> tokens(static_cast<std::size_t>(count));
-  for (std::size_t i = 0; i < tokens.size(); ++i) {
-    const std::uint64_t mixed = (stream * 1000003 + i + 1) * 0x9E3779B97F4A7C15ULL;
-    tokens[i] = static_cast<model::TokenId>((mixed >> 33) % static_cast<std::uint64_t>(vocabulary));
-  }
-  return tokens;
-}
+using engine::Median;
 
 class Bench {
  public:
@@ -60,15 +45,9 @@ class Bench {
 
   base::Result<Measurement> Prefill(std::int64_t tokens, std::int64_t batch) {
     Measurement result{true, tokens, 0, batch, {}, {}};
-    for (std::int64_t i = -1; i < options_.repetitions; ++i) {  // the first one warms up
-      SWITCHYARD_TRY(auto sequences, MakeSequences(batch, tokens));
-      const auto start = std::chrono::steady_clock::now();
-      auto status = Feed(sequences);
-      const double seconds = SecondsSince(start);
-      Release(sequences);
-      SWITCHYARD_RETURN_IF_ERROR(std::move(status));
-      if (i >= 0) result.tokens_per_s.push_back(static_cast<double>(tokens * batch) / seconds);
-    }
+    SWITCHYARD_TRY(
+        result.tokens_per_s,
+        engine::MeasurePrefill(session_.runner(), {tokens, 0, batch}, options_.repetitions));
     const auto ceiling = ceilings_.gflop_s.find(ArithmeticType());
     if (ceiling != ceilings_.gflop_s.end()) {
       result.share_of_ceiling =
@@ -79,17 +58,9 @@ class Bench {
 
   base::Result<Measurement> Decode(std::int64_t tokens, std::int64_t depth, std::int64_t batch) {
     Measurement result{false, tokens, depth, batch, {}, {}};
-    for (std::int64_t i = -1; i < options_.repetitions; ++i) {
-      const std::int64_t steps = i < 0 ? std::min<std::int64_t>(tokens, 8) : tokens;
-      SWITCHYARD_TRY(auto sequences, MakeSequences(batch, std::max<std::int64_t>(depth, 1)));
-      SWITCHYARD_RETURN_IF_ERROR(Feed(sequences));
-      const auto start = std::chrono::steady_clock::now();
-      auto status = Continue(sequences, steps);
-      const double seconds = SecondsSince(start);
-      Release(sequences);
-      SWITCHYARD_RETURN_IF_ERROR(std::move(status));
-      if (i >= 0) result.tokens_per_s.push_back(static_cast<double>(steps * batch) / seconds);
-    }
+    SWITCHYARD_TRY(
+        result.tokens_per_s,
+        engine::MeasureDecode(session_.runner(), {tokens, depth, batch}, options_.repetitions));
     if (ceilings_.memory_gb_s) {
       // Weights are read once a step, each sequence's cache by itself.
       const double mean_depth = static_cast<double>(depth) + static_cast<double>(tokens) / 2;
@@ -111,52 +82,6 @@ class Bench {
   }
 
  private:
-  static double SecondsSince(std::chrono::steady_clock::time_point start) {
-    return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-  }
-
-  base::Result<std::vector<engine::Sequence>> MakeSequences(std::int64_t batch,
-                                                            std::int64_t tokens) {
-    std::vector<engine::Sequence> sequences(static_cast<std::size_t>(batch));
-    for (std::size_t b = 0; b < sequences.size(); ++b) {
-      sequences[b].tokens = SyntheticTokens(tokens, session_.runner().vocabulary_size(), b);
-    }
-    return sequences;
-  }
-
-  // Feeds all uncached tokens, as many a step as fit.
-  base::Status Feed(std::vector<engine::Sequence>& sequences) {
-    while (true) {
-      std::vector<engine::Runner::Item> items;
-      std::int64_t room = options_.chunk_tokens;
-      for (auto& sequence : sequences) {
-        const auto left = static_cast<std::int64_t>(sequence.tokens.size()) - sequence.cached;
-        const std::int64_t count = std::min(left, room);
-        if (count == 0) continue;
-        items.push_back({&sequence, count});
-        room -= count;
-      }
-      if (items.empty()) return {};
-      SWITCHYARD_TRY([[maybe_unused]] const auto logits, session_.runner().Step(items));
-    }
-  }
-
-  base::Status Continue(std::vector<engine::Sequence>& sequences, std::int64_t steps) {
-    for (std::int64_t step = 0; step < steps; ++step) {
-      for (std::size_t b = 0; b < sequences.size(); ++b) {
-        const auto next = SyntheticTokens(1, session_.runner().vocabulary_size(),
-                                          static_cast<std::uint64_t>(step) * 7919 + b);
-        sequences[b].tokens.push_back(next.front());
-      }
-      SWITCHYARD_RETURN_IF_ERROR(Feed(sequences));
-    }
-    return {};
-  }
-
-  void Release(std::vector<engine::Sequence>& sequences) {
-    for (auto& sequence : sequences) session_.runner().Release(sequence);
-  }
-
   const Options& options_;
   ModelSession& session_;
   const Ceilings& ceilings_;

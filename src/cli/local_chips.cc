@@ -122,6 +122,7 @@ base::Result<std::unique_ptr<OpenedChip>> OpenedChip::Open(const ChipChoice& cho
   const std::vector<device::ProbedChip> chips = ProbeAll(environment);
   SWITCHYARD_TRY(const device::ProbedChip* const chosen, Choose(chips, choice));
   auto opened = std::make_unique<OpenedChip>();
+  opened->plugin_ = chosen->plugin;
   SWITCHYARD_TRY(const device::Chip chip, device::Chip::Load(chosen->plugin));
   SWITCHYARD_TRY(opened->device_, device::Device::Open(chip, choice.index, choice.options));
   SWITCHYARD_TRY(opened->queue_, device::Queue::Create(*opened->device_));

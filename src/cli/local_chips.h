@@ -43,9 +43,11 @@ class OpenedChip {
                                                         const Environment& environment);
   device::Target target();
   const device::Device& device() const { return *device_; }
+  const std::filesystem::path& plugin() const { return plugin_; }
   std::string_view fallback_name() const;
 
  private:
+  std::filesystem::path plugin_;
   std::unique_ptr<device::Device> device_;
   device::Queue queue_;
   std::unique_ptr<device::Device> fallback_;  // null if not allowed or the same chip

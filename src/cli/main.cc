@@ -1,5 +1,6 @@
 // The one program of Switchyard. Each subcommand adds itself; see command_line.h.
 #include "cli/bench_command.h"
+#include "cli/certify_command.h"
 #include "cli/chips_command.h"
 #include "cli/command_line.h"
 #include "cli/conform_command.h"
@@ -17,6 +18,7 @@ int main(int argc, char** argv) {
   AddPullCommand(line, environment);
   AddChipsCommand(line, environment);
   AddConformCommand(line, environment);
+  AddCertifyCommand(line, environment);
   AddNewChipCommand(line);
   AddInspectCommand(line, environment);
   AddBenchCommand(line, environment);

@@ -100,9 +100,9 @@ base::Result<std::unique_ptr<ModelSession>> ModelSession::Open(const SessionOpti
   return session;
 }
 
-std::string ModelSession::WeightTypes() const {
+std::string WeightTypes(const model::Model& model) {
   std::map<std::string_view, std::uint64_t> bytes;
-  const device::WeightTable& table = model_->weights().table();
+  const device::WeightTable& table = model.weights().table();
   for (ops::WeightIndex i = 0; i < table.size(); ++i) {
     bytes[tensor::Name(table.at(i).dtype)] += table.at(i).bytes.size();
   }

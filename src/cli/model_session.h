@@ -38,6 +38,9 @@ base::Result<ChipChoice> ChooseChip(const SessionOptions& options);
 base::Result<std::filesystem::path> ResolveModel(const std::string& model,
                                                  const Environment& environment);
 
+// "q4_1, q8_0, f32": the types of a model's weights, by size.
+std::string WeightTypes(const model::Model& model);
+
 class ModelSession {
  public:
   // `runner` supplies what SessionOptions does not say.
@@ -49,8 +52,7 @@ class ModelSession {
   engine::Runner& runner() { return *runner_; }
   const device::Device& device() const { return chip_->device(); }
 
-  // "q4_1, q8_0, f32": the weights' types as they lie on the chip, by size.
-  std::string WeightTypes() const;
+  std::string WeightTypes() const { return cli::WeightTypes(*model_); }
   // What one decoded token reads with `depth` tokens in the cache.
   double DecodeBytes(double depth) const;
   // Multiply-adds, 2 each, of one prompt token's linear layers; the output head runs for the last

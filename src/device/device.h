@@ -84,6 +84,9 @@ class Queue {
                         std::uint64_t bytes);
   base::Status Fill(const Buffer& to, std::uint64_t to_offset, std::uint8_t value,
                     std::uint64_t bytes);
+  // One page of `pages` [n, P, G, d], which lie in `buffer`, in the chip-neutral layout [P, G, d].
+  base::Status ExportKvPage(sy_kv_part part, const sy_tensor& pages, const Buffer& buffer,
+                            std::uint32_t page, void* to);
   base::Status Run(sy_program* program, std::span<const sy_binding> bindings,
                    std::uint64_t workspace_bytes);
   base::Status Sync();

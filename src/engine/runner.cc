@@ -148,64 +148,36 @@ base::Status Runner::Bind(const Planned& planned, std::span<const Item> items) {
       std::max<std::uint64_t>(64, target_.chip->properties().alignment_bytes));
 
   // One host arena for all the integer inputs, each aligned as the chip wants its bindings.
+  const StepInputs step = StepInputs::Of(items, options_.page_size, table_width);
   struct Field {
-    std::optional<std::uint32_t> slot;  // none: the program does not ask for it
-    std::int64_t count;
-    std::size_t offset;
+    std::uint32_t slot;
+    std::span<const std::int32_t> values;
+    std::size_t offset = 0;
   };
-  std::array<Field, 7> fields{{{forward.token_ids, shape.tokens, 0},
-                               {forward.positions, shape.tokens, 0},
-                               {forward.kv_slots, shape.tokens, 0},
-                               {forward.page_table, shape.sequences * table_width, 0},
-                               {forward.query_start, shape.sequences + 1, 0},
-                               {forward.kv_length, shape.sequences, 0},
-                               {forward.logit_rows, shape.logit_rows, 0}}};
+  std::array<Field, 7> fields{{{forward.token_ids, step.token_ids},
+                               {forward.positions, step.positions},
+                               {forward.kv_slots, step.kv_slots},
+                               {forward.page_table, step.page_table},
+                               {forward.query_start, step.query_start},
+                               {forward.kv_length, step.kv_length},
+                               {forward.logit_rows, step.logit_rows}}};
   std::size_t bytes = 0;
   for (Field& field : fields) {
     field.offset = bytes;
-    bytes += (static_cast<std::size_t>(field.count) * sizeof(std::int32_t) + alignment - 1) /
-             alignment * alignment;
+    bytes += (field.values.size_bytes() + alignment - 1) / alignment * alignment;
   }
-  inputs_.host.assign(bytes, std::byte{0});
+  inputs_.host.resize(bytes);
+  for (const Field& field : fields) {
+    std::memcpy(inputs_.host.data() + field.offset, field.values.data(), field.values.size_bytes());
+  }
   if (inputs_.buffer.size_bytes() < bytes) {
     SWITCHYARD_TRY(inputs_.buffer, device::Buffer::Create(*target_.chip, bytes));
   }
-  const auto ints = [&](std::size_t field) {
-    return reinterpret_cast<std::int32_t*>(inputs_.host.data() + fields[field].offset);
-  };
-  std::int32_t* const ids = ints(0);
-  std::int32_t* const positions = ints(1);
-  std::int32_t* const slots = ints(2);
-  std::int32_t* const table = ints(3);
-  std::int32_t* const starts = ints(4);
-  std::int32_t* const lengths = ints(5);
-  std::int32_t* rows = ints(6);
-
-  std::int32_t token = 0;
-  for (std::size_t b = 0; b < items.size(); ++b) {
-    const Item& item = items[b];
-    Sequence& sequence = *item.sequence;
-    starts[b] = token;
-    lengths[b] = static_cast<std::int32_t>(sequence.cached + item.count);
-    std::ranges::copy(sequence.pages, table + static_cast<std::int64_t>(b) * table_width);
-    for (std::int64_t i = 0; i < item.count; ++i, ++token) {
-      const std::int64_t position = sequence.cached + i;
-      ids[token] = sequence.tokens[static_cast<std::size_t>(position)];
-      positions[token] = static_cast<std::int32_t>(position);
-      const std::int32_t page =
-          sequence.pages[static_cast<std::size_t>(position / options_.page_size)];
-      slots[token] =
-          static_cast<std::int32_t>(page * options_.page_size + position % options_.page_size);
-      if (item.all_logits || i + 1 == item.count) *rows++ = token;
-    }
-  }
-  starts[items.size()] = token;
   SWITCHYARD_RETURN_IF_ERROR(target_.queue->Upload(inputs_.buffer, 0, inputs_.host.data(), bytes));
 
   arguments_.assign(forward.ops.slot_count(), {});
   for (const Field& field : fields) {
-    if (!field.slot) continue;
-    arguments_[*field.slot] = {&inputs_.buffer, field.offset, inputs_.host.data() + field.offset};
+    arguments_[field.slot] = {&inputs_.buffer, field.offset, inputs_.host.data() + field.offset};
   }
   for (std::size_t layer = 0; layer < forward.key_pages.size(); ++layer) {
     arguments_[forward.key_pages[layer]] = {&kv_.keys(layer), 0, nullptr};

@@ -17,13 +17,11 @@
 #include "base/error.h"
 #include "device/program.h"
 #include "engine/kv_cache.h"
+#include "engine/step_inputs.h"
 #include "model/architecture.h"
 #include "model/model.h"
-#include "model/tokenizer.h"
 
 namespace switchyard::engine {
-
-using model::TokenId;
 
 struct RunnerOptions {
   std::int64_t context_tokens = 4096;  // of one sequence at most
@@ -33,25 +31,13 @@ struct RunnerOptions {
   tensor::DType kv_dtype = tensor::DType::kF16;
 };
 
-// One text: its tokens so far, and how many of them the KV cache holds.
-struct Sequence {
-  std::vector<TokenId> tokens;
-  std::int64_t cached = 0;
-  std::vector<std::int32_t> pages;
-};
-
 class Runner {
  public:
   static base::Result<std::unique_ptr<Runner>> Create(model::Model& model,
                                                       const device::Target& target,
                                                       const RunnerOptions& options);
 
-  // The next `count` uncached tokens of a sequence.
-  struct Item {
-    Sequence* sequence;
-    std::int64_t count;
-    bool all_logits = false;  // of every token; else of the last only
-  };
+  using Item = StepItem;
   // One pass over all items, of chunk_tokens tokens at most. Returns the logits, [rows, V] with the
   // items' rows in their order; valid until the next step.
   base::Result<std::span<const float>> Step(std::span<const Item> items);
@@ -82,7 +68,7 @@ class Runner {
     model::Forward forward;
     std::unique_ptr<device::Program> program;
   };
-  // The small integer inputs of one step, in one buffer.
+  // Those of the step, in one buffer.
   struct Inputs {
     std::vector<std::byte> host;
     device::Buffer buffer;

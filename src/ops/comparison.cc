@@ -50,41 +50,54 @@ Difference CompareBits(DType dtype, std::span<const std::byte> actual,
   return {};
 }
 
-}  // namespace
-
-Difference Compare(DType dtype, std::span<const std::byte> actual, std::span<const std::byte> truth,
-                   Tolerance tolerance, double expected_rms) {
-  if (!IsFloat(dtype) || tolerance.is_exact()) return CompareBits(dtype, actual, truth);
-  const std::vector<float> is = Decode(dtype, actual);
-  const std::vector<float> want = Decode(dtype, truth);
+double RootMeanSquare(std::span<const float> values) {
   double squares = 0;
   std::size_t finite = 0;
-  for (const float value : want) {
+  for (const float value : values) {
     if (!std::isfinite(value)) continue;
     squares += static_cast<double>(value) * static_cast<double>(value);
     ++finite;
   }
-  const double rms = finite > 0 ? std::sqrt(squares / static_cast<double>(finite)) : 0;
+  return finite > 0 ? std::sqrt(squares / static_cast<double>(finite)) : 0;
+}
+
+}  // namespace
+
+Difference Compare(DType dtype, std::span<const std::byte> actual, std::span<const std::byte> truth,
+                   Tolerance tolerance, Scales scales) {
+  if (!IsFloat(dtype) || tolerance.is_exact()) return CompareBits(dtype, actual, truth);
+  const std::vector<float> is = Decode(dtype, actual);
+  const std::vector<float> want = Decode(dtype, truth);
   // Below the smallest normal f16 everything is as good as zero.
-  const double scale = std::max({rms, expected_rms, 0x1p-14});
+  const double scale = std::max({RootMeanSquare(want), scales.expected_rms, 0x1p-14});
+  const std::size_t row = scales.row_elements == 0 ? want.size() : scales.row_elements;
   Difference difference;
+  double row_scale = scale;
   double squared_errors = 0;
   double worst_share = 0;
+  double worst_scale = scale;
   std::size_t worst = 0;
+  std::size_t finite = 0;
   for (std::size_t i = 0; i < want.size(); ++i) {
+    if (i % row == 0 && row < want.size()) {
+      row_scale = std::max(scale, RootMeanSquare(std::span(want).subspan(i, row)));
+    }
     if (!std::isfinite(want[i]) || !std::isfinite(is[i])) {
       if (IsSameNonFinite(is[i], want[i])) continue;
       difference.complaint = fmt::format("element {} is {}, not {}", i, is[i], want[i]);
       difference.max_error = INFINITY;
+      difference.share = INFINITY;
       return difference;
     }
+    ++finite;
     const double error = std::abs(static_cast<double>(is[i]) - static_cast<double>(want[i]));
     squared_errors += error * error;
-    difference.max_error = std::max(difference.max_error, error / scale);
+    difference.max_error = std::max(difference.max_error, error / row_scale);
     const double allowed =
-        tolerance.max_error * scale + LastPlace(dtype) * std::abs(static_cast<double>(want[i]));
+        tolerance.max_error * row_scale + LastPlace(dtype) * std::abs(static_cast<double>(want[i]));
     if (error <= worst_share * allowed) continue;
     worst_share = error / allowed;
+    worst_scale = row_scale;
     worst = i;
   }
   const std::size_t count = std::max<std::size_t>(finite, 1);
@@ -94,7 +107,7 @@ Difference Compare(DType dtype, std::span<const std::byte> actual, std::span<con
   if (worst_share > 1) {
     difference.complaint =
         fmt::format("element {} is {}, not {}: {:.3g} times what may differ at a scale of {:.3g}",
-                    worst, is[worst], want[worst], worst_share, scale);
+                    worst, is[worst], want[worst], worst_share, worst_scale);
   } else if (difference.nmse > nmse_bound) {
     difference.complaint = fmt::format("NMSE {:.3g} of {} elements is above {:.3g}",
                                        difference.nmse, count, nmse_bound);

@@ -20,10 +20,18 @@ struct Difference {
   bool is_within() const { return complaint.empty(); }
 };
 
-// Of dense plain numbers. Errors are measured against the truth's root mean square or
-// `expected_rms`, whichever is larger, so that a single value near zero is no failure. Not-a-number
-// must meet not-a-number and infinity the same infinity. Integers must be equal.
+struct Scales {
+  // Errors are measured against this where it is larger than the truth's root mean square, so that
+  // a single value near zero is no failure.
+  double expected_rms = 0;
+  // Of a row, where a row's own root mean square counts if it is the larger one: in real models
+  // some tokens have activations a hundred times those of others. 0: all elements are one row.
+  std::size_t row_elements = 0;
+};
+
+// Of dense plain numbers. Not-a-number must meet not-a-number and infinity the same infinity.
+// Integers must be equal.
 Difference Compare(tensor::DType dtype, std::span<const std::byte> actual,
-                   std::span<const std::byte> truth, Tolerance tolerance, double expected_rms = 0);
+                   std::span<const std::byte> truth, Tolerance tolerance, Scales scales = {});
 
 }  // namespace switchyard::ops

@@ -213,6 +213,36 @@ Tensor OpList::BatchedLinear(Tensor x, Tensor weight) {
   return y;
 }
 
+OpList::Part OpList::Only(std::span<const std::uint32_t> ops) const {
+  Part part;
+  std::vector<std::uint32_t> renumbered(tensors_.size(), SY_NO_TENSOR);
+  const auto take = [&](auto& self, std::uint32_t& tensor) -> void {
+    if (tensor == SY_NO_TENSOR) return;
+    std::uint32_t& number = renumbered[tensor];
+    if (number == SY_NO_TENSOR) {
+      sy_tensor copy = tensors_[tensor];
+      if (copy.storage == SY_STORAGE_VIEW) {
+        self(self, copy.base);
+      } else if (copy.storage != SY_STORAGE_WEIGHT) {
+        copy.storage = SY_STORAGE_ARGUMENT;
+        copy.slot = part.list.slot_count_++;
+        part.origins.push_back(tensor);
+      }
+      number = static_cast<std::uint32_t>(part.list.tensors_.size());
+      part.list.tensors_.push_back(copy);
+      part.list.weight_indices_.push_back(weight_indices_[tensor]);
+    }
+    tensor = number;
+  };
+  for (const std::uint32_t op : ops) {
+    sy_op copy = ops_[op];
+    for (std::uint32_t& input : copy.inputs) take(take, input);
+    for (std::uint32_t& output : copy.outputs) take(take, output);
+    part.list.ops_.push_back(copy);
+  }
+  return part;
+}
+
 sy_program_desc OpList::desc() const {
   sy_program_desc desc{};
   desc.struct_size = sizeof desc;

@@ -94,6 +94,11 @@ class OpList {
   Tensor Combine(Tensor y, Tensor weights);
   Tensor BatchedLinear(Tensor x, Tensor weight);
 
+  // Some of the operations, as a list of its own in which temporaries are arguments too, so that
+  // they can be given and read.
+  struct Part;
+  Part Only(std::span<const std::uint32_t> ops) const;
+
   // Same memory under other dims of the same element count, without an operation.
   Tensor Reshape(Tensor x, Dims dims) { return View(x, 0, dims); }
 
@@ -118,6 +123,11 @@ class OpList {
   std::vector<WeightIndex> weight_indices_;
   std::vector<sy_op> ops_;
   std::uint32_t slot_count_ = 0;
+};
+
+struct OpList::Part {
+  OpList list;
+  std::vector<std::uint32_t> origins;  // by slot: the tensor of the whole list
 };
 
 }  // namespace switchyard::ops

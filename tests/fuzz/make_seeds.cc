@@ -10,7 +10,10 @@
 #include <vector>
 
 #include "base/json.h"
+#include "certify/certificate_json.h"
+#include "certify/signed_certificate.h"
 #include "tests/support/gguf_writer.h"
+#include "tests/support/sample_certificate.h"
 #include "tests/support/tiny_model.h"
 
 namespace {
@@ -207,6 +210,25 @@ void PutTemplateSeeds(const std::filesystem::path& folder) {
   }
 }
 
+// With one element in each list: short enough to be mutated where it matters.
+void PutCertificateSeeds(const std::filesystem::path& folder) {
+  using namespace switchyard::certify;
+  Certificate certificate = SampleRefusal();
+  certificate.divergences.resize(1);
+  certificate.divergences[0].kl_quantiles.resize(2);
+  certificate.greedy.resize(1);
+  certificate.drift.resize(1);
+  certificate.operations.resize(1);
+  certificate.excesses.resize(1);
+  certificate.efficiency.phases.resize(1);
+  certificate.efficiency.costs.resize(1);
+  certificate.verdict.checks.resize(1);
+  Put(folder, "alone", ToJson(certificate).dump());
+  if (const auto key = PrivateKey::FromSeed(std::string(32, 'k'))) {
+    Put(folder, "signed", WriteSigned(certificate, *key));
+  }
+}
+
 }  // namespace
 
 int main(int count, char** arguments) {
@@ -222,4 +244,5 @@ int main(int count, char** arguments) {
   PutTokenizerSeeds(folder / "tokenizer_json_fuzz", folder / "tokenizer_text_fuzz");
   PutGgufTokenizerSeeds(folder / "tokenizer_gguf_fuzz");
   PutTemplateSeeds(folder / "chat_template_fuzz");
+  PutCertificateSeeds(folder / "certificate_fuzz");
 }

@@ -8,15 +8,15 @@ first). Our side is the program switchyard_logits (logits.cc), llama.cpp lives i
 its own (peer_environment.py), and all token ids come from llama.cpp's tokenizer, so that only the
 arithmetic differs. Exit code 1 if a bound is exceeded. What is compared:
 
-greedy      20 prompts (prompts.json: English, Chinese, code; through the model's chat template or
-            raw), 64 tokens each, or up to the model's end token. Each prompt must give the same
-            tokens; or, at the first difference, both programs must have their two best logits
+greedy      20 prompts (data/certification/prompts.json: English, Chinese, code; through the model's
+            chat template or raw), 64 tokens each, or up to the model's end token. Each prompt must
+            give the same tokens; or, at the first difference, both programs must have their two best logits
             within 0.05 of each other. Held against llama.cpp as it is, and against llama.cpp on
             the weights widened to float32. The two of them are compared as well, for scale: on
             many weight types llama.cpp rounds activations to 8 bits, which moves logits by more
             than 0.05, so that texts part where neither program is wrong.
-logits      all positions of passages/*.txt (ours, in eight languages, code, tables, a
-            conversation; at least 2,000). Mean, 99th percentile and maximum of KL(p || q) in nats
+logits      all positions of data/certification/passages/*.txt (ours, in eight languages, code,
+            tables, a conversation; at least 2,000). Mean, 99th percentile and maximum of KL(p || q) in nats
             over the whole vocabulary, share of positions with the same best token, perplexity:
               llama.cpp || ours               mean < 5e-3
               our float32 reference || ours   mean < 2e-3
@@ -41,6 +41,7 @@ import peer_environment
 
 HERE = pathlib.Path(__file__).resolve().parent
 ROOT = HERE.parents[1]
+TEXTS = ROOT / "data" / "certification"
 GREEDY_TOKENS = 64
 NEAR_TIE = 0.05
 LEAST_POSITIONS = 2000
@@ -253,7 +254,7 @@ def partings(model, entries, mine: list[dict], theirs: list[dict]) -> tuple[int,
 
 
 def compare_greedy(table: Table, model, ours: Ours, peer: Peer) -> None:
-    entries = json.loads((HERE / "prompts.json").read_text())
+    entries = json.loads((TEXTS / "prompts.json").read_text())
     template = model.chat_template()
     prompts = []
     for entry in entries:
@@ -281,7 +282,7 @@ def compare_greedy(table: Table, model, ours: Ours, peer: Peer) -> None:
 
 
 def compare_logits(table: Table, model, ours: Ours, reference: Ours, peer: Peer) -> None:
-    passages = sorted((HERE / "passages").glob("*.txt"))
+    passages = sorted((TEXTS / "passages").glob("*.txt"))
     sequences = [model.tokenize(path.read_text(), add_special=False, parse_special=True) for path in passages]
     positions = sum(map(len, sequences))
     table.add("positions", f"{positions} in {len(passages)} passages", f">= {LEAST_POSITIONS}", positions >= LEAST_POSITIONS)

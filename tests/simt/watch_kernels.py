@@ -15,14 +15,16 @@ import sys
 import tempfile
 
 SKIPPED = 77
-# Each kernel once or twice, and formats of each kind; a simulated work-item is some thousand times
-# slower than a real one.
+# Every operation, and formats of each kind. A simulated work-item is some thousand times slower than
+# a real one.
 CASES = [
-    "rms_norm/f32/zero_row", "add/f16/in_place", "scale/f32/in_place",
-    "rope/bf16/halves/in_place",
-    "row_gather/f32/strided", "copy/f16/to bf16/strided", "linear/f32/q4_1/T1_N7_K256",
-    "linear/f32/q6_k/T1_N7_K256", "linear/f16/f32/T3_N2_K7", "linear/f32/mxfp4/T2_N16_K96",
-    "linear/f32/iq4_xs/T1_N1_K256", "attention/f32/fused_rows",
+    "rms_norm/f32/zero_row", "add/f16/in_place", "scale/f32/in_place", "rope/bf16/halves/in_place",
+    "gated_activation/f32/silu/strided", "row_gather/f32/strided", "copy/f16/to bf16/strided",
+    "embedding/f32/iq4_nl/shapes", "linear/f32/q4_1/T1_N7_K256", "linear/f32/q6_k/T1_N7_K256",
+    "linear/f16/f32/T3_N2_K7", "linear/f32/mxfp4/T2_N16_K96", "linear/f32/iq4_xs/T1_N1_K256",
+    "batched_linear/f32/f32/shapes", "grouped_linear/f32/f32/x_each", "top_k/f32/strided",
+    "router_top_k/f32/softmax/bias/renormalise", "combine/f32/strided", "attention/f32/fused_rows",
+    "attention/f32/pages_f32/growing",
 ]
 
 

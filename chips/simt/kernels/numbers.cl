@@ -1,6 +1,13 @@
 // Numbers of 16 bits, and the few functions that models need, written out: so that every device
 // computes the same, and no library is needed.
 
+#if defined(__OPENCL_VERSION__)
+// Part of OpenCL 1.0, and an instruction on most devices.
+DEVICE float half_to_float(u32 bits) {
+  u16 half_bits = (u16)bits;
+  return vload_half(0, (const half*)&half_bits);
+}
+#else
 DEVICE float half_to_float(u32 bits) {
   u32 sign = (bits & 0x8000u) << 16;
   u32 exponent = bits & 0x7c00u;
@@ -11,6 +18,7 @@ DEVICE float half_to_float(u32 bits) {
   u32 magnitude = exponent == 0u ? BITS_OF_FLOAT(subnormal) : normal;
   return FLOAT_OF_BITS(sign | magnitude);
 }
+#endif
 
 // To nearest even, NaN and infinity kept.
 DEVICE u32 float_to_half(float value) {

@@ -68,6 +68,10 @@ typedef struct {
   i32 unused;
 } StoreParameters;
 
+// Query rows of a group of attention at most, and numbers of all their queries, or sums, together.
+#define ATTENTION_ROWS 32
+#define ATTENTION_NUMBERS 2048
+
 typedef struct {
   Rows q;
   Rows y;
@@ -84,6 +88,10 @@ typedef struct {
   float scale;
   float softcap;
   i32 table_stride;  // bytes
+  i32 tokens;
+  i32 block_tokens;  // of a group
+  i32 block_heads;   // of those that share a key/value head
+  i32 head_blocks;   // that such heads are divided into
   i32 unused;
 } AttentionParameters;
 
