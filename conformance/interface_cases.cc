@@ -327,11 +327,29 @@ Outcome RefusesUnknownOperations(Context& context) {
   return Pass();
 }
 
-Outcome RefusesBadRuns(Context& context) {
-  Scenario s(context.random);
-  s.Compare(s.list.Scale(s.Floats(DType::kF32, {2, 64}), 2), "y", kExact);
+// One operation of one argument in and one out: the first of a few that the chip has.
+void BuildSmallProgram(Scenario& s, bool is_linear, DType activation) {
+  const Tensor x = s.Floats(activation, {2, 64});
+  s.Compare(is_linear ? s.list.Linear(x, s.Matrix(DType::kF16, {8, 64})) : s.list.Scale(x, 2), "y",
+            ToleranceOf(SY_OP_LINEAR, activation, DType::kF16));
   s.Seal();
-  auto execution = Execution::Prepare(context.tested, s);
+}
+
+Outcome RefusesBadRuns(Context& context) {
+  std::unique_ptr<Scenario> s;
+  base::Result<std::unique_ptr<Execution>> execution =
+      base::Fail(base::ErrorCode::kUnimplemented, "the chip neither scales nor multiplies");
+  for (const bool is_linear : {false, true}) {
+    for (const DType activation : kActivationTypes) {
+      if (execution) continue;
+      s = std::make_unique<Scenario>(context.random);
+      BuildSmallProgram(*s, is_linear, activation);
+      execution = Execution::Prepare(context.tested, *s);
+      if (!execution && execution.error().code != base::ErrorCode::kUnimplemented) {
+        return OutcomeOf(execution.error());
+      }
+    }
+  }
   if (!execution) return OutcomeOf(execution.error());
   Session& session = context.tested;
   const std::span<const sy_binding> bindings = (*execution)->bindings();

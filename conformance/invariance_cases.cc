@@ -138,7 +138,7 @@ Outcome PoisonStaysInItsRow(Context& context, const RowOperation& operation, DTy
 }
 
 // Several threads, each with its own queue and program, must not disturb one another.
-Outcome ThreadsDoNotMix(Context& context) {
+Outcome ThreadsDoNotMix(Context& context, DType act) {
   constexpr int kThreads = 4;
   constexpr int kRounds = 6;
   struct Lane {
@@ -153,7 +153,7 @@ Outcome ThreadsDoNotMix(Context& context) {
     Lane lane;
     lane.scenario = std::make_unique<Scenario>(context.random);
     Scenario& s = *lane.scenario;
-    Tensor x = s.Floats(DType::kF32, {3 + 4 * i, kWidth});
+    Tensor x = s.Floats(act, {3 + 4 * i, kWidth});
     for (int layer = 0; layer < 3; ++layer) {
       x = s.list.RmsNorm(x, s.Vector(kWidth), 1e-5F);
       x = s.list.Linear(x, s.Matrix(DType::kQ8_0, {kWidth, kWidth}));
@@ -193,10 +193,10 @@ Outcome ThreadsDoNotMix(Context& context) {
 }
 
 // Weights and programs come and go on one thread while another runs.
-Outcome CreationDoesNotDisturb(Context& context) {
+Outcome CreationDoesNotDisturb(Context& context, DType act) {
   Scenario s(context.random);
-  s.Compare(s.list.Linear(s.Floats(DType::kF32, {9, kWidth}), s.Matrix(DType::kQ8_0, {64, kWidth})),
-            "y", kExact);
+  s.Compare(s.list.Linear(s.Floats(act, {9, kWidth}), s.Matrix(DType::kQ8_0, {64, kWidth})), "y",
+            kExact);
   s.Seal();
   auto execution = Execution::Prepare(context.tested, s);
   if (!execution) return OutcomeOf(execution.error());
@@ -239,13 +239,19 @@ void AddInvarianceCases(std::vector<Case>& cases) {
       cases.push_back({fmt::format("invariance/poison/{}/{}", text, operation.name),
                        "poisoned rows", operation.column,
                        [operation, value = static_cast<float>(poison)](Context& context) {
-                         return PoisonStaysInItsRow(context, operation, DType::kF32, value);
+                         return WithAnyActivations([&](DType act) {
+                           return PoisonStaysInItsRow(context, operation, act, value);
+                         });
                        }});
     }
   }
-  cases.push_back({"invariance/threads", "threads and queues", "runs", ThreadsDoNotMix});
-  cases.push_back(
-      {"invariance/creation", "threads and queues", "creation", CreationDoesNotDisturb});
+  const auto add = [&](const char* name, const char* column, Outcome (*run)(Context&, DType)) {
+    cases.push_back({name, "threads and queues", column, [run](Context& context) {
+                       return WithAnyActivations([&](DType act) { return run(context, act); });
+                     }});
+  };
+  add("invariance/threads", "runs", ThreadsDoNotMix);
+  add("invariance/creation", "creation", CreationDoesNotDisturb);
 }
 
 }  // namespace switchyard::conformance

@@ -88,9 +88,9 @@ std::optional<Place> PlaceOf(const Case& one) {
   }
   if (kind == "capture") return Place{.tier = kCapture};
   if (kind == "invariance") {
-    if (parts.size() < 4) return Place{.tier = kQuantised, .activation = "f32"};
+    if (parts.size() < 4) return Place{.tier = kQuantised};
     const bool is_batch = parts[1] == "batch";
-    const std::string activation = is_batch ? parts[2] : "f32";
+    const std::string activation = is_batch ? parts[2] : "";
     Place place = parts[3] == "linear" ? WithWeights(kLinear, activation, parts[4])
                                        : Place{.tier = kDense, .activation = activation};
     place.may_skip = is_batch;  // a claim that a chip need not make
@@ -177,7 +177,9 @@ std::vector<std::string> Missing(std::string_view activation, const Tally& tally
   return missing;
 }
 
-Rung Judge(Tier tier, std::span<const CaseResult> results) {
+// `standing` are the types of activations that reached the tier below, and then this one: what is
+// missing is told for one of them.
+Rung Judge(Tier tier, std::span<const CaseResult> results, std::set<std::string>& standing) {
   std::map<std::string, Tally> tallies;  // by activation
   for (const CaseResult& result : results) {
     const std::optional<Place> place = PlaceOf(*result.which);
@@ -191,14 +193,17 @@ Rung Judge(Tier tier, std::span<const CaseResult> results) {
     }
   }
   Rung rung{.name = kTiers[tier].name, .purpose = kTiers[tier].purpose};
+  std::set<std::string> reached;
   const Tally* nearest = nullptr;
   std::string nearest_activation;
   std::map<std::string, std::vector<std::string>> activations;  // by what they were reached with
   for (const auto& [activation, tally] : tallies) {
     if (tally.problems() == 0) {
       rung.is_reached = true;
+      if (!activation.empty()) reached.insert(activation);
       activations[Members(tally)].push_back(activation);
-    } else if (nearest == nullptr || tally.problems() < nearest->problems()) {
+    } else if (standing.empty() || activation.empty() || standing.contains(activation)) {
+      if (nearest != nullptr && nearest->problems() <= tally.problems()) continue;
       nearest = &tally;
       nearest_activation = activation;
     }
@@ -208,6 +213,7 @@ Rung Judge(Tier tier, std::span<const CaseResult> results) {
     rung.reached_with.push_back(fmt::format("activations {}{}{}", fmt::join(names, ", "),
                                             members.empty() ? "" : "; ", members));
   }
+  if (rung.is_reached) standing = std::move(reached);
   if (tallies.empty()) rung.missing.push_back("no case of it was run");
   if (!rung.is_reached && nearest != nullptr) {
     rung.missing = Missing(nearest_activation, *nearest);
@@ -219,8 +225,9 @@ Rung Judge(Tier tier, std::span<const CaseResult> results) {
 
 std::vector<Rung> Climb(std::span<const CaseResult> results) {
   std::vector<Rung> rungs;
+  std::set<std::string> standing;
   for (std::size_t tier = 0; tier < kTierCount; ++tier) {
-    rungs.push_back(Judge(static_cast<Tier>(tier), results));
+    rungs.push_back(Judge(static_cast<Tier>(tier), results, standing));
   }
   return rungs;
 }

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <charconv>
 #include <cstdio>
 #include <filesystem>
@@ -22,16 +23,18 @@ constexpr std::string_view kUsage =
     "usage: switchyard_conformance CHIP.so [--device N] [--option NAME=VALUE]... [--filter A,B]\n"
     "                              [--seed N] [--reference CHIP.so] [--list] [--verbose]\n"
     "                              [--skip-if-refused] [--speed] [--cache-dir FOLDER]\n"
-    "                              [--soak SECONDS] [--soak-steps N]\n"
+    "                              [--reach TIER] [--soak SECONDS] [--soak-steps N]\n"
     "--filter runs the cases whose name contains one of its texts. --speed also measures how fast\n"
-    "each operation is. --soak runs a small decoder again and again instead of the suite, on four\n"
-    "threads and queues, for so many seconds or, with --soak-steps, until N programs have run:\n"
-    "results must have the bits of the first run and agree with the reference, and memory must "
-    "not\n"
-    "shrink. --cache-dir is where the chip keeps compiled kernels; without it they go when the\n"
-    "program ends. The reference plugin is looked for beside CHIP.so unless given.\n"
-    "Exit status: 0 passed, 1 failed, 2 could not run, 77 the device refused its options and\n"
-    "--skip-if-refused was given.\n";
+    "each operation is. --reach fails below a tier of the ladder. --soak runs a small decoder "
+    "again\n"
+    "and again instead of the suite, on four threads and queues, for so many seconds or, with\n"
+    "--soak-steps, until N programs have run: results must have the bits of the first run and "
+    "agree\n"
+    "with the reference, and memory must not shrink. --cache-dir is where the chip keeps compiled\n"
+    "kernels; without it they go when the program ends. The reference plugin is looked for beside\n"
+    "CHIP.so unless given. Exit status: 0 passed, 1 failed, 2 could not run, 77 the device "
+    "refused\n"
+    "its options and --skip-if-refused was given.\n";
 
 constexpr int kSkipped = 77;  // as automake and ctest understand it
 
@@ -40,6 +43,7 @@ struct Arguments {
   std::filesystem::path reference;
   Options options;
   std::string filter;
+  std::string tier;  // to be reached; empty for none
   std::uint64_t seed = 1;
   std::uint32_t device = 0;
   std::filesystem::path cache_folder;
@@ -95,6 +99,8 @@ base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& give
       is_good = Parse(value, arguments.seed);
     } else if (name == "--filter") {
       arguments.filter = value;
+    } else if (name == "--reach") {
+      arguments.tier = value;
     } else if (name == "--reference") {
       arguments.reference = value;
     } else if (name == "--cache-dir") {
@@ -162,6 +168,17 @@ base::Result<int> RunSoak(Session& tested, Session& truth, SoakOptions options,
   return 1;
 }
 
+base::Status CheckReached(std::span<const Rung> rungs, std::string_view tier) {
+  const auto wanted = std::ranges::find(rungs, tier, &Rung::name);
+  if (wanted == rungs.end()) {
+    return base::Fail(base::ErrorCode::kNotFound, "the ladder has no tier '{}'", tier);
+  }
+  const auto below = std::ranges::find(rungs.begin(), wanted + 1, false, &Rung::is_reached);
+  if (below == wanted + 1) return {};
+  return base::Fail(base::ErrorCode::kFailedPrecondition, "'{}' was not reached, for want of '{}'",
+                    tier, below->name);
+}
+
 // The exit status.
 base::Result<int> RunSuite(const Arguments& arguments) {
   std::vector<Case> cases = AllCases();
@@ -204,7 +221,8 @@ base::Result<int> RunSuite(const Arguments& arguments) {
   }
   fmt::print("{}", Report(results));
   // Rungs say something about the whole suite only.
-  if (arguments.filter.empty()) fmt::print("{}", DescribeLadder(Climb(results)));
+  const std::vector<Rung> rungs = Climb(results);
+  if (arguments.filter.empty()) fmt::print("{}", DescribeLadder(rungs));
   if (results.empty()) {
     return base::Fail(base::ErrorCode::kNotFound, "no case's name contains '{}'", arguments.filter);
   }
@@ -212,7 +230,11 @@ base::Result<int> RunSuite(const Arguments& arguments) {
     SWITCHYARD_TRY(const auto speeds, MeasureSpeeds(**tested, arguments.seed));
     fmt::print("{}", DescribeSpeeds(speeds));
   }
-  return Count(results).failed == 0 ? 0 : 1;
+  if (Count(results).failed > 0) return 1;
+  if (arguments.tier.empty()) return 0;
+  const base::Status reached = CheckReached(rungs, arguments.tier);
+  if (!reached) fmt::print("{}\n", reached.error().message);
+  return reached ? 0 : 1;
 }
 
 }  // namespace

@@ -7,6 +7,7 @@
 #include <cmath>
 #include <functional>
 #include <map>
+#include <optional>
 
 #include "conformance/execution.h"
 #include "conformance/types.h"
@@ -26,9 +27,10 @@ struct Subject {
   std::string operation;
   std::string shape;
   sy_ceiling ceiling = SY_CEILING_MEMORY_GB_S;
-  DType type = DType::kF32;  // of the ceiling, where it is arithmetic
-  double amount = 0;         // bytes or floating-point operations of a run
-  std::function<void(Scenario&)> build;
+  DType type = DType::kF32;      // of the ceiling, where it is arithmetic
+  double amount = 0;             // bytes or floating-point operations of a run
+  std::int64_t activations = 0;  // elements of them that count among the bytes
+  std::function<void(Scenario&, DType activation)> build;
 };
 
 double Bytes(DType dtype, std::int64_t elements) {
@@ -40,19 +42,19 @@ DType ArithmeticOf(DType weight) { return tensor::IsQuantised(weight) ? DType::k
 void AddLinears(std::vector<Subject>& subjects) {
   for (const DType weight : WeightTypes()) {
     const auto rows = static_cast<std::int64_t>(kFromMemoryBytes / Bytes(weight, kHidden));
-    subjects.push_back({fmt::format("linear {}, 1 row", Text(weight)),
-                        fmt::format("{} x {}", rows, kHidden), SY_CEILING_MEMORY_GB_S, DType::kF32,
-                        Bytes(weight, rows * kHidden), [weight, rows](Scenario& s) {
-                          s.Compare(s.list.Linear(s.Floats(DType::kF32, {1, kHidden}),
-                                                  s.Matrix(weight, {rows, kHidden})),
-                                    "y", kExact);
-                        }});
+    subjects.push_back(
+        {fmt::format("linear {}, 1 row", Text(weight)), fmt::format("{} x {}", rows, kHidden),
+         SY_CEILING_MEMORY_GB_S, DType::kF32, Bytes(weight, rows * kHidden), 0,
+         [weight, rows](Scenario& s, DType act) {
+           s.Compare(s.list.Linear(s.Floats(act, {1, kHidden}), s.Matrix(weight, {rows, kHidden})),
+                     "y", kExact);
+         }});
   }
   for (const DType weight : WeightTypes()) {
     subjects.push_back({fmt::format("linear {}, 256 rows", Text(weight)), "2048 x 4096",
                         SY_CEILING_GFLOP_S, ArithmeticOf(weight),
-                        2.0 * kPrefillRows * 2048 * kHidden, [weight](Scenario& s) {
-                          s.Compare(s.list.Linear(s.Floats(DType::kF32, {kPrefillRows, kHidden}),
+                        2.0 * kPrefillRows * 2048 * kHidden, 0, [weight](Scenario& s, DType act) {
+                          s.Compare(s.list.Linear(s.Floats(act, {kPrefillRows, kHidden}),
                                                   s.Matrix(weight, {2048, kHidden})),
                                     "y", kExact);
                         }});
@@ -65,7 +67,7 @@ void AddAttention(std::vector<Subject>& subjects) {
   constexpr std::int64_t kWidth = 128;
   constexpr std::int32_t kPage = 128;  // a multiple that every known chip takes
   const auto build = [](std::int32_t queries, std::int32_t length) {
-    return [=](Scenario& s) {
+    return [=](Scenario& s, DType act) {
       const std::int32_t pages = (length + kPage - 1) / kPage;
       const Tensor keys = s.Pages(DType::kF16, {pages, kPage, kKvHeads, kWidth});
       const Tensor values = s.Pages(DType::kF16, {pages, kPage, kKvHeads, kWidth});
@@ -73,7 +75,7 @@ void AddAttention(std::vector<Subject>& subjects) {
       const std::vector<std::int32_t> starts = {0, queries};
       const std::vector<std::int32_t> lengths = {length};
       const Tensor y = s.list.Attention(
-          {s.Floats(DType::kF32, {queries, kHeads, kWidth}), keys, values,
+          {s.Floats(act, {queries, kHeads, kWidth}), keys, values,
            s.HostIntegers({1, pages}, Counting(pages)), s.HostIntegers({2}, starts),
            s.HostIntegers({1}, lengths), ops::kAbsent},
           {.scale = 1 / std::sqrt(static_cast<float>(kWidth))});
@@ -82,37 +84,37 @@ void AddAttention(std::vector<Subject>& subjects) {
   };
   subjects.push_back({"attention, 1 query", "4096 keys, 32/8 heads of 128, f16 pages",
                       SY_CEILING_MEMORY_GB_S, DType::kF32,
-                      Bytes(DType::kF16, 2 * 4096 * kKvHeads * kWidth), build(1, 4096)});
+                      Bytes(DType::kF16, 2 * 4096 * kKvHeads * kWidth), 0, build(1, 4096)});
   // Half of the square is masked.
   subjects.push_back({"attention, 512 queries", "512 keys, 32/8 heads of 128, f16 pages",
-                      SY_CEILING_GFLOP_S, DType::kF32, 2.0 * 512 * 512 * kHeads * kWidth,
+                      SY_CEILING_GFLOP_S, DType::kF32, 2.0 * 512 * 512 * kHeads * kWidth, 0,
                       build(512, 512)});
 }
 
 void AddRows(std::vector<Subject>& subjects) {
   const auto add = [&](std::string operation, std::string shape, std::int64_t elements,
-                       std::function<Tensor(Scenario&)> build) {
+                       std::function<Tensor(Scenario&, DType act)> build) {
     subjects.push_back({std::move(operation), std::move(shape), SY_CEILING_MEMORY_GB_S, DType::kF32,
-                        Bytes(DType::kF32, elements), [build = std::move(build)](Scenario& s) {
-                          s.Compare(build(s), "y", kExact);
+                        0, elements, [build = std::move(build)](Scenario& s, DType act) {
+                          s.Compare(build(s, act), "y", kExact);
                         }});
   };
-  add("rms_norm", "512 x 4096", 2 * 512 * kHidden, [](Scenario& s) {
-    return s.list.RmsNorm(s.Floats(DType::kF32, {512, kHidden}), s.Vector(kHidden), 1e-5F);
+  add("rms_norm", "512 x 4096", 2 * 512 * kHidden, [](Scenario& s, DType act) {
+    return s.list.RmsNorm(s.Floats(act, {512, kHidden}), s.Vector(kHidden), 1e-5F);
   });
-  add("rope", "512 x 32 x 128", 2 * 512 * kHidden, [](Scenario& s) {
-    return s.list.Rope(s.Floats(DType::kF32, {512, 32, 128}), s.Integers({512}, Counting(512)),
+  add("rope", "512 x 32 x 128", 2 * 512 * kHidden, [](Scenario& s, DType act) {
+    return s.list.Rope(s.Floats(act, {512, 32, 128}), s.Integers({512}, Counting(512)),
                        s.Vector(64), false);
   });
-  add("gated_activation", "256 x 11008", 3 * 256 * kInner, [](Scenario& s) {
-    return s.list.GatedActivation(s.Floats(DType::kF32, {256, kInner}),
-                                  s.Floats(DType::kF32, {256, kInner}), SY_ACTIVATION_SILU);
+  add("gated_activation", "256 x 11008", 3 * 256 * kInner, [](Scenario& s, DType act) {
+    return s.list.GatedActivation(s.Floats(act, {256, kInner}), s.Floats(act, {256, kInner}),
+                                  SY_ACTIVATION_SILU);
   });
-  add("add", "512 x 4096", 3 * 512 * kHidden, [](Scenario& s) {
-    return s.list.Add(s.Floats(DType::kF32, {512, kHidden}), s.Floats(DType::kF32, {512, kHidden}));
+  add("add", "512 x 4096", 3 * 512 * kHidden, [](Scenario& s, DType act) {
+    return s.list.Add(s.Floats(act, {512, kHidden}), s.Floats(act, {512, kHidden}));
   });
   add("top_k", "8 of 16 x 151936", 16 * 151936,
-      [](Scenario& s) { return s.list.TopK(s.Floats(DType::kF32, {16, 151936}), 8).values; });
+      [](Scenario& s, DType act) { return s.list.TopK(s.Floats(act, {16, 151936}), 8).values; });
 }
 
 // Seconds of a run: the median of at least five, over at least a fifth of a second.
@@ -137,6 +139,34 @@ base::Result<double> MedianSeconds(Session& session, Execution& execution) {
   return *middle;
 }
 
+// With the first type of activations that the chip takes; without its ceiling. Nothing if it takes
+// none.
+base::Result<std::optional<Speed>> Measure(Session& session, const Subject& subject,
+                                           std::uint64_t seed) {
+  for (const DType activation : kActivationTypes) {
+    Random random(seed);
+    Scenario scenario(random);
+    subject.build(scenario, activation);
+    scenario.Seal();
+    const auto execution = Execution::Prepare(session, scenario);
+    if (!execution && execution.error().code == base::ErrorCode::kUnimplemented) continue;
+    if (!execution) return std::unexpected(execution.error());
+    SWITCHYARD_TRY(const double seconds, MedianSeconds(session, **execution));
+    const std::string shape = activation == DType::kF32
+                                  ? subject.shape
+                                  : fmt::format("{}, {} in", subject.shape, Text(activation));
+    const double amount = subject.amount + Bytes(activation, subject.activations);
+    const bool is_memory = subject.ceiling == SY_CEILING_MEMORY_GB_S;
+    return Speed{subject.operation,
+                 shape,
+                 seconds,
+                 amount / seconds / 1e9,
+                 is_memory ? "GB/s" : "GFLOP/s",
+                 0};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 base::Result<std::vector<Speed>> MeasureSpeeds(Session& session, std::uint64_t seed) {
@@ -157,17 +187,10 @@ base::Result<std::vector<Speed>> MeasureSpeeds(Session& session, std::uint64_t s
   };
   std::vector<Speed> speeds;
   for (const Subject& subject : subjects) {
-    Random random(seed);
-    Scenario scenario(random);
-    subject.build(scenario);
-    scenario.Seal();
-    const auto execution = Execution::Prepare(session, scenario);
-    if (!execution && execution.error().code == base::ErrorCode::kUnimplemented) continue;
-    if (!execution) return std::unexpected(execution.error());
-    SWITCHYARD_TRY(const double seconds, MedianSeconds(session, **execution));
-    const bool is_memory = subject.ceiling == SY_CEILING_MEMORY_GB_S;
-    speeds.push_back({subject.operation, subject.shape, seconds, subject.amount / seconds / 1e9,
-                      is_memory ? "GB/s" : "GFLOP/s", ceiling_of(subject)});
+    SWITCHYARD_TRY(std::optional<Speed> speed, Measure(session, subject, seed));
+    if (!speed) continue;
+    speed->ceiling = ceiling_of(subject);
+    speeds.push_back(*std::move(speed));
   }
   return speeds;
 }

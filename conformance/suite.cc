@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "conformance/types.h"
+
 namespace switchyard::conformance {
 namespace {
 
@@ -80,6 +82,15 @@ Outcome CompareEach(Context& context, int count,
     worst.share_of_tolerance = std::max(worst.share_of_tolerance, one.share_of_tolerance);
   }
   return worst;
+}
+
+Outcome WithAnyActivations(const std::function<Outcome(tensor::DType activation)>& body) {
+  Outcome outcome;
+  for (const tensor::DType activation : kActivationTypes) {
+    outcome = body(activation);
+    if (outcome.verdict != Verdict::kSkip) break;
+  }
+  return outcome;
 }
 
 Case ScenarioCase(std::string name, std::string row, std::string column,

@@ -61,6 +61,10 @@ Outcome CompareWithTruth(Context& context, const Scenario& scenario);
 Outcome CompareEach(Context& context, int count,
                     const std::function<void(Scenario&, int index)>& build);
 
+// The body's outcome with the first type of activations that the chip takes: for what has nothing
+// to do with the type.
+Outcome WithAnyActivations(const std::function<Outcome(tensor::DType activation)>& body);
+
 // A case that compares one scenario, which `build` makes from an empty one and leaves unsealed or
 // sealed.
 Case ScenarioCase(std::string name, std::string row, std::string column,

@@ -2,10 +2,10 @@
 
 #include <cstring>
 
-#include "call_guard.h"
 #include "host_memory_objects.h"
+#include "kit/call_guard.h"
+#include "kit/struct_array.h"
 #include "machine_memory.h"
-#include "struct_array.h"
 #include "tensor/dtype.h"
 
 namespace switchyard::chips {

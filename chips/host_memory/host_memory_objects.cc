@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <cstring>
 
+#include "kit/struct_array.h"
+#include "kit/temporary_placement.h"
 #include "machine_memory.h"
 #include "ops/op_rules.h"
 #include "ops/tensor_span.h"
-#include "struct_array.h"
-#include "temporary_placement.h"
 #include "tensor/dtype.h"
 
 namespace base = switchyard::base;
@@ -100,8 +100,7 @@ base::Result<std::unique_ptr<sy_program>> sy_program::Create(sy_device* device,
                   "tensor {}'s weight is of another device, type or shape", i);
     }
   }
-  chips::TemporaryPlacement placement =
-      chips::PlaceTemporaries(program->tensors, program->ops, chips::kAlignmentBytes);
+  chips::TemporaryPlacement placement = chips::PlaceTemporaries(desc, chips::kAlignmentBytes);
   program->temporary_offsets = std::move(placement.offsets);
   program->workspace_bytes = placement.workspace_bytes;
   return program;

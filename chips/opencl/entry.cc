@@ -6,10 +6,10 @@
 #include <cstring>
 #include <filesystem>
 
-#include "call_guard.h"
+#include "kit/call_guard.h"
+#include "kit/struct_array.h"
 #include "objects.h"
 #include "program.h"
-#include "struct_array.h"
 
 namespace switchyard::opencl {
 namespace {
@@ -32,7 +32,7 @@ std::filesystem::path& CacheFolder() {
 // For work on a device, or on what was made from one.
 template <typename Object, typename Body>
 sy_status GuardOn(Object* object, Body body) {
-  if (object == nullptr) return Report({ErrorCode::kInvalidArgument, "a handle is null"});
+  if (object == nullptr) return Report(SY_INVALID_ARGUMENT, "a handle is null");
   sy_device* device = nullptr;
   if constexpr (std::is_same_v<Object, sy_device>) {
     device = object;

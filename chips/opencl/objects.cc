@@ -6,8 +6,8 @@
 #include <cstdlib>
 #include <string_view>
 
+#include "host_memory/machine_memory.h"
 #include "kernel_text.h"
-#include "machine_memory.h"
 #include "tensor/dtype.h"
 
 namespace switchyard::opencl {

@@ -4,10 +4,10 @@
 #include <cstring>
 #include <limits>
 
+#include "kit/temporary_placement.h"
 #include "ops/op_rules.h"
 #include "ops/tensor_span.h"
 #include "parameters_on_host.h"
-#include "temporary_placement.h"
 #include "weight_layout.h"
 
 namespace switchyard::simt {
@@ -49,8 +49,7 @@ class Planner {
  public:
   Planner(const sy_program_desc& desc, const PlanOptions& options)
       : desc_(desc), options_(options) {
-    placement_ = chips::PlaceTemporaries({desc.tensors, desc.tensor_count},
-                                         {desc.ops, desc.op_count}, options.alignment);
+    placement_ = chips::PlaceTemporaries(desc, options.alignment);
     plan_.workspace_bytes = placement_.workspace_bytes;
     plan_.slot_bytes.resize(desc.slot_count, 0);
     for (std::uint32_t i = 0; i < desc.tensor_count; ++i) {

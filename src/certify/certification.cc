@@ -38,7 +38,13 @@ base::Status Certify(model::Model& model, const device::Target& a, const device:
                      const Progress& progress, Certificate& certificate) {
   std::vector<model::TokenId> all;
   for (const auto& passage : texts.passages) all.insert(all.end(), passage.begin(), passage.end());
-  const ExaminationOptions examination{.operands = options.operands, .kv_dtype = options.kv_dtype};
+  engine::RunnerOptions runner_options = RunnerOptionsFor(options.equivalence, model.config());
+  runner_options.kv_dtype = options.kv_dtype;
+  SWITCHYARD_TRY(const auto runner_a, engine::Runner::Create(model, a, runner_options));
+  SWITCHYARD_TRY(const auto runner_b, engine::Runner::Create(model, b, runner_options));
+  const ExaminationOptions examination{.operands = options.operands,
+                                       .kv_dtype = options.kv_dtype,
+                                       .activation_dtype = runner_b->activation_dtype()};
   const Bounds bounds = BoundsFor(options.operands);
   std::vector<std::string> guilty;
   certificate.operands = ops::Name(options.operands);
@@ -47,10 +53,6 @@ base::Status Certify(model::Model& model, const device::Target& a, const device:
   Append(found, certificate, guilty);
   SWITCHYARD_TRY(certificate.drift, MeasureDrift(model, a, b, all, examination));
 
-  engine::RunnerOptions runner_options = RunnerOptionsFor(options.equivalence, model.config());
-  runner_options.kv_dtype = options.kv_dtype;
-  SWITCHYARD_TRY(const auto runner_a, engine::Runner::Create(model, a, runner_options));
-  SWITCHYARD_TRY(const auto runner_b, engine::Runner::Create(model, b, runner_options));
   certificate.load_report = runner_b->report().Describe(
       b.chip->chip().name(), b.fallback == nullptr ? "none" : b.fallback->chip().name());
   SWITCHYARD_TRY(certificate.divergences, MeasureDivergences(*runner_a, *runner_b, texts.passages,

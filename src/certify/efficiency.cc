@@ -168,12 +168,14 @@ base::Status MeasureEfficiency(model::Model& model, const device::Target& target
   const std::int64_t prompt = std::min({std::int64_t{512}, runner.options().chunk_tokens, context});
   const std::int64_t answer = std::min<std::int64_t>(32, context / 2);
   constexpr std::int64_t kSamples = 3;
-  SWITCHYARD_TRY(const auto lockstep, Lockstep::Create(model, target, target,
-                                                       {.page_size = runner.options().page_size,
-                                                        .sequences = 1,
-                                                        .context = prompt,
-                                                        .step_tokens = prompt,
-                                                        .kv_dtype = runner.options().kv_dtype}));
+  SWITCHYARD_TRY(const auto lockstep,
+                 Lockstep::Create(model, target, target,
+                                  {.page_size = runner.options().page_size,
+                                   .sequences = 1,
+                                   .context = prompt,
+                                   .step_tokens = prompt,
+                                   .kv_dtype = runner.options().kv_dtype,
+                                   .activation_dtype = runner.activation_dtype()}));
   OperationTimes times(model, *lockstep, efficiency);
   const auto add = [&](const Phase& phase, double tokens_per_s, double least_s,
                        std::string ceiling) {

@@ -127,7 +127,8 @@ StepGeometry GeometryOf(const ExaminationOptions& options) {
           .sequences = options.batch_sequences,
           .context = 320,
           .step_tokens = options.batch_tokens,
-          .kv_dtype = options.kv_dtype};
+          .kv_dtype = options.kv_dtype,
+          .activation_dtype = options.activation_dtype};
 }
 
 // Texts that begin at different places; their first lengths lie around a page's edge.

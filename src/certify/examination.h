@@ -26,8 +26,9 @@ using Progress = std::function<void(std::string_view what, std::int64_t done, st
 struct ExaminationOptions {
   ops::Operands operands = ops::Operands::kF16;
   tensor::DType kv_dtype = tensor::DType::kF16;
-  std::int64_t page_size = 32;       // rounded up to what both chips want
-  std::int64_t batch_tokens = 1024;  // of the largest step, about
+  tensor::DType activation_dtype = tensor::DType::kF32;  // as B takes them
+  std::int64_t page_size = 32;                           // rounded up to what both chips want
+  std::int64_t batch_tokens = 1024;                      // of the largest step, about
   std::int64_t batch_sequences = 16;
 };
 

@@ -72,9 +72,10 @@ base::Result<std::unique_ptr<Lockstep>> Lockstep::Create(model::Model& model,
                                     .pages = geometry.pages(),
                                     .page_size = geometry.page_size,
                                     .pages_per_sequence = geometry.pages_per_sequence()};
-  SWITCHYARD_TRY(
-      const model::Forward forward,
-      model::BuildForward(config, model.weights(), largest, {.kv_dtype = geometry.kv_dtype}));
+  SWITCHYARD_TRY(const model::Forward forward,
+                 model::BuildForward(config, model.weights(), largest,
+                                     {.activation_dtype = geometry.activation_dtype,
+                                      .kv_dtype = geometry.kv_dtype}));
   const std::array<const ops::OpList*, 1> lists{&forward.ops};
   for (auto [chip, target] : {std::pair{&lockstep->a_, &a}, std::pair{&lockstep->b_, &b}}) {
     chip->target = *target;
@@ -100,8 +101,10 @@ base::Result<Lockstep::Prepared> Lockstep::Prepare(std::span<const StepItem> ite
         a_.kv.Reserve(item.sequence->pages, item.sequence->cached + item.count));
   }
   Prepared prepared;
-  SWITCHYARD_TRY(prepared.forward, model::BuildForward(model_.config(), model_.weights(), shape,
-                                                       {.kv_dtype = geometry_.kv_dtype}));
+  SWITCHYARD_TRY(prepared.forward,
+                 model::BuildForward(model_.config(), model_.weights(), shape,
+                                     {.activation_dtype = geometry_.activation_dtype,
+                                      .kv_dtype = geometry_.kv_dtype}));
   const StepInputs inputs =
       StepInputs::Of(items, geometry_.page_size, geometry_.pages_per_sequence());
   const model::Forward& forward = prepared.forward;

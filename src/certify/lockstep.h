@@ -32,6 +32,7 @@ struct StepGeometry {
   std::int64_t context = 320;       // of one sequence
   std::int64_t step_tokens = 1024;  // of the largest step
   tensor::DType kv_dtype = tensor::DType::kF16;
+  tensor::DType activation_dtype = tensor::DType::kF32;
 
   std::int64_t pages_per_sequence() const { return context / page_size; }
   std::int64_t pages() const { return pages_per_sequence() * sequences; }

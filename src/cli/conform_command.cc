@@ -19,6 +19,7 @@ struct Options {
   std::uint32_t device = 0;
   std::uint64_t seed = 1;
   std::string filter;
+  std::string tier;
   std::vector<std::string> chip_options;
   bool speed = true;
   bool verbose = false;
@@ -97,6 +98,7 @@ base::Status RunConform(const Options& options, const Environment& environment) 
   if (options.soak_seconds > 0) add("--soak", std::to_string(options.soak_seconds));
   if (options.soak_steps > 0) add("--soak-steps", std::to_string(options.soak_steps));
   if (!options.filter.empty()) add("--filter", options.filter);
+  if (!options.tier.empty()) add("--reach", options.tier);
   for (const std::string& option : options.chip_options) add("--option", option);
   if (options.speed && options.filter.empty()) arguments.emplace_back("--speed");
   if (options.verbose) arguments.emplace_back("--verbose");
@@ -116,6 +118,7 @@ void AddConformCommand(CommandLine& line, const Environment& environment) {
                      "An option for the chip, NAME=VALUE; may be repeated");
   command.add_option("--filter", options->filter,
                      "Only cases whose name contains this, or one of several, separated by commas");
+  command.add_option("--reach", options->tier, "Fail below this tier of the ladder");
   command.add_option("--seed", options->seed, "Of the random numbers");
   command.add_flag("!--no-speed", options->speed, "Do not measure how fast the operations are");
   command

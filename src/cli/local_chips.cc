@@ -14,17 +14,18 @@ bool HasFlag(const sy_device_properties& device, sy_device_flags flag) {
 }
 
 // Which chip to take when none is named: one that computes and is not the reference. An accelerator
-// with its own memory comes first if it is proven on silicon, else after those in the host's
-// memory, which are taken in the order of their names.
+// with its own memory comes first if it is proven on silicon, after those in the host's memory if
+// it was only compiled; one that ran on an emulator alone may be no more than that. Equals are
+// taken in the order of their names.
 const device::ProbedChip* BestOf(const std::vector<device::ProbedChip>& chips) {
   const auto rank = [](const device::ProbedChip& chip) {
     if (!chip.problem.empty() || chip.devices.empty()) return -1;
     const sy_device_properties& first = chip.devices.front();
     if (HasFlag(first, SY_DEVICE_COMPUTES_NOTHING) || HasFlag(first, SY_DEVICE_REFERENCE))
       return -1;
-    constexpr int kHostRank = 2 * static_cast<int>(SY_PROOF_RUN_ON_SILICON);
-    return HasFlag(first, SY_DEVICE_HOST_MEMORY) ? kHostRank
-                                                 : 2 * static_cast<int>(first.proof) + 1;
+    if (HasFlag(first, SY_DEVICE_HOST_MEMORY)) return 1;
+    if (first.proof == SY_PROOF_RUN_ON_EMULATOR) return -1;
+    return first.proof == SY_PROOF_RUN_ON_SILICON ? 2 : 0;
   };
   const auto best = std::ranges::max_element(chips, {}, rank);
   return best == chips.end() || rank(*best) < 0 ? nullptr : &*best;

@@ -6,6 +6,7 @@
 #include "cli/conform_command.h"
 #include "cli/environment.h"
 #include "cli/inspect_command.h"
+#include "cli/new_chip_command.h"
 #include "cli/pull_command.h"
 #include "cli/run_command.h"
 
@@ -18,6 +19,7 @@ int main(int argc, char** argv) {
   AddChipsCommand(line, environment);
   AddConformCommand(line, environment);
   AddCertifyCommand(line, environment);
+  AddNewChipCommand(line);
   AddInspectCommand(line, environment);
   AddBenchCommand(line, environment);
   return line.Run(argc, argv);

@@ -89,6 +89,11 @@ base::Result<std::unique_ptr<ModelSession>> ModelSession::Open(const SessionOpti
   }
   SWITCHYARD_TRY(session->runner_,
                  engine::Runner::Create(*session->model_, session->chip_->target(), runner));
+  if (const auto type = session->runner_->activation_dtype(); type != tensor::DType::kF32) {
+    fmt::print(stderr,
+               "switchyard: activations are {}: chip '{}' runs more with them than with f32\n",
+               tensor::Name(type), session->device().chip().name());
+  }
   const std::string report = session->runner_->report().Describe(session->device().chip().name(),
                                                                  session->chip_->fallback_name());
   if (!report.empty()) fmt::print(stderr, "switchyard: warning: {}", report);

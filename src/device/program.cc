@@ -91,6 +91,13 @@ std::string LoadReport::Describe(std::string_view chip, std::string_view fallbac
   return text;
 }
 
+std::uint32_t CountLacking(const OpList& list, const Device& chip) {
+  const sy_program_desc desc = list.desc();
+  std::uint32_t count = 0;
+  for (std::uint32_t i = 0; i < desc.op_count; ++i) count += WhyNot(chip, desc, i) ? 1 : 0;
+  return count;
+}
+
 base::Result<KvHome> ChooseKvHome(std::span<const OpList* const> lists, const Target& target) {
   for (const OpList* list : lists) {
     const sy_program_desc desc = list->desc();

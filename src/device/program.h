@@ -32,6 +32,9 @@ enum class KvHome { kChip, kFallback };
 // The chip, unless it lacks kv_store or attention for any of `lists`.
 base::Result<KvHome> ChooseKvHome(std::span<const ops::OpList* const> lists, const Target& target);
 
+// How many operations of `list` the chip lacks.
+std::uint32_t CountLacking(const ops::OpList& list, const Device& chip);
+
 // What one argument slot is bound to. All but KV pages live on the chip.
 struct Argument {
   const Buffer* buffer = nullptr;

@@ -203,6 +203,13 @@ TEST(Program, WhatTheChipLacksRunsOnTheFallbackAndIsReported) {
   EXPECT_THAT(report.Describe("null", "reference"), HasSubstr("1 x rms_norm f32"));
 }
 
+TEST(CountLacking, CountsEachOperationThatTheChipLacks) {
+  const Layer layer;
+  EXPECT_EQ(CountLacking(layer.list, *OpenDevice("null", 1).device), 0U);
+  const Opened chip = OpenDevice("null", 1, {{"unsupported", "rms_norm,add"}});
+  EXPECT_EQ(CountLacking(layer.list, *chip.device), 2U);
+}
+
 TEST(Program, WithoutAFallbackALackIsAnError) {
   Opened chip = OpenDevice("null", 1, {{"unsupported", "rope"}});
   auto logits = RunLayer({chip.device.get(), &chip.queue, nullptr, nullptr});

@@ -41,6 +41,7 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
   std::unique_ptr<Runner> runner(new Runner(model, target, chosen));
   runner->vocabulary_size_ = config.vocabulary;
 
+  SWITCHYARD_RETURN_IF_ERROR(runner->ChooseActivations());
   // Where the KV pages live must suit decode and prefill alike.
   SWITCHYARD_TRY(const model::Forward decode, runner->Build({1, 1, 1}));
   SWITCHYARD_TRY(const model::Forward prefill,
@@ -65,14 +66,32 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
 
 base::Result<model::Forward> Runner::Build(const Shape& shape) {
   const std::int64_t pages_each = options_.context_tokens / options_.page_size;
-  return model::BuildForward(model_.config(), model_.weights(),
-                             {.tokens = shape.tokens,
-                              .sequences = shape.sequences,
-                              .logit_rows = shape.logit_rows,
-                              .pages = pages_each * options_.sequences,
-                              .page_size = options_.page_size,
-                              .pages_per_sequence = pages_each},
-                             {.kv_dtype = options_.kv_dtype});
+  return model::BuildForward(
+      model_.config(), model_.weights(),
+      {.tokens = shape.tokens,
+       .sequences = shape.sequences,
+       .logit_rows = shape.logit_rows,
+       .pages = pages_each * options_.sequences,
+       .page_size = options_.page_size,
+       .pages_per_sequence = pages_each},
+      {.activation_dtype = activation_dtype_, .kv_dtype = options_.kv_dtype});
+}
+
+base::Status Runner::ChooseActivations() {
+  std::optional<std::uint32_t> fewest;
+  tensor::DType best = activation_dtype_;
+  for (const auto dtype : {tensor::DType::kF32, tensor::DType::kF16, tensor::DType::kBF16}) {
+    activation_dtype_ = dtype;
+    SWITCHYARD_TRY(const model::Forward forward, Build({1, 1, 1}));
+    const std::uint32_t lacking = device::CountLacking(forward.ops, *target_.chip);
+    if (!fewest || lacking < *fewest) {
+      fewest = lacking;
+      best = dtype;
+    }
+    if (lacking == 0) break;
+  }
+  activation_dtype_ = best;
+  return {};
 }
 
 base::Result<Runner::Planned*> Runner::Plan(const Shape& shape) {

@@ -54,6 +54,7 @@ class Runner {
   const KvShape& kv_shape() const { return kv_.shape(); }
   // Of the single-token program: what ran where.
   const device::LoadReport& report() const { return report_; }
+  tensor::DType activation_dtype() const { return activation_dtype_; }
 
  private:
   struct Shape {
@@ -76,6 +77,8 @@ class Runner {
   Runner(model::Model& model, const device::Target& target, const RunnerOptions& options)
       : model_(model), target_(target), options_(options) {}
 
+  // F32, unless the chip lacks fewer operations with a narrower type.
+  base::Status ChooseActivations();
   base::Status CheckItems(std::span<const Item> items) const;
   base::Result<model::Forward> Build(const Shape& shape);
   base::Result<Planned*> Plan(const Shape& shape);
@@ -86,6 +89,7 @@ class Runner {
   device::Target target_;
   RunnerOptions options_;
   std::int64_t vocabulary_size_ = 0;
+  tensor::DType activation_dtype_ = tensor::DType::kF32;
   device::KvHome kv_home_ = device::KvHome::kChip;
   KvCache kv_;
   std::list<Planned> planned_;  // most recently used first

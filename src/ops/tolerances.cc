@@ -91,6 +91,11 @@ Tolerance ToleranceOf(sy_op_kind kind, DType activation, DType stored, Operands 
     case SY_OP_TOP_K:
     case SY_OP_KV_STORE:
       return kExact;
+    case SY_OP_EMBEDDING:
+      // A quantised table may be widened to the activations' type once for all, which is a rounding
+      // more. Its few values lie where they lie: up to u^2 / 3 where Result expects a third of
+      // that.
+      return kF32Arithmetic + Result(activation) * (tensor::IsQuantised(stored) ? 3 : 1);
     case SY_OP_LINEAR:
     case SY_OP_GROUPED_LINEAR:
     case SY_OP_BATCHED_LINEAR:
@@ -146,6 +151,8 @@ std::string_view ReasonFor(sy_op_kind kind, DType stored, Operands operands) {
       break;
     case SY_OP_ROPE:
       return "the angle may be an f32";
+    case SY_OP_EMBEDDING:
+      return "f32 arithmetic and one rounding; a quantised table may be of the activations' type";
     default:
       return "f32 arithmetic and one rounding";
   }

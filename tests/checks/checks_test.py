@@ -6,6 +6,7 @@ import tempfile
 import unittest
 
 import layers_check
+import ledger_check
 import marks_check
 import names_check
 import size_check
@@ -121,6 +122,27 @@ class MarksCheck(unittest.TestCase):
                 self.assertEqual(len(problems(marks_check, {"src/base/a.cc": text})), 1)
         fine = "// IQ2_XXS, stubborn, Todor\n"
         self.assertEqual(problems(marks_check, {"src/base/a.cc": fine}), [])
+
+
+class LedgerCheck(unittest.TestCase):
+    FILES = {
+        "docs/bring_up.md": "| 1 | 900 | | 2 |\n| 2 | 3 | 1,500 | 2 |\nThe kit itself has 1 lines of C++.\n",
+        "chips/example/a.cc": "\n\n",
+        "chips/example/a.h": "\n",
+        "chips/example/sdk/vendor.cc": "\n" * 50,
+        "chips/kit/k.cc": "\n",
+        "chips/kit/k_test.cc": "\n" * 9,
+    }
+
+    def test_a_true_ledger(self):
+        self.assertEqual(problems(ledger_check, self.FILES), [])
+
+    def test_false_ones(self):
+        for changed in ({"chips/example/b.cc": "\n"}, {"chips/kit/l.h": "\n"},
+                        {"docs/bring_up.md": self.FILES["docs/bring_up.md"].replace("1,500", "2")},
+                        {"docs/bring_up.md": "no table"}):
+            with self.subTest(changed):
+                self.assertEqual(len(problems(ledger_check, {**self.FILES, **changed})), 1)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ src/: layers.txt says, module by module, what each may include besides itself an
 interface. An internal/ folder belongs to its module alone. Includes name their module, as in
 "base/error.h"; tests may include "tests/support/..." as well.
 
-chips/: a chip sees include/switchyard/, its own folder and chips/host_memory/; nothing of src/, but
+chips/: a chip sees include/switchyard/, its own folder, chips/kit/ and chips/host_memory/; nothing of src/, but
 for the reference, whose truth lives in ops/, the fakes made from it, and the chips that need no
 vendor's compiler (simt, opencl), which take the rules of operations from there. A chip's tests may use the
 modules below model/ for the truth that they compare with.
@@ -21,7 +21,7 @@ import source_tree
 INCLUDE = re.compile(r'^\s*#\s*include\s*(["<])([^">]+)[">]')
 INTERFACE = "switchyard"
 BELOW_MODEL = {"base", "tensor", "ops", "device"}
-SHARED_BY_CHIPS = "host_memory"
+SHARED_BY_CHIPS = {"host_memory", "kit"}
 CHIPS_ON_MODULES = {"host_memory", "reference", "null", "simt", "opencl"}
 THEY_MAY_INCLUDE = {"base", "tensor", "ops"}
 
@@ -101,11 +101,12 @@ def check_outside(root: pathlib.Path, table: dict[str, set[str]]) -> list[str]:
                 # A chip's own folder may be called like a module.
                 if not (root / pathlib.Path(*own) / target).exists():
                     problems.append(f'{place}: {name.parts[0]}/ may not include "{target}"')
-            elif parts[0] == "chips" and (name.parts[0] != "chips" or parts[1] not in (own[-1], SHARED_BY_CHIPS)):
+            elif parts[0] == "chips" and (name.parts[0] != "chips" or parts[1] not in SHARED_BY_CHIPS | {own[-1]}):
                 problems.append(f'{place}: "{target}" belongs to another chip')
             elif quoted and ".." in parts:
                 resolved = (path.parent / target).resolve()
-                allowed = [(root / "chips" / SHARED_BY_CHIPS).resolve(), (root / pathlib.Path(*own)).resolve()]
+                shared = [(root / "chips" / name).resolve() for name in SHARED_BY_CHIPS]
+                allowed = [*shared, (root / pathlib.Path(*own)).resolve()]
                 if not any(resolved.is_relative_to(folder) for folder in allowed):
                     problems.append(f'{place}: "{target}" leaves {"/".join(own)}/')
     return problems

@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <span>
 #include <vector>
 
 #include "switchyard/chip.h"
@@ -15,8 +14,8 @@ struct TemporaryPlacement {
   std::uint64_t workspace_bytes = 0;
 };
 
-// The program must be valid. Each temporary begins at a multiple of `alignment`.
-TemporaryPlacement PlaceTemporaries(std::span<const sy_tensor> tensors, std::span<const sy_op> ops,
-                                    std::uint64_t alignment);
+// The program must be valid, its structs those of this side's chip.h. Each temporary begins at a
+// multiple of `alignment`.
+TemporaryPlacement PlaceTemporaries(const sy_program_desc& desc, std::uint64_t alignment);
 
 }  // namespace switchyard::chips

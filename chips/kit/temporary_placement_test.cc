@@ -1,4 +1,4 @@
-#include "temporary_placement.h"
+#include "kit/temporary_placement.h"
 
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
@@ -17,12 +17,12 @@ TEST(PlaceTemporaries, SharesMemoryOfWhatIsNoLongerNeeded) {
   OpList list;
   Tensor x = list.Argument(DType::kF32, {1, 16});
   for (int i = 0; i < 10; ++i) x = list.Scale(x, 2);
-  const TemporaryPlacement placement = PlaceTemporaries(list.tensors(), list.ops(), 64);
+  const TemporaryPlacement placement = PlaceTemporaries(list.desc(), 64);
   EXPECT_EQ(placement.workspace_bytes, 2 * 64U);  // one read, one written
 }
 
 TEST(PlaceTemporaries, NeedsNothingWithoutTemporaries) {
-  EXPECT_EQ(PlaceTemporaries({}, {}, 64).workspace_bytes, 0U);
+  EXPECT_EQ(PlaceTemporaries({}, 64).workspace_bytes, 0U);
 }
 
 // In random programs, two temporaries that some operation may see at once never overlap.
@@ -39,7 +39,7 @@ TEST(PlaceTemporaries, NeverOverlapsWhatIsAlive) {
       if (*rc::gen::arbitrary<bool>()) y = list.View(y, 0, {1, (width + 1) / 2});
       pool.push_back(y);
     }
-    const TemporaryPlacement placement = PlaceTemporaries(list.tensors(), list.ops(), 64);
+    const TemporaryPlacement placement = PlaceTemporaries(list.desc(), 64);
     // First and last operation that touches each tensor, views counting as their base.
     struct Life {
       std::size_t first = ~std::size_t{0};

@@ -1,8 +1,8 @@
-#include "temporary_placement.h"
+#include "kit/temporary_placement.h"
 
 #include <algorithm>
 
-#include "ops/tensor_span.h"
+#include "kit/element_types.h"
 
 namespace switchyard::chips {
 namespace {
@@ -17,38 +17,40 @@ struct Lifetime {
 };
 
 // In the order of first use.
-std::vector<Lifetime> FindLifetimes(std::span<const sy_tensor> tensors, std::span<const sy_op> ops,
-                                    std::uint64_t alignment) {
+std::vector<Lifetime> FindLifetimes(const sy_program_desc& desc, std::uint64_t alignment) {
   constexpr std::size_t kUnused = ~std::size_t{0};
-  std::vector<std::size_t> known(tensors.size(), kUnused);
+  std::vector<std::size_t> known(desc.tensor_count, kUnused);
   std::vector<Lifetime> lifetimes;
   const auto touch = [&](std::uint32_t tensor, std::size_t op) {
     if (tensor == SY_NO_TENSOR) return;
-    const std::uint32_t root = ops::RootOf(tensors.data(), tensor);
-    if (tensors[root].storage != SY_STORAGE_TEMPORARY) return;
+    const sy_tensor& touched = desc.tensors[tensor];
+    const std::uint32_t root = touched.storage == SY_STORAGE_VIEW ? touched.base : tensor;
+    if (desc.tensors[root].storage != SY_STORAGE_TEMPORARY) return;
     if (known[root] == kUnused) {
       known[root] = lifetimes.size();
-      const std::uint64_t span = ops::SpanBytes(tensors[root]);
+      const std::uint64_t span = SpanBytes(desc.tensors[root]);
       lifetimes.push_back({root, (span + alignment - 1) / alignment * alignment, op, op, 0});
     }
     lifetimes[known[root]].last_op = op;
   };
-  for (std::size_t op = 0; op < ops.size(); ++op) {
-    for (const std::uint32_t tensor : ops[op].inputs) touch(tensor, op);
-    for (const std::uint32_t tensor : ops[op].outputs) touch(tensor, op);
+  for (std::size_t op = 0; op < desc.op_count; ++op) {
+    for (const std::uint32_t tensor : desc.ops[op].inputs) touch(tensor, op);
+    for (const std::uint32_t tensor : desc.ops[op].outputs) touch(tensor, op);
   }
   return lifetimes;
 }
 
 }  // namespace
 
-TemporaryPlacement PlaceTemporaries(std::span<const sy_tensor> tensors, std::span<const sy_op> ops,
-                                    std::uint64_t alignment) {
+TemporaryPlacement PlaceTemporaries(const sy_program_desc& desc, std::uint64_t alignment) {
   TemporaryPlacement placement;
-  placement.offsets.resize(tensors.size());
+  placement.offsets.resize(desc.tensor_count);
   std::vector<Lifetime> alive;  // by offset
-  for (Lifetime& next : FindLifetimes(tensors, ops, alignment)) {
-    std::erase_if(alive, [&](const Lifetime& other) { return other.last_op < next.first_op; });
+  for (Lifetime& next : FindLifetimes(desc, alignment)) {
+    alive.erase(
+        std::remove_if(alive.begin(), alive.end(),
+                       [&](const Lifetime& other) { return other.last_op < next.first_op; }),
+        alive.end());
     // The first gap that is large enough.
     const auto* after = alive.data();
     for (; after != alive.data() + alive.size(); ++after) {
