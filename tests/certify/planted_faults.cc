@@ -56,6 +56,7 @@ std::vector<Subject> Subjects() {
           late,
           f16,
           {"cpu", "the CPU chip", "cpu", 0, {}, "", false, false},
+          {"example", "the example chip: 16-bit activations", "example", 0, {}, "", false, false},
           {"opencl", "the OpenCL chip, through PoCL", "opencl", 0, {}, "", false, true}};
 }
 
@@ -80,6 +81,7 @@ base::Result<certify::Certificate> Certify(const std::filesystem::path& chips,
                                            const Subject& subject) {
   SWITCHYARD_TRY(OpenedDevice a, Open(chips, "reference", 0, {}));
   SWITCHYARD_TRY(OpenedDevice b, Open(chips, subject.chip, subject.device, subject.options));
+  SWITCHYARD_TRY(OpenedDevice fallback, Open(chips, "reference", 0, {}));
   SWITCHYARD_TRY(const auto model, model::Model::Load(model_path));
   SWITCHYARD_TRY(const certify::Texts texts, certify::TokeniseTexts(*model));
   certify::CertificationOptions options;
@@ -95,7 +97,8 @@ base::Result<certify::Certificate> Certify(const std::filesystem::path& chips,
   certificate.fingerprint.a.chip = "reference";
   certificate.fingerprint.b.chip = subject.chip;
   SWITCHYARD_RETURN_IF_ERROR(certify::Certify(
-      *model, {a.device.get(), &a.queue}, {b.device.get(), &b.queue}, texts, options,
+      *model, {a.device.get(), &a.queue},
+      {b.device.get(), &b.queue, fallback.device.get(), &fallback.queue}, texts, options,
       [](std::string_view, std::int64_t, std::int64_t) {}, certificate));
   return certificate;
 }
