@@ -92,12 +92,15 @@ void Judge(Certificate& certificate, const Bounds& bounds, std::vector<std::stri
                               fmt::format("at most {:g}", bound), found <= bound});
   };
   const std::vector<Divergence>& divergences = certificate.divergences;
-  double same_best = 1;
   std::int64_t positions = 0;
+  double with_same_best = 0;
   for (const Divergence& one : divergences) {
     positions += one.positions;
-    if (!(one.same_best >= same_best)) same_best = one.same_best;  // NaN too
+    with_same_best += one.same_best * static_cast<double>(one.positions);
   }
+  // Over all scenarios: in a short one a single near tie would weigh several per cent.
+  const double same_best =
+      with_same_best / static_cast<double>(std::max<std::int64_t>(positions, 1));
   verdict.checks.push_back({"positions compared", fmt::format("{}", positions),
                             fmt::format("at least {}", kLeastPositions),
                             positions >= kLeastPositions});

@@ -10,7 +10,7 @@ struct Bounds {
   double mean_kl;  // nats, of each scenario
   double p99_kl;
   double worst_kl;
-  double same_best;   // share of positions, at least
+  double same_best;   // share of all positions, at least
   double perplexity;  // relative difference
   double greedy_gap;  // of A's best two logits where the chips' own texts part
 };

@@ -73,8 +73,10 @@ TEST(Verdict, EachBoundRefuses) {
 }
 
 TEST(Verdict, WhatWasNotMeasuredIsNotEquivalent) {
-  EXPECT_THAT(Broken({}), ElementsAre("positions compared", "operations beyond their tolerance",
-                                      "steps of the soak that changed their result"));
+  EXPECT_THAT(Broken({}),
+              ElementsAre("positions compared", "share of positions with the same best token",
+                          "operations beyond their tolerance",
+                          "steps of the soak that changed their result"));
   Certificate certificate = Good();
   certificate.divergences[0].same_best = NAN;
   EXPECT_THAT(Broken(certificate), ElementsAre("share of positions with the same best token"));
