@@ -24,10 +24,12 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
                                                      const RunnerOptions& options) {
   const model::ModelConfig& config = model.config();
   RunnerOptions chosen = options;
-  if (chosen.context_tokens < 1 || chosen.sequences < 1 || chosen.chunk_tokens < 1) {
+  if (chosen.context_tokens < 1 || chosen.sequences < 1 || chosen.chunk_tokens < 1 ||
+      chosen.pages < 0) {
     return Fail(ErrorCode::kInvalidArgument,
-                "context ({}), sequences ({}) and chunk ({}) must be at least 1",
-                chosen.context_tokens, chosen.sequences, chosen.chunk_tokens);
+                "context ({}), sequences ({}) and chunk ({}) must be at least 1, pages ({}) 0 or "
+                "more",
+                chosen.context_tokens, chosen.sequences, chosen.chunk_tokens, chosen.pages);
   }
   if (chosen.context_tokens > config.context_length) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -37,6 +39,9 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
   const auto multiple = std::max<std::int64_t>(1, target.chip->properties().kv_page_multiple);
   chosen.page_size = RoundUp(std::max<std::int64_t>(1, chosen.page_size), multiple);
   chosen.context_tokens = RoundUp(chosen.context_tokens, chosen.page_size);
+  if (chosen.pages == 0) {
+    chosen.pages = chosen.context_tokens / chosen.page_size * chosen.sequences;
+  }
 
   std::unique_ptr<Runner> runner(new Runner(model, target, chosen));
   runner->vocabulary_size_ = config.vocabulary;
@@ -53,7 +58,7 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
                       {config.kv_heads, config.key_dim, config.value_dim});
   shape.dtype = chosen.kv_dtype;
   shape.page_size = chosen.page_size;
-  shape.pages = chosen.context_tokens / chosen.page_size * chosen.sequences;
+  shape.pages = chosen.pages;
   device::Device& home =
       runner->kv_home_ == device::KvHome::kChip ? *target.chip : *target.fallback;
   SWITCHYARD_TRY(runner->kv_, KvCache::Create(home, std::move(shape)));
@@ -69,7 +74,7 @@ base::Result<model::Forward> Runner::Build(const Shape& shape) {
                              {.tokens = shape.tokens,
                               .sequences = shape.sequences,
                               .logit_rows = shape.logit_rows,
-                              .pages = pages_each * options_.sequences,
+                              .pages = options_.pages,
                               .page_size = options_.page_size,
                               .pages_per_sequence = pages_each},
                              {.kv_dtype = options_.kv_dtype});

@@ -26,6 +26,7 @@ namespace switchyard::engine {
 struct RunnerOptions {
   std::int64_t context_tokens = 4096;  // of one sequence at most
   std::int64_t sequences = 1;          // that fit at full context
+  std::int64_t pages = 0;              // of the KV cache; 0: as many as those sequences need
   std::int64_t chunk_tokens = 512;     // of one step at most
   std::int64_t page_size = 32;         // rounded up to what the chip wants
   tensor::DType kv_dtype = tensor::DType::kF16;
@@ -52,6 +53,9 @@ class Runner {
   std::int64_t vocabulary_size() const { return vocabulary_size_; }
   const RunnerOptions& options() const { return options_; }
   const KvShape& kv_shape() const { return kv_.shape(); }
+  // For those who share pages between sequences, or hold more of them than run. Step takes what a
+  // sequence lacks from here.
+  policy::PagePool& pool() { return kv_.pool(); }
   // Of the single-token program: what ran where.
   const device::LoadReport& report() const { return report_; }
 
