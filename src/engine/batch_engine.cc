@@ -41,13 +41,15 @@ BatchEngine::BatchEngine(Runner& runner, const model::Tokenizer& tokenizer,
   thread_ = std::thread([this] { Loop(); });
 }
 
-BatchEngine::~BatchEngine() {
+BatchEngine::~BatchEngine() { Stop(); }
+
+void BatchEngine::Stop() {
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
   }
   wake_.notify_one();
-  thread_.join();
+  if (thread_.joinable()) thread_.join();
 }
 
 base::Result<RequestId> BatchEngine::Submit(CompletionRequest request,
@@ -61,6 +63,7 @@ base::Result<RequestId> BatchEngine::Submit(CompletionRequest request,
   {
     const std::lock_guard lock(mutex_);
     if (!lost_) return std::unexpected(lost_.error());
+    if (stopping_) return Fail(ErrorCode::kUnavailable, "the engine was stopped");
     const auto waiting = status_.waiting + static_cast<std::int64_t>(submitted_.size());
     if (waiting >= options_.waiting) {
       return Fail(ErrorCode::kResourceExhausted,

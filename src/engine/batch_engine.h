@@ -56,6 +56,9 @@ class BatchEngine final : public CompletionService {
   // How many tokens of a text the prefix cache holds. Any thread.
   std::int64_t CachedTokens(std::span<const TokenId> tokens) const;
   std::int64_t sequences() const { return options_.sequences; }
+  std::int64_t vocabulary_size() const { return runner_.vocabulary_size(); }
+  // What the destructor does; nothing is accepted afterwards.
+  void Stop();
 
  private:
   using Clock = std::chrono::steady_clock;
