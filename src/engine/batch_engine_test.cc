@@ -6,8 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <chrono>
-#include <condition_variable>
-#include <mutex>
+#include <functional>
+#include <future>
 #include <random>
 #include <thread>
 
@@ -253,6 +253,45 @@ TEST_P(BatchEngineOn, EndsEverybodyWhenItGoes) {
     const CompletionEnd end = listener->Wait().end;
     EXPECT_TRUE(end == CompletionEnd::kCancelled || end == CompletionEnd::kLength);
   }
+}
+
+// Calls back from the engine's thread.
+struct Watcher final : CompletionListener {
+  std::function<void()> on_delta = [] {};
+  std::function<void(const CompletionSummary&)> on_end = [](const auto&) {};
+  void OnDelta(const CompletionDelta&) override { on_delta(); }
+  void OnEnd(const CompletionSummary& summary) override { on_end(summary); }
+};
+
+TEST_P(BatchEngineOn, ACancelDuringThePromptTakesEffectBeforeTheNextStep) {
+  Use(kTight);
+  const auto engine = Engine({.sequences = 8, .step_budget_ms = 0});
+  std::promise<std::pair<CompletionSummary, std::uint64_t>> ended;
+  const auto victim = std::make_shared<Watcher>();
+  victim->on_end = [&](const CompletionSummary& summary) {
+    ended.set_value({summary, engine->Status().steps});
+  };
+  CompletionRequest long_one = Ask(2);
+  long_one.prompt = Text(80, 3);  // five steps and more
+  RequestId id = 0;
+  int deltas = 0;
+  std::uint64_t steps = 0;
+  const auto watcher = std::make_shared<Watcher>();
+  watcher->on_delta = [&] {
+    if (++deltas == 1) id = engine->Submit(long_one, victim).value();
+    if (deltas != 3) return;
+    steps = engine->Status().steps;
+    engine->Cancel(id);
+  };
+  CompletionRequest first = Ask(1);
+  first.max_tokens = 10;
+  first.prompt = Text(4, 3);
+  ASSERT_TRUE(engine->Submit(first, watcher));
+  const auto [summary, steps_at_end] = ended.get_future().get();
+  EXPECT_EQ(summary.end, CompletionEnd::kCancelled);
+  EXPECT_EQ(summary.completion_tokens, 0);
+  EXPECT_GT(summary.prefill_s, 0);  // it had begun
+  EXPECT_EQ(steps_at_end, steps);
 }
 
 INSTANTIATE_TEST_SUITE_P(Chips, BatchEngineOn, testing::Values("reference", "cpu"),
