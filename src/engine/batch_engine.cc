@@ -134,6 +134,7 @@ void BatchEngine::Loop() {
     {
       const std::lock_guard lock(mutex_);
       if (stopping_ && submitted_.empty()) return;
+      if (!cancelled_.empty()) continue;  // before the next step
       items = PlanStep(fed);
     }
     if (!items.empty()) Run(items, fed);
