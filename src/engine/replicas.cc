@@ -43,8 +43,10 @@ class Replicas::Session final : public CompletionListener,
     summary.decode_s = decode_s;
     listener->OnEnd(summary);
   }
-  void StopQueueing() {
-    queued_s += std::chrono::duration<double>(std::chrono::steady_clock::now() - queued).count();
+  void CountQueueing() {
+    const auto now = std::chrono::steady_clock::now();
+    queued_s += std::chrono::duration<double>(now - queued).count();
+    queued = now;
   }
 
   RequestId id = 0;
@@ -118,11 +120,11 @@ base::Result<RequestId> Replicas::Submit(CompletionRequest request,
 
 base::Status Replicas::Give(Session& session, std::size_t index) {
   Replica& replica = replicas_[index];
+  session.CountQueueing();  // from here on it may be the replica's
   const auto given = replica.engine->Submit(session.request, session.shared_from_this());
   if (!given) return std::unexpected(given.error());
   session.replica = index;
   session.id_there = *given;
-  session.StopQueueing();
   ++replica.requests;
   if (session.is_cancelled) replica.engine->Cancel(*given);
   return {};
@@ -176,6 +178,7 @@ void Replicas::Fail(const Sessions& sessions) {
       turns_.Leave(session->tenant);
       alive_.erase(session->id);
       ++ended_;
+      session->CountQueueing();
     }
     session->End(summary);
   }

@@ -2,8 +2,8 @@
 // that has most of its prompt cached and is least busy. If a chip is lost, its requests go on from
 // their tokens on another; a listener sees nothing of it but that the deltas go on.
 //
-// Each engine's runner needs a model::Model of its own, since a model prepares weights for one thread
-// only; the file behind them is mapped once.
+// Each engine's runner needs a model::Model of its own, since a model prepares weights for one
+// thread only; the file behind them is mapped once.
 //
 // Threads: as CompletionService says. A listener is called from the thread of the engine that runs
 // the request; if the last chip is gone, from the one that found out. The destructor cancels what
