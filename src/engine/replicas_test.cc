@@ -1,0 +1,134 @@
+// Chips that are lost in mid-answer: the null chip's second device computes as the reference does
+// and goes away when told to.
+#include "engine/replicas.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+#include "tests/support/loaded_model.h"
+#include "tests/support/recording_listener.h"
+
+namespace switchyard::engine {
+namespace {
+
+using test_support::Load;
+using test_support::Loaded;
+using test_support::RecordingListener;
+using test_support::Text;
+
+constexpr RunnerOptions kOptions{
+    .context_tokens = 96, .sequences = 6, .chunk_tokens = 16, .page_size = 16};
+constexpr int kRequests = 30;
+
+CompletionRequest Ask(int which) {
+  CompletionRequest request;
+  request.prompt = Text(3 + (which * 7) % 23, 3 + which % 5);
+  request.sampling.seed = static_cast<std::uint64_t>(which);
+  request.max_tokens = 10 + (which * 11) % 40;
+  request.tenant = which % 2 == 0 ? "even" : "odd";
+  return request;
+}
+
+// Replicas on null chips that are lost after so many runs each; -1: never.
+struct Fleet {
+  explicit Fleet(const std::vector<int>& lost_after) {
+    std::vector<std::unique_ptr<BatchEngine>> engines;
+    for (const int runs : lost_after) {
+      std::vector<device::DeviceOption> options;
+      if (runs >= 0) options.push_back({"lose_device_after", std::to_string(runs)});
+      auto one = Load("null", kOptions, 1, options);
+      EXPECT_TRUE(one) << one.error().message;
+      loaded.push_back(std::move(*one));
+      engines.push_back(
+          std::make_unique<BatchEngine>(*loaded.back()->runner, loaded.back()->model->tokenizer(),
+                                        BatchEngineOptions{.sequences = 4, .step_budget_ms = 0}));
+    }
+    service = std::make_unique<Replicas>(std::move(engines), ReplicasOptions{});
+  }
+
+  std::vector<std::shared_ptr<RecordingListener>> SubmitAll() const {
+    std::vector<std::shared_ptr<RecordingListener>> listeners;
+    for (int i = 0; i < kRequests; ++i) {
+      listeners.push_back(std::make_shared<RecordingListener>());
+      const auto id = service->Submit(Ask(i), listeners.back());
+      EXPECT_TRUE(id) << id.error().message;
+    }
+    return listeners;
+  }
+
+  std::vector<std::unique_ptr<Loaded>> loaded;
+  std::unique_ptr<Replicas> service;  // uses them
+};
+
+TEST(Replicas, ALostChipLosesNoRequestAndNoToken) {
+  std::vector<std::pair<std::vector<TokenId>, std::string>> undisturbed;
+  const Fleet whole({-1});
+  for (const auto& listener : whole.SubmitAll()) {
+    EXPECT_EQ(listener->Wait().end, CompletionEnd::kLength);
+    undisturbed.emplace_back(listener->tokens(), listener->text());
+  }
+  for (const std::vector<int>& lost_after :
+       std::vector<std::vector<int>>{{7, -1}, {40, 5, -1}, {60, -1, 30}}) {
+    Fleet fleet(lost_after);
+    const auto listeners = fleet.SubmitAll();
+    for (std::size_t i = 0; i < listeners.size(); ++i) {
+      const CompletionSummary summary = listeners[i]->Wait();
+      EXPECT_EQ(summary.end, CompletionEnd::kLength) << summary.error.message;
+      EXPECT_EQ(listeners[i]->tokens(), undisturbed[i].first) << "request " << i;
+      EXPECT_EQ(listeners[i]->text(), undisturbed[i].second) << "request " << i;
+      EXPECT_EQ(summary.completion_tokens, std::ssize(undisturbed[i].first));
+      EXPECT_EQ(listeners[i]->ends(), 1);
+    }
+    EXPECT_LT(fleet.service->alive(), std::ssize(lost_after));
+    const ServiceStatus status = fleet.service->Status();
+    EXPECT_EQ(status.requests_ended, static_cast<std::uint64_t>(kRequests));
+    EXPECT_EQ(status.running + status.waiting, 0);
+  }
+}
+
+TEST(Replicas, WithoutAnyChipAllFailAndSaySo) {
+  const Fleet fleet({20, 10});
+  std::vector<std::shared_ptr<RecordingListener>> listeners;
+  bool refused = false;
+  for (int i = 0; i < kRequests; ++i) {
+    const auto listener = std::make_shared<RecordingListener>();
+    const auto id = fleet.service->Submit(Ask(i), listener);
+    if (id) listeners.push_back(listener);
+    refused = refused || !id;
+  }
+  for (const auto& listener : listeners) {
+    const CompletionSummary summary = listener->Wait();
+    if (summary.end == CompletionEnd::kLength) continue;
+    EXPECT_EQ(summary.end, CompletionEnd::kFailed);
+    EXPECT_EQ(summary.error.code, base::ErrorCode::kUnavailable);
+    EXPECT_EQ(listener->ends(), 1);
+  }
+  const auto late = fleet.service->Submit(Ask(1), std::make_shared<RecordingListener>());
+  ASSERT_FALSE(late);
+  EXPECT_EQ(late.error().code, base::ErrorCode::kUnavailable);
+}
+
+TEST(Replicas, CancelsWhatRunsAndWhatWaits) {
+  const Fleet fleet({-1, -1});
+  std::vector<RequestId> ids;
+  std::vector<std::shared_ptr<RecordingListener>> listeners;
+  for (int i = 0; i < kRequests; ++i) {
+    listeners.push_back(std::make_shared<RecordingListener>());
+    CompletionRequest request = Ask(i);
+    request.max_tokens = -1;
+    const auto id = fleet.service->Submit(request, listeners.back());
+    ASSERT_TRUE(id);
+    ids.push_back(*id);
+  }
+  for (const RequestId id : ids) fleet.service->Cancel(id);
+  int cancelled = 0;
+  for (const auto& listener : listeners) {
+    cancelled += listener->Wait().end == CompletionEnd::kCancelled ? 1 : 0;
+  }
+  EXPECT_GT(cancelled, kRequests / 2);
+  EXPECT_EQ(fleet.service->Status().requests_ended, static_cast<std::uint64_t>(kRequests));
+}
+
+}  // namespace
+}  // namespace switchyard::engine
