@@ -14,8 +14,8 @@ struct ApiError {
   int status = 500;
   std::string message;
   std::string type = "invalid_request_error";
-  std::string param;  // the field that is wrong; empty: null
-  std::string code;   // a word for programs; empty: null
+  std::string param = {};  // the field that is wrong; empty: null
+  std::string code = {};   // a word for programs; empty: null
 };
 
 template <typename T>
