@@ -1,6 +1,6 @@
 // The paged KV cache: for each layer one buffer of key pages and one of value pages, and a pool of
-// page numbers that all layers share. A sequence holds a list of pages; token t of it lies in page t
-// / P, row t % P. It is only a cache: a sequence's state is its tokens, and pages can always be
+// page numbers that all layers share. A sequence holds a list of pages; token t of it lies in page
+// t / P, row t % P. It is only a cache: a sequence's state is its tokens, and pages can always be
 // recomputed. Which pages texts share is for whoever runs them together to say, through the pool.
 //
 // One owner, one thread.

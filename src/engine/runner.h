@@ -56,18 +56,13 @@ class Runner {
   // For those who share pages between sequences, or hold more of them than run. Step takes what a
   // sequence lacks from here.
   policy::PagePool& pool() { return kv_.pool(); }
+  const policy::PagePool& pool() const { return kv_.pool(); }
   // Of the single-token program: what ran where.
   const device::LoadReport& report() const { return report_; }
 
  private:
-  struct Shape {
-    std::int64_t tokens;
-    std::int64_t sequences;
-    std::int64_t logit_rows;
-    auto operator<=>(const Shape&) const = default;
-  };
   struct Planned {
-    Shape shape;
+    StepShape shape;
     model::Forward forward;
     std::unique_ptr<device::Program> program;
   };
@@ -81,8 +76,8 @@ class Runner {
       : model_(model), target_(target), options_(options) {}
 
   base::Status CheckItems(std::span<const Item> items) const;
-  base::Result<model::Forward> Build(const Shape& shape);
-  base::Result<Planned*> Plan(const Shape& shape);
+  base::Result<model::Forward> Build(const StepShape& shape);
+  base::Result<Planned*> Plan(const StepShape& shape);
   base::Status Bind(const Planned& planned, std::span<const Item> items);
   base::Result<std::span<const float>> ReadLogits(std::int64_t rows);
 
