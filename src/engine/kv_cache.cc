@@ -40,36 +40,22 @@ base::Result<KvCache> KvCache::Create(device::Device& home, KvShape shape) {
       buffers->push_back(std::move(*buffer));
     }
   }
-  cache.free_.resize(static_cast<std::size_t>(shape.pages));
-  for (std::size_t i = 0; i < cache.free_.size(); ++i) {
-    cache.free_[i] = static_cast<std::int32_t>(cache.free_.size() - 1 - i);  // page 0 goes first
-  }
+  cache.pool_ = policy::PagePool(shape.pages, shape.page_size);
   cache.shape_ = std::move(shape);
   return cache;
 }
 
 base::Status KvCache::Reserve(std::vector<std::int32_t>& pages, std::int64_t tokens) {
-  const auto wanted = static_cast<std::size_t>(PagesFor(tokens, shape_.page_size));
-  if (wanted <= pages.size()) return {};
-  const std::size_t more = wanted - pages.size();
-  if (more > free_.size()) {
-    return base::Fail(base::ErrorCode::kResourceExhausted,
-                      "the KV cache is full: {} tokens need {} more pages of {} and {} are free",
-                      tokens, more, shape_.page_size, free_.size());
-  }
-  for (std::size_t i = 0; i < more; ++i) {
-    pages.push_back(free_.back());
-    free_.pop_back();
-  }
-  return {};
+  const std::int64_t more =
+      PagesFor(tokens, shape_.page_size) - static_cast<std::int64_t>(pages.size());
+  if (more <= 0 || pool_.Take(more, pages)) return {};
+  return base::Fail(base::ErrorCode::kResourceExhausted,
+                    "the KV cache is full: {} tokens need {} more pages of {} and {} are free",
+                    tokens, more, shape_.page_size, pool_.available());
 }
 
 void KvCache::Shrink(std::vector<std::int32_t>& pages, std::int64_t tokens) {
-  const auto wanted = static_cast<std::size_t>(PagesFor(tokens, shape_.page_size));
-  while (pages.size() > wanted) {
-    free_.push_back(pages.back());
-    pages.pop_back();
-  }
+  pool_.Release(pages, PagesFor(tokens, shape_.page_size));
 }
 
 }  // namespace switchyard::engine

@@ -1,7 +1,7 @@
 // The paged KV cache: for each layer one buffer of key pages and one of value pages, and a pool of
-// page numbers that all layers share. A sequence owns a list of pages; token t of it lies in page t
-// / P, row t % P. It is only a cache: a sequence's state is its tokens, and pages can always be
-// recomputed.
+// page numbers that all layers share. A sequence holds a list of pages; token t of it lies in page
+// t / P, row t % P. It is only a cache: a sequence's state is its tokens, and pages can always be
+// recomputed. Which pages texts share is for whoever runs them together to say, through the pool.
 //
 // One owner, one thread.
 #pragma once
@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "device/device.h"
 #include "model/tokenizer.h"
+#include "policy/page_pool.h"
 #include "tensor/dtype.h"
 
 namespace switchyard::engine {
@@ -43,17 +44,18 @@ class KvCache {
     return values_[layer];
   }  // [pages,P,G,dv]
 
-  // Extends `pages` so that it holds `tokens` tokens; on failure it is unchanged.
+  // Extends `pages` so that they hold `tokens` tokens; on failure they are unchanged.
   base::Status Reserve(std::vector<std::int32_t>& pages, std::int64_t tokens);
   // Gives back the pages beyond those that hold `tokens` tokens.
   void Shrink(std::vector<std::int32_t>& pages, std::int64_t tokens);
-  std::int64_t free_pages() const { return static_cast<std::int64_t>(free_.size()); }
+  policy::PagePool& pool() { return pool_; }
+  const policy::PagePool& pool() const { return pool_; }
 
  private:
   KvShape shape_;
   std::vector<device::Buffer> keys_;
   std::vector<device::Buffer> values_;
-  std::vector<std::int32_t> free_;
+  policy::PagePool pool_;
 };
 
 }  // namespace switchyard::engine

@@ -10,7 +10,7 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-// Enough for every chunk remainder of a few sequences without holding programs of long ago.
+// Enough for the rounded shapes that a busy batch takes turns with.
 constexpr std::size_t kPlannedPrograms = 32;
 
 std::int64_t RoundUp(std::int64_t value, std::int64_t multiple) {
@@ -24,10 +24,12 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
                                                      const RunnerOptions& options) {
   const model::ModelConfig& config = model.config();
   RunnerOptions chosen = options;
-  if (chosen.context_tokens < 1 || chosen.sequences < 1 || chosen.chunk_tokens < 1) {
+  if (chosen.context_tokens < 1 || chosen.sequences < 1 || chosen.chunk_tokens < 1 ||
+      chosen.pages < 0) {
     return Fail(ErrorCode::kInvalidArgument,
-                "context ({}), sequences ({}) and chunk ({}) must be at least 1",
-                chosen.context_tokens, chosen.sequences, chosen.chunk_tokens);
+                "context ({}), sequences ({}) and chunk ({}) must be at least 1, pages ({}) 0 or "
+                "more",
+                chosen.context_tokens, chosen.sequences, chosen.chunk_tokens, chosen.pages);
   }
   if (chosen.context_tokens > config.context_length) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -37,6 +39,9 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
   const auto multiple = std::max<std::int64_t>(1, target.chip->properties().kv_page_multiple);
   chosen.page_size = RoundUp(std::max<std::int64_t>(1, chosen.page_size), multiple);
   chosen.context_tokens = RoundUp(chosen.context_tokens, chosen.page_size);
+  if (chosen.pages == 0) {
+    chosen.pages = chosen.context_tokens / chosen.page_size * chosen.sequences;
+  }
 
   std::unique_ptr<Runner> runner(new Runner(model, target, chosen));
   runner->vocabulary_size_ = config.vocabulary;
@@ -53,7 +58,7 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
                       {config.kv_heads, config.key_dim, config.value_dim});
   shape.dtype = chosen.kv_dtype;
   shape.page_size = chosen.page_size;
-  shape.pages = chosen.context_tokens / chosen.page_size * chosen.sequences;
+  shape.pages = chosen.pages;
   device::Device& home =
       runner->kv_home_ == device::KvHome::kChip ? *target.chip : *target.fallback;
   SWITCHYARD_TRY(runner->kv_, KvCache::Create(home, std::move(shape)));
@@ -63,19 +68,19 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
   return runner;
 }
 
-base::Result<model::Forward> Runner::Build(const Shape& shape) {
+base::Result<model::Forward> Runner::Build(const StepShape& shape) {
   const std::int64_t pages_each = options_.context_tokens / options_.page_size;
   return model::BuildForward(model_.config(), model_.weights(),
                              {.tokens = shape.tokens,
                               .sequences = shape.sequences,
                               .logit_rows = shape.logit_rows,
-                              .pages = pages_each * options_.sequences,
+                              .pages = options_.pages,
                               .page_size = options_.page_size,
                               .pages_per_sequence = pages_each},
                              {.kv_dtype = options_.kv_dtype});
 }
 
-base::Result<Runner::Planned*> Runner::Plan(const Shape& shape) {
+base::Result<Runner::Planned*> Runner::Plan(const StepShape& shape) {
   const auto known = std::ranges::find(planned_, shape, &Planned::shape);
   if (known != planned_.end()) {
     planned_.splice(planned_.begin(), planned_, known);
@@ -122,14 +127,15 @@ base::Status Runner::CheckItems(std::span<const Item> items) const {
 }
 
 base::Status Runner::Bind(const Planned& planned, std::span<const Item> items) {
-  const Shape& shape = planned.shape;
+  const StepShape& shape = planned.shape;
   const model::Forward& forward = planned.forward;
   const std::int64_t table_width = options_.context_tokens / options_.page_size;
   const auto alignment = static_cast<std::size_t>(
       std::max<std::uint64_t>(64, target_.chip->properties().alignment_bytes));
 
   // One host arena for all the integer inputs, each aligned as the chip wants its bindings.
-  const StepInputs step = StepInputs::Of(items, options_.page_size, table_width);
+  StepInputs step = StepInputs::Of(items, options_.page_size, table_width);
+  step.PadTo(shape, table_width);
   struct Field {
     std::uint32_t slot;
     std::span<const std::int32_t> values;
@@ -188,14 +194,12 @@ base::Result<std::span<const float>> Runner::ReadLogits(std::int64_t rows) {
 
 base::Result<std::span<const float>> Runner::Step(std::span<const Item> items) {
   SWITCHYARD_RETURN_IF_ERROR(CheckItems(items));
-  Shape shape{0, static_cast<std::int64_t>(items.size()), 0};
   for (const Item& item : items) {
-    shape.tokens += item.count;
-    shape.logit_rows += item.all_logits ? item.count : 1;
     SWITCHYARD_RETURN_IF_ERROR(
         kv_.Reserve(item.sequence->pages, item.sequence->cached + item.count));
   }
-  SWITCHYARD_TRY(Planned* const planned, Plan(shape));
+  const StepShape shape = StepShape::Of(items);
+  SWITCHYARD_TRY(Planned* const planned, Plan(shape.Rounded()));
   SWITCHYARD_RETURN_IF_ERROR(Bind(*planned, items));
   SWITCHYARD_RETURN_IF_ERROR(planned->program->Run(arguments_));
   SWITCHYARD_TRY(const auto logits, ReadLogits(shape.logit_rows));

@@ -26,6 +26,7 @@ namespace switchyard::engine {
 struct RunnerOptions {
   std::int64_t context_tokens = 4096;  // of one sequence at most
   std::int64_t sequences = 1;          // that fit at full context
+  std::int64_t pages = 0;              // of the KV cache; 0: as many as those sequences need
   std::int64_t chunk_tokens = 512;     // of one step at most
   std::int64_t page_size = 32;         // rounded up to what the chip wants
   tensor::DType kv_dtype = tensor::DType::kF16;
@@ -52,18 +53,16 @@ class Runner {
   std::int64_t vocabulary_size() const { return vocabulary_size_; }
   const RunnerOptions& options() const { return options_; }
   const KvShape& kv_shape() const { return kv_.shape(); }
+  // For those who share pages between sequences, or hold more of them than run. Step takes what a
+  // sequence lacks from here.
+  policy::PagePool& pool() { return kv_.pool(); }
+  const policy::PagePool& pool() const { return kv_.pool(); }
   // Of the single-token program: what ran where.
   const device::LoadReport& report() const { return report_; }
 
  private:
-  struct Shape {
-    std::int64_t tokens;
-    std::int64_t sequences;
-    std::int64_t logit_rows;
-    auto operator<=>(const Shape&) const = default;
-  };
   struct Planned {
-    Shape shape;
+    StepShape shape;
     model::Forward forward;
     std::unique_ptr<device::Program> program;
   };
@@ -77,8 +76,8 @@ class Runner {
       : model_(model), target_(target), options_(options) {}
 
   base::Status CheckItems(std::span<const Item> items) const;
-  base::Result<model::Forward> Build(const Shape& shape);
-  base::Result<Planned*> Plan(const Shape& shape);
+  base::Result<model::Forward> Build(const StepShape& shape);
+  base::Result<Planned*> Plan(const StepShape& shape);
   base::Status Bind(const Planned& planned, std::span<const Item> items);
   base::Result<std::span<const float>> ReadLogits(std::int64_t rows);
 

@@ -27,6 +27,20 @@ struct StepItem {
   bool all_logits = false;  // of every token; else of the last only
 };
 
+// What a program is planned for.
+struct StepShape {
+  std::int64_t tokens = 0;
+  std::int64_t sequences = 0;
+  std::int64_t logit_rows = 0;
+  auto operator<=>(const StepShape&) const = default;
+
+  static StepShape Of(std::span<const StepItem> items);
+  // A shape of few that holds this one, so that the steps of a batch that changes all the time
+  // share programs. A step that wants logits of other tokens than each sequence's last keeps its
+  // own.
+  StepShape Rounded() const;
+};
+
 // Each as model::Forward's argument of the same name wants it.
 struct StepInputs {
   std::vector<std::int32_t> token_ids;
@@ -39,6 +53,9 @@ struct StepInputs {
 
   static StepInputs Of(std::span<const StepItem> items, std::int64_t page_size,
                        std::int64_t pages_per_sequence);
+  // Adds tokens that are stored nowhere and belong to no sequence, sequences of no token, and rows
+  // that nobody reads, up to `shape`.
+  void PadTo(const StepShape& shape, std::int64_t pages_per_sequence);
 };
 
 }  // namespace switchyard::engine

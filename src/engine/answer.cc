@@ -1,0 +1,130 @@
+#include "engine/answer.h"
+
+#include <algorithm>
+#include <cmath>
+#include <limits>
+#include <numeric>
+#include <utility>
+
+namespace switchyard::engine {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+bool Contains(std::span<const TokenId> ids, TokenId id) {
+  return std::ranges::find(ids, id) != ids.end();
+}
+
+std::int64_t MostTokens(const CompletionRequest& request, std::int64_t context_tokens) {
+  const std::int64_t room = context_tokens - static_cast<std::int64_t>(request.prompt.size());
+  return request.max_tokens < 0 ? room : std::min(request.max_tokens, room);
+}
+
+}  // namespace
+
+base::Status Validate(const CompletionRequest& request, std::int64_t context_tokens,
+                      std::int64_t vocabulary) {
+  SWITCHYARD_RETURN_IF_ERROR(Validate(request.sampling));
+  if (request.prompt.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "the prompt has no tokens");
+  }
+  const auto tokens = static_cast<std::int64_t>(request.prompt.size() + request.resumed.size());
+  if (static_cast<std::int64_t>(request.prompt.size()) >= context_tokens ||
+      tokens > context_tokens) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the prompt has {} tokens and the context {}: shorten it or serve the model with a "
+                "larger context",
+                tokens, context_tokens);
+  }
+  if (request.top_logprobs < -1 || request.top_logprobs > vocabulary) {
+    return Fail(ErrorCode::kInvalidArgument, "top_logprobs is {}: it must lie between -1 and {}",
+                request.top_logprobs, vocabulary);
+  }
+  for (const std::vector<TokenId>* ids : {&request.prompt, &request.resumed}) {
+    for (const TokenId id : *ids) {
+      if (id >= 0 && id < vocabulary) continue;
+      return Fail(ErrorCode::kInvalidArgument, "token {} is outside the vocabulary of {}", id,
+                  vocabulary);
+    }
+  }
+  return {};
+}
+
+Answer::Answer(CompletionRequest request, const model::Tokenizer& tokenizer,
+               std::int64_t context_tokens)
+    : request_(std::move(request)),
+      most_tokens_(MostTokens(request_, context_tokens)),
+      stream_(tokenizer),
+      stops_(request_.stops) {
+  sequence_.tokens = request_.prompt;
+  if (most_tokens_ <= 0) end_ = CompletionEnd::kLength;
+  for (const TokenId token : request_.resumed) {
+    if (end_) {
+      sequence_.tokens.push_back(token);
+    } else {
+      Accept(token);
+    }
+  }
+}
+
+std::string Answer::Accept(TokenId token) {
+  std::string text;
+  sequence_.tokens.push_back(token);
+  const auto answered = static_cast<std::int64_t>(sequence_.tokens.size()) - prompt_tokens();
+  if (Contains(request_.end_tokens, token)) {
+    end_ = CompletionEnd::kEnd;
+  } else if (Contains(request_.stop_tokens, token)) {
+    end_ = CompletionEnd::kStop;
+  } else {
+    text = stops_.Push(stream_.Push(token));
+    if (stops_.stopped()) {
+      end_ = CompletionEnd::kStop;
+    } else if (answered >= most_tokens_) {
+      end_ = CompletionEnd::kLength;
+    }
+  }
+  if (end_ && !stops_.stopped()) text += stops_.Push(stream_.Finish()) + stops_.Finish();
+  return text;
+}
+
+base::Result<CompletionDelta> Answer::Next(std::span<const float> logits) {
+  std::vector<float> scores(logits.begin(), logits.end());
+  const std::span tokens(sequence_.tokens);
+  SWITCHYARD_TRY(const TokenId token, Sample(scores, request_.sampling, request_.prompt,
+                                             tokens.subspan(request_.prompt.size())));
+  CompletionDelta delta;
+  delta.tokens.push_back(request_.top_logprobs < 0
+                             ? CompletionToken{token, {}, {}}
+                             : WithLogprobs(token, logits, request_.top_logprobs));
+  delta.text = Accept(token);
+  return delta;
+}
+
+CompletionToken WithLogprobs(TokenId token, std::span<const float> logits, std::int32_t best) {
+  constexpr double kNever = -std::numeric_limits<double>::infinity();
+  std::vector<double> values(logits.size());
+  std::ranges::transform(logits, values.begin(), [](float logit) {
+    return std::isnan(logit) ? kNever : static_cast<double>(logit);
+  });
+  const double largest = *std::ranges::max_element(values);
+  double sum = 0;
+  for (const double value : values) sum += std::exp(value - largest);
+  const double log_sum = largest + std::log(sum);
+  const auto logprob = [&](TokenId id) {
+    return TokenLogprob{id, static_cast<float>(values[static_cast<std::size_t>(id)] - log_sum)};
+  };
+  CompletionToken result{token, logprob(token), {}};
+  std::vector<TokenId> ids(values.size());
+  std::iota(ids.begin(), ids.end(), 0);
+  const auto middle = ids.begin() + std::min<std::ptrdiff_t>(best, std::ssize(ids));
+  std::ranges::partial_sort(ids, middle, [&](TokenId a, TokenId b) {
+    const double x = values[static_cast<std::size_t>(a)];
+    const double y = values[static_cast<std::size_t>(b)];
+    return x > y || (x == y && a < b);
+  });
+  for (auto at = ids.begin(); at != middle; ++at) result.best.push_back(logprob(*at));
+  return result;
+}
+
+}  // namespace switchyard::engine

@@ -1,0 +1,338 @@
+#include "engine/batch_engine.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace switchyard::engine {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+// Of those that wait, so many are looked at in a step: a few more than can begin.
+constexpr std::size_t kCandidates = 64;
+
+}  // namespace
+
+struct BatchEngine::Request {
+  RequestId id = 0;
+  Answer answer;
+  std::shared_ptr<CompletionListener> listener;  // shared with the caller, who reads from it
+  policy::TenantTurns::Tenant tenant = 0;
+  bool runs = false;
+  std::int64_t published = 0;  // pages
+  std::int64_t cached_prompt_tokens = 0;
+  policy::PagePool::Prefix prefix = {};  // while it waits: what the cache has of it
+  Clock::time_point submitted = Clock::now();
+  std::optional<Clock::time_point> begun = {};
+  std::optional<Clock::time_point> first_token = {};
+
+  Sequence& sequence() { return answer.sequence(); }
+};
+
+BatchEngine::BatchEngine(Runner& runner, const model::Tokenizer& tokenizer,
+                         const BatchEngineOptions& options)
+    : runner_(runner), tokenizer_(tokenizer), options_(options) {
+  options_.sequences =
+      std::clamp<std::int64_t>(options.sequences, 1, runner.options().chunk_tokens);
+  const KvShape& kv = runner.kv_shape();
+  context_tokens_ = std::min(runner.options().context_tokens, kv.pages * kv.page_size);
+  status_.kv_pages = kv.pages;
+  thread_ = std::thread([this] { Loop(); });
+}
+
+BatchEngine::~BatchEngine() {
+  {
+    const std::lock_guard lock(mutex_);
+    stopping_ = true;
+  }
+  wake_.notify_one();
+  thread_.join();
+}
+
+base::Result<RequestId> BatchEngine::Submit(CompletionRequest request,
+                                            std::shared_ptr<CompletionListener> listener) {
+  SWITCHYARD_RETURN_IF_ERROR(Validate(request, context_tokens_, runner_.vocabulary_size()));
+  std::unique_ptr<Request> made(
+      new Request{.id = 0,
+                  .answer = Answer(std::move(request), tokenizer_, context_tokens_),
+                  .listener = std::move(listener)});
+  RequestId id = 0;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!lost_) return std::unexpected(lost_.error());
+    const auto waiting = status_.waiting + static_cast<std::int64_t>(submitted_.size());
+    if (waiting >= options_.waiting) {
+      return Fail(ErrorCode::kResourceExhausted,
+                  "{} requests wait already, which is the most: try again later", waiting);
+    }
+    id = made->id = ++last_id_;
+    alive_.insert(id);
+    submitted_.push_back(std::move(made));
+  }
+  wake_.notify_one();
+  return id;
+}
+
+void BatchEngine::Cancel(RequestId id) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (!alive_.contains(id)) return;
+    cancelled_.push_back(id);
+  }
+  wake_.notify_one();
+}
+
+ServiceStatus BatchEngine::Status() const {
+  const std::lock_guard lock(mutex_);
+  ServiceStatus status = status_;
+  status.waiting += static_cast<std::int64_t>(submitted_.size());
+  const policy::PagePool& pool = std::as_const(runner_).pool();
+  status.kv_pages_in_use = pool.in_use();
+  status.kv_pages_cached = pool.cached();
+  return status;
+}
+
+std::int64_t BatchEngine::CachedTokens(std::span<const TokenId> tokens) const {
+  if (tokens.empty()) return 0;
+  const std::lock_guard lock(mutex_);
+  const policy::PagePool& pool = std::as_const(runner_).pool();
+  return static_cast<std::int64_t>(pool.FindPrefix(tokens).pages.size()) * pool.page_size();
+}
+
+void BatchEngine::Loop() {
+  while (true) {
+    std::vector<RequestId> cancelled;
+    std::vector<Request*> fed;
+    std::vector<StepItem> items;
+    std::vector<RequestId> over;  // before they began
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait(lock, [&] {
+        return stopping_ || !submitted_.empty() || !cancelled_.empty() || !requests_.empty();
+      });
+      status_.waiting += std::ssize(submitted_);
+      for (std::unique_ptr<Request>& request : std::exchange(submitted_, {})) {
+        request->tenant = turns_.Arrive(request->answer.request().tenant);
+        if (request->answer.end()) over.push_back(request->id);
+        requests_.emplace(request->id, std::move(request));
+      }
+      cancelled = std::exchange(cancelled_, {});
+      if (stopping_) {
+        for (const auto& [id, request] : requests_) cancelled.push_back(id);
+      }
+    }
+    for (const RequestId id : cancelled) Finish(id, CompletionEnd::kCancelled);
+    for (const RequestId id : over) {
+      if (const auto at = requests_.find(id); at != requests_.end()) {
+        Finish(id, *at->second->answer.end());
+      }
+    }
+    {
+      const std::lock_guard lock(mutex_);
+      if (stopping_ && submitted_.empty()) return;
+      items = PlanStep(fed);
+    }
+    if (!items.empty()) Run(items, fed);
+  }
+}
+
+// Under the mutex, as all that touches the pool.
+std::vector<StepItem> BatchEngine::PlanStep(std::vector<Request*>& fed) {
+  const policy::PagePool& pool = runner_.pool();
+  std::vector<policy::SequenceState> running;
+  std::vector<policy::SequenceState> waiting;
+  std::vector<std::int64_t> served;
+  bool decodes = false;
+  for (const auto& [id, request] : requests_) {
+    const Sequence& sequence = request->sequence();
+    policy::SequenceState state{.id = id,
+                                .priority = request->answer.request().priority,
+                                .tenant = request->tenant,
+                                .tokens = static_cast<std::int64_t>(sequence.tokens.size()),
+                                .cached = sequence.cached,
+                                .pages = sequence.pages};
+    served.resize(std::max<std::size_t>(served.size(), request->tenant + 1));
+    served[request->tenant] = turns_.served(request->tenant);
+    decodes = decodes || (request->runs && state.tokens - state.cached == 1);
+    if (request->runs && options_.prefix_cache) {
+      state.next_page_key = pool.NextKey(sequence.tokens, sequence.pages, request->published);
+    }
+    (request->runs ? running : waiting).push_back(state);
+  }
+  if (waiting.size() > kCandidates) {  // the oldest is the first and stays
+    std::ranges::nth_element(
+        waiting.begin() + 1, waiting.begin() + kCandidates, waiting.end(),
+        [&](const auto& a, const auto& b) { return policy::GoesFirst(a, b, served); });
+    waiting.resize(kCandidates);
+  }
+  for (policy::SequenceState& state : waiting) {
+    if (!options_.prefix_cache) break;
+    Request& request = *requests_.at(state.id);
+    request.prefix = pool.FindPrefix(request.sequence().tokens);
+    state.pages = request.prefix.pages;
+    state.cached = std::ssize(request.prefix.pages) * pool.page_size();
+    state.next_page_key = request.prefix.next_key;
+  }
+  const std::int64_t step_tokens = runner_.options().chunk_tokens;
+  policy::BatchLimits limits{.pages = pool.total(),
+                             .page_size = pool.page_size(),
+                             .sequences = options_.sequences,
+                             .step_tokens = step_tokens,
+                             .prefill_beside_decode = step_tokens};
+  if (decodes && options_.step_budget_ms > 0) {
+    limits.prefill_beside_decode = std::max<std::int64_t>(
+        1, step_time_.TokensWithin(options_.step_budget_ms / 1000, step_tokens) -
+               static_cast<std::int64_t>(running.size()));
+  }
+  const policy::BatchPlan plan = policy::PlanBatch({running, waiting, served, limits});
+  Carry(plan);
+
+  std::vector<StepItem> items;
+  for (const policy::Feed& feed : plan.feeds) {
+    Request& request = *requests_.at(feed.id);
+    items.push_back({&request.sequence(), feed.tokens});
+    fed.push_back(&request);
+  }
+  status_.running = std::ranges::count_if(requests_, [](const auto& r) { return r.second->runs; });
+  status_.waiting = std::ssize(requests_) - status_.running;
+  status_.preemptions += plan.preempted.size();
+  status_.steps += items.empty() ? 0 : 1;
+  return items;
+}
+
+void BatchEngine::Carry(const policy::BatchPlan& plan) {
+  for (const std::uint64_t id : plan.preempted) Preempt(*requests_.at(id));
+  for (const std::uint64_t id : plan.admitted) Admit(*requests_.at(id));
+  for (const policy::Feed& feed : plan.feeds) {
+    Sequence& sequence = requests_.at(feed.id)->sequence();
+    policy::PagePool& pool = runner_.pool();
+    const std::int64_t pages =
+        (sequence.cached + feed.tokens + pool.page_size() - 1) / pool.page_size();
+    const std::int64_t more = pages - std::ssize(sequence.pages);
+    // The plan counted them.
+    SWITCHYARD_CHECK(more <= 0 || pool.Take(more, sequence.pages));
+    turns_.Charge(requests_.at(feed.id)->tenant, feed.tokens);
+  }
+}
+
+void BatchEngine::Preempt(Request& request) {
+  runner_.pool().Release(request.sequence().pages);
+  request.sequence().cached = 0;
+  request.published = 0;
+  request.runs = false;
+}
+
+void BatchEngine::Admit(Request& request) {
+  Sequence& sequence = request.sequence();
+  if (options_.prefix_cache) runner_.pool().AcquirePrefix(sequence.tokens, sequence.pages);
+  request.published = std::ssize(sequence.pages);
+  sequence.cached = request.published * runner_.pool().page_size();
+  request.runs = true;
+  if (request.begun) return;  // it was preempted and goes on
+  request.begun = Clock::now();
+  request.cached_prompt_tokens = std::min(sequence.cached, request.answer.prompt_tokens());
+  status_.prompt_tokens += request.answer.request().prompt.size();
+  status_.cached_prompt_tokens += static_cast<std::uint64_t>(request.cached_prompt_tokens);
+}
+
+void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const> fed) {
+  const auto start = Clock::now();
+  const auto logits = runner_.Step(items);
+  if (!logits) {
+    if (logits.error().code == ErrorCode::kUnavailable) {
+      FailAll(logits.error());
+    } else if (items.size() == 1) {
+      Finish(fed.front()->id, CompletionEnd::kFailed, logits.error());
+    } else {
+      // Whoever is to blame fails alone.
+      for (std::size_t i = 0; i < items.size(); ++i) {
+        if (!lost_) return;
+        Run(items.subspan(i, 1), fed.subspan(i, 1));
+      }
+    }
+    return;
+  }
+  std::int64_t tokens = 0;
+  for (const StepItem& item : items) tokens += item.count;
+  step_time_.Observe(tokens, std::chrono::duration<double>(Clock::now() - start).count());
+  const auto vocabulary = static_cast<std::size_t>(runner_.vocabulary_size());
+  for (std::size_t i = 0; i < items.size(); ++i) {
+    AfterStep(*fed[i], logits->subspan(i * vocabulary, vocabulary));
+  }
+}
+
+void BatchEngine::AfterStep(Request& request, std::span<const float> logits) {
+  Sequence& sequence = request.sequence();
+  if (options_.prefix_cache) {
+    const std::lock_guard lock(mutex_);
+    request.published = runner_.pool().Publish(
+        std::span(sequence.tokens).first(static_cast<std::size_t>(sequence.cached)), sequence.pages,
+        request.published);
+  }
+  if (sequence.cached < std::ssize(sequence.tokens)) return;
+  auto delta = request.answer.Next(logits);
+  if (!delta) {
+    Finish(request.id, CompletionEnd::kFailed, std::move(delta.error()));
+    return;
+  }
+  if (!request.first_token) request.first_token = Clock::now();
+  {
+    const std::lock_guard lock(mutex_);
+    ++status_.completion_tokens;
+  }
+  request.listener->OnDelta(*delta);
+  if (request.answer.end()) Finish(request.id, *request.answer.end());
+}
+
+void BatchEngine::Finish(RequestId id, CompletionEnd end, base::Error error) {
+  const auto at = requests_.find(id);
+  if (at == requests_.end()) return;
+  const std::unique_ptr<Request> request = std::move(at->second);
+  requests_.erase(at);
+  End(*request, end, std::move(error));
+}
+
+void BatchEngine::End(Request& request, CompletionEnd end, base::Error error) {
+  turns_.Leave(request.tenant);
+  {
+    const std::lock_guard lock(mutex_);
+    runner_.pool().Release(request.sequence().pages);
+    --(request.runs ? status_.running : status_.waiting);
+    ++status_.requests_ended;
+    alive_.erase(request.id);
+  }
+  CompletionSummary summary;
+  summary.end = end;
+  summary.error = std::move(error);
+  summary.prompt_tokens = request.answer.prompt_tokens();
+  summary.cached_prompt_tokens = request.cached_prompt_tokens;
+  summary.completion_tokens = request.answer.new_tokens();
+  const auto now = Clock::now();
+  const auto seconds = [](Clock::time_point from, Clock::time_point to) {
+    return std::chrono::duration<double>(to - from).count();
+  };
+  summary.queued_s = seconds(request.submitted, request.begun.value_or(now));
+  if (request.begun) {
+    summary.prefill_s = seconds(*request.begun, request.first_token.value_or(now));
+  }
+  if (request.first_token) summary.decode_s = seconds(*request.first_token, now);
+  request.listener->OnEnd(summary);
+}
+
+void BatchEngine::FailAll(const base::Error& error) {
+  std::vector<std::unique_ptr<Request>> submitted;
+  {
+    const std::lock_guard lock(mutex_);
+    lost_ = std::unexpected(error);
+    submitted = std::exchange(submitted_, {});
+    status_.waiting += std::ssize(submitted);
+  }
+  for (std::unique_ptr<Request>& request : submitted) {
+    request->tenant = turns_.Arrive(request->answer.request().tenant);
+    requests_.emplace(request->id, std::move(request));
+  }
+  while (!requests_.empty()) Finish(requests_.begin()->first, CompletionEnd::kFailed, error);
+}
+
+}  // namespace switchyard::engine

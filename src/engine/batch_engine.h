@@ -1,0 +1,99 @@
+// Runs many requests on one chip at once: in each step the sequences that decode go on by a token
+// and prompts by a chunk, as policy::PlanBatch says; a sequence whose pages were needed elsewhere
+// gives them back and recomputes them later. Texts that begin alike share pages.
+//
+// On a chip whose results do not depend on the batch (SY_DEVICE_BATCH_INVARIANT) a request's tokens
+// are the same bit for bit whatever else runs, and whether or not it was preempted or its prompt
+// was cached. On others, logits may differ in their last bits, as with any batch.
+//
+// Threads: as CompletionService says; the engine has one thread of its own, which alone uses the
+// runner. The destructor cancels what still runs and waits for that thread.
+#pragma once
+
+#include <chrono>
+#include <condition_variable>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <set>
+#include <span>
+#include <thread>
+#include <vector>
+
+#include "base/error.h"
+#include "engine/answer.h"
+#include "engine/completion_service.h"
+#include "engine/runner.h"
+#include "model/tokenizer.h"
+#include "policy/batching.h"
+#include "policy/step_time.h"
+#include "policy/tenant_turns.h"
+
+namespace switchyard::engine {
+
+struct BatchEngineOptions {
+  std::int64_t sequences = 16;  // that run at once; no more than the runner's chunk has tokens
+  std::int64_t waiting = 1024;  // at most; more are refused
+  // A step that decodes takes about so long: prompts beside it get what fits. 0: all that fits into
+  // the runner's chunk.
+  double step_budget_ms = 50;
+  bool prefix_cache = true;
+};
+
+class BatchEngine final : public CompletionService {
+ public:
+  // `runner` and `tokenizer` outlive the engine, and nobody else uses the runner meanwhile. No
+  // sequence holds pages of it.
+  BatchEngine(Runner& runner, const model::Tokenizer& tokenizer, const BatchEngineOptions& options);
+  ~BatchEngine() override;
+
+  base::Result<RequestId> Submit(CompletionRequest request,
+                                 std::shared_ptr<CompletionListener> listener) override;
+  void Cancel(RequestId id) override;
+  ServiceStatus Status() const override;
+  std::int64_t context_tokens() const override { return context_tokens_; }
+
+  // How many tokens of a text the prefix cache holds. Any thread.
+  std::int64_t CachedTokens(std::span<const TokenId> tokens) const;
+  std::int64_t sequences() const { return options_.sequences; }
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Request;
+
+  void Loop();
+  std::vector<StepItem> PlanStep(std::vector<Request*>& fed);
+  void Carry(const policy::BatchPlan& plan);
+  void Preempt(Request& request);
+  void Admit(Request& request);
+  void Run(std::span<const StepItem> items, std::span<Request* const> fed);
+  void AfterStep(Request& request, std::span<const float> logits);
+  void Finish(RequestId id, CompletionEnd end, base::Error error = {});
+  void End(Request& request, CompletionEnd end, base::Error error);
+  void FailAll(const base::Error& error);
+
+  Runner& runner_;
+  const model::Tokenizer& tokenizer_;
+  BatchEngineOptions options_;
+  std::int64_t context_tokens_;
+
+  // Of the engine's thread alone.
+  std::map<RequestId, std::unique_ptr<Request>> requests_;  // the oldest first
+  policy::TenantTurns turns_;
+  policy::StepTime step_time_;
+
+  // Guards what follows and the runner's pool of pages.
+  mutable std::mutex mutex_;
+  std::condition_variable wake_;
+  bool stopping_ = false;
+  RequestId last_id_ = 0;
+  std::vector<std::unique_ptr<Request>> submitted_;
+  std::set<RequestId> alive_;
+  std::vector<RequestId> cancelled_;
+  base::Status lost_;  // why there is no going on; only the engine's thread writes it
+  ServiceStatus status_;
+
+  std::thread thread_;  // last: it uses all the others
+};
+
+}  // namespace switchyard::engine
