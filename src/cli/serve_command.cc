@@ -9,6 +9,7 @@
 
 #include "cli/model_session.h"
 #include "cli/model_text.h"
+#include "engine/batch_engine.h"
 #include "net/http_server.h"
 #include "protocol/api_error.h"
 #include "server/api_server.h"
@@ -18,6 +19,9 @@ namespace {
 
 using base::ErrorCode;
 using base::Fail;
+
+// A step holds a token of each.
+constexpr std::int64_t kMaxRunning = engine::RunnerOptions{}.chunk_tokens;
 
 struct Options {
   SessionOptions session;
@@ -72,11 +76,14 @@ class SignalGuard {
   struct sigaction terminate_before_{};
 };
 
-// The engine that completes tokens for the server.
-base::Result<std::unique_ptr<engine::CompletionService>> MakeService(ModelSession&,
-                                                                     const Options&) {
-  return Fail(ErrorCode::kUnimplemented,
-              "this build has no engine that answers many requests at once; use 'switchyard run'");
+// The engine that completes tokens for the server. It uses the session's runner alone from now on.
+base::Result<std::unique_ptr<engine::CompletionService>> MakeService(ModelSession& session,
+                                                                     const Options& options) {
+  engine::BatchEngineOptions batching;
+  batching.sequences = options.max_running;
+  batching.waiting = options.max_waiting;
+  return std::make_unique<engine::BatchEngine>(session.runner(), session.model().tokenizer(),
+                                               batching);
 }
 
 // The publisher's recommendations where there are some, else what OpenAI's interface means.
@@ -153,7 +160,14 @@ base::Status ServeModel(Options options, const Environment& environment) {
                 options.chips.size());
   }
   if (!options.chips.empty()) options.session.chip = options.chips.front();
-  SWITCHYARD_TRY(const auto session, ModelSession::Open(options.session, {}, environment));
+  if (options.max_running < 1 || options.max_running > kMaxRunning || options.max_waiting < 1) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--max-running must lie between 1 and {} and --max-waiting be 1 or more",
+                kMaxRunning);
+  }
+  engine::RunnerOptions runner;
+  runner.sequences = options.max_running;
+  SWITCHYARD_TRY(const auto session, ModelSession::Open(options.session, runner, environment));
   SWITCHYARD_TRY(const auto service, MakeService(*session, options));
   const ModelText text(session->model());
   SWITCHYARD_TRY(auto api_options, ApiOptions(options, *session));
