@@ -116,8 +116,9 @@ base::Result<server::ApiServerOptions> ApiOptions(const Options& options, ModelS
   if (api.model != options.session.model) api.aliases.push_back(options.session.model);
   api.version = SWITCHYARD_VERSION;
   api.sampling = DefaultSampling(session.model().generation_defaults());
-  api.chips.push_back(
-      {std::string(session.device().chip().name()), session.device().properties().name, 0});
+  api.chips.push_back({std::string(session.device().chip().name()),
+                       session.device().properties().name,
+                       session.runner().report().ops_on_fallback});
   if (!options.api_key_file.empty()) {
     SWITCHYARD_TRY(auto keys, ReadKeys(options.api_key_file));
     api.keys = std::move(keys);
