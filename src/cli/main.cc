@@ -9,12 +9,14 @@
 #include "cli/new_chip_command.h"
 #include "cli/pull_command.h"
 #include "cli/run_command.h"
+#include "cli/serve_command.h"
 
 int main(int argc, char** argv) {
   using namespace switchyard::cli;
   const auto environment = Environment::OfThisProcess();
   CommandLine line;
   AddRunCommand(line, environment);
+  AddServeCommand(line, environment);
   AddPullCommand(line, environment);
   AddChipsCommand(line, environment);
   AddConformCommand(line, environment);

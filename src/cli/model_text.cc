@@ -1,0 +1,26 @@
+#include "cli/model_text.h"
+
+namespace switchyard::cli {
+
+base::Result<std::vector<engine::TokenId>> ModelText::EncodeChat(const base::Json& messages) const {
+  SWITCHYARD_TRY(const std::string prompt, model_.RenderChat(messages));
+  // The template writes the special tokens itself, BOS included.
+  return model_.tokenizer().Encode(prompt, {.add_special = false, .parse_special = true});
+}
+
+std::vector<engine::TokenId> ModelText::Encode(std::string_view text, bool add_special) const {
+  // Special tokens in a prompt count as such, as in vLLM.
+  return model_.tokenizer().Encode(text, {.add_special = add_special, .parse_special = true});
+}
+
+std::string ModelText::Decode(std::span<const engine::TokenId> tokens) const {
+  return model_.tokenizer().Decode(tokens, false);
+}
+
+std::string ModelText::TokenBytes(engine::TokenId token) const {
+  return model_.tokenizer().TokenBytes(token, false);
+}
+
+std::int32_t ModelText::vocabulary_size() const { return model_.tokenizer().vocabulary_size(); }
+
+}  // namespace switchyard::cli

@@ -1,0 +1,25 @@
+// A model's tokenizer and chat template as the server asks for them. Immutable; any thread.
+#pragma once
+
+#include "model/model.h"
+#include "server/text_model.h"
+
+namespace switchyard::cli {
+
+class ModelText final : public server::TextModel {
+ public:
+  // `model` must outlive it.
+  explicit ModelText(const model::Model& model) : model_(model) {}
+
+  base::Result<std::vector<engine::TokenId>> EncodeChat(const base::Json& messages) const override;
+  std::vector<engine::TokenId> Encode(std::string_view text, bool add_special) const override;
+  std::string Decode(std::span<const engine::TokenId> tokens) const override;
+  std::string TokenBytes(engine::TokenId token) const override;
+  std::int32_t vocabulary_size() const override;
+  std::span<const engine::TokenId> end_tokens() const override { return model_.end_tokens(); }
+
+ private:
+  const model::Model& model_;
+};
+
+}  // namespace switchyard::cli

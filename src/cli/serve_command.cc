@@ -1,0 +1,223 @@
+#include "cli/serve_command.h"
+
+#include <semaphore.h>
+#include <signal.h>
+
+#include <chrono>
+#include <fstream>
+#include <sstream>
+
+#include "cli/model_session.h"
+#include "cli/model_text.h"
+#include "engine/batch_engine.h"
+#include "net/http_server.h"
+#include "protocol/api_error.h"
+#include "server/api_server.h"
+
+namespace switchyard::cli {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+// A step holds a token of each.
+constexpr std::int64_t kMaxRunning = engine::RunnerOptions{}.chunk_tokens;
+
+struct Options {
+  SessionOptions session;
+  std::vector<std::string> chips;
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8080;
+  std::string api_key_file;
+  std::string served_name;
+  std::int64_t max_waiting = 1024;
+  std::int64_t max_running = 16;
+  std::size_t max_connections = 1024;
+  std::size_t max_body_mib = 32;
+  std::int64_t drain_seconds = 30;
+  bool no_request_log = false;
+};
+
+// SIGINT and SIGTERM; a second one ends the drain. A semaphore is what a signal may post to.
+sem_t g_signalled;
+
+class SignalGuard {
+ public:
+  SignalGuard() {
+    ::sem_init(&g_signalled, 0, 0);
+    struct sigaction action{};
+    action.sa_handler = [](int) { ::sem_post(&g_signalled); };
+    ::sigaction(SIGINT, &action, &interrupt_before_);
+    ::sigaction(SIGTERM, &action, &terminate_before_);
+  }
+  ~SignalGuard() {
+    ::sigaction(SIGINT, &interrupt_before_, nullptr);
+    ::sigaction(SIGTERM, &terminate_before_, nullptr);
+  }
+  SignalGuard(const SignalGuard&) = delete;
+  SignalGuard& operator=(const SignalGuard&) = delete;
+
+  static void Wait() {
+    while (::sem_wait(&g_signalled) != 0) {
+    }
+  }
+  // Whether a signal came within 50 ms.
+  static bool Poll() {
+    timespec until{};
+    ::clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_nsec += 50'000'000;
+    until.tv_sec += until.tv_nsec / 1'000'000'000;
+    until.tv_nsec %= 1'000'000'000;
+    return ::sem_timedwait(&g_signalled, &until) == 0;
+  }
+
+ private:
+  struct sigaction interrupt_before_{};
+  struct sigaction terminate_before_{};
+};
+
+// The engine that completes tokens for the server. It uses the session's runner alone from now on.
+base::Result<std::unique_ptr<engine::CompletionService>> MakeService(ModelSession& session,
+                                                                     const Options& options) {
+  engine::BatchEngineOptions batching;
+  batching.sequences = options.max_running;
+  batching.waiting = options.max_waiting;
+  return std::make_unique<engine::BatchEngine>(session.runner(), session.model().tokenizer(),
+                                               batching);
+}
+
+// The publisher's recommendations where there are some, else what OpenAI's interface means.
+engine::SamplingParameters DefaultSampling(const model::GenerationDefaults& defaults) {
+  engine::SamplingParameters sampling;
+  if (defaults.temperature) sampling.temperature = *defaults.temperature;
+  if (defaults.sample == false) sampling.temperature = 0;
+  if (defaults.top_p) sampling.top_p = *defaults.top_p;
+  if (defaults.top_k) sampling.top_k = *defaults.top_k;
+  if (defaults.min_p) sampling.min_p = *defaults.min_p;
+  if (defaults.repetition_penalty) sampling.repetition_penalty = *defaults.repetition_penalty;
+  return sampling;
+}
+
+base::Result<server::ApiKeys> ReadKeys(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return Fail(ErrorCode::kNotFound,
+                "cannot read the keys in '{}': it must be a file with one key a line", path);
+  }
+  auto keys = server::ApiKeys::Parse(text.str());
+  if (!keys) return base::Rethrow(std::move(keys.error()), "--api-key-file {}", path);
+  return keys;
+}
+
+base::Result<server::ApiServerOptions> ApiOptions(const Options& options, ModelSession& session) {
+  server::ApiServerOptions api;
+  api.model = options.served_name.empty() ? options.session.model : options.served_name;
+  if (api.model != options.session.model) api.aliases.push_back(options.session.model);
+  api.version = SWITCHYARD_VERSION;
+  api.sampling = DefaultSampling(session.model().generation_defaults());
+  api.chips.push_back({std::string(session.device().chip().name()),
+                       session.device().properties().name,
+                       session.runner().report().ops_on_fallback});
+  if (!options.api_key_file.empty()) {
+    SWITCHYARD_TRY(auto keys, ReadKeys(options.api_key_file));
+    api.keys = std::move(keys);
+  }
+  if (!options.no_request_log) {
+    // One call, one line: the stream's lock keeps lines whole.
+    api.log = [](std::string_view line) { fmt::print(stderr, "{}\n", line); };
+  }
+  return api;
+}
+
+void Announce(const Options& options, const std::string& model, std::uint16_t port) {
+  const bool is_v6 = options.host.find(':') != std::string::npos;
+  const bool is_any = options.host == "0.0.0.0" || options.host == "::";
+  const std::string shown = is_any ? "127.0.0.1" : is_v6 ? "[" + options.host + "]" : options.host;
+  fmt::print("Serving {} at http://{}:{}/v1\n", model, shown, port);
+  fmt::print(
+      "curl http://{}:{}/v1/chat/completions -H 'Content-Type: application/json' {}-d '{}'\n",
+      shown, port, options.api_key_file.empty() ? "" : "-H 'Authorization: Bearer YOUR_KEY' ",
+      base::Json({{"model", model}, {"messages", {{{"role", "user"}, {"content", "Say hello."}}}}})
+          .dump());
+  std::fflush(stdout);
+}
+
+// Nothing new is admitted; what runs may finish until the time is over or a second signal comes.
+void Drain(server::ApiServer& api, std::int64_t seconds) {
+  api.BeginDrain();
+  fmt::print(stderr, "switchyard: stopping; {} requests have {} s to finish\n", api.in_flight(),
+             seconds);
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  while (api.in_flight() > 0 && std::chrono::steady_clock::now() < end) {
+    if (SignalGuard::Poll()) return;
+  }
+}
+
+base::Status ServeModel(Options options, const Environment& environment) {
+  if (options.chips.size() > 1) {
+    return Fail(ErrorCode::kUnimplemented,
+                "--chip was given {} times: this build serves from one chip at a time",
+                options.chips.size());
+  }
+  if (!options.chips.empty()) options.session.chip = options.chips.front();
+  if (options.max_running < 1 || options.max_running > kMaxRunning || options.max_waiting < 1) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--max-running must lie between 1 and {} and --max-waiting be 1 or more",
+                kMaxRunning);
+  }
+  engine::RunnerOptions runner;
+  runner.sequences = options.max_running;
+  SWITCHYARD_TRY(const auto session, ModelSession::Open(options.session, runner, environment));
+  SWITCHYARD_TRY(const auto service, MakeService(*session, options));
+  const ModelText text(session->model());
+  SWITCHYARD_TRY(auto api_options, ApiOptions(options, *session));
+  const std::string model = api_options.model;
+  server::ApiServer api(std::move(api_options), *service, text);
+
+  net::HttpServerOptions http_options;
+  http_options.host = options.host;
+  http_options.port = options.port;
+  http_options.max_connections = options.max_connections;
+  http_options.body_limit_bytes = options.max_body_mib << 20;
+  http_options.error_body = [](int status, std::string_view message) {
+    return protocol::ErrorBody(protocol::ApiError{status, std::string(message)});
+  };
+  const SignalGuard signals;
+  SWITCHYARD_TRY(const auto http,
+                 net::HttpServer::Start(std::move(http_options),
+                                        [&api](net::HttpRequest request, auto responder) {
+                                          api.Serve(std::move(request), std::move(responder));
+                                        }));
+  Announce(options, model, http->port());
+  SignalGuard::Wait();
+  Drain(api, options.drain_seconds);
+  http->Stop();
+  return {};
+}
+
+}  // namespace
+
+void AddServeCommand(CommandLine& line, const Environment& environment) {
+  const auto o = std::make_shared<Options>();
+  CLI::App& command = line.Add("serve", "Serves a model to OpenAI clients over HTTP.",
+                               [o, &environment] { return ServeModel(*o, environment); });
+  AddSessionOptions(command, o->session);
+  command.remove_option(command.get_option("--chip"));
+  command.add_option("--chip", o->chips, "A chip to serve from; may be repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command.add_option("--host", o->host, "The address to listen on; 0.0.0.0 or :: is all");
+  command.add_option("--port", o->port, "The port to listen on; 0 is any that is free");
+  command.add_option("--api-key-file", o->api_key_file, "Keys that clients need, one a line");
+  command.add_option("--served-model-name", o->served_name, "The model's name to clients");
+  command.add_option("--max-running", o->max_running, "Requests in the batch at most");
+  command.add_option("--max-waiting", o->max_waiting, "Requests that wait at most; more get 429");
+  command.add_option("--max-connections", o->max_connections, "More get 503");
+  command.add_option("--max-body-mib", o->max_body_mib, "A request's body at most, in MiB");
+  command.add_option("--drain-seconds", o->drain_seconds,
+                     "What runs may take so long to finish after SIGTERM or Ctrl-C");
+  command.add_flag("--no-request-log", o->no_request_log, "No line for each request");
+}
+
+}  // namespace switchyard::cli

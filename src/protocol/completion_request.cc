@@ -1,0 +1,303 @@
+#include "protocol/completion_request.h"
+
+#include <array>
+#include <charconv>
+
+#include "protocol/field_reader.h"
+
+namespace switchyard::protocol {
+namespace {
+
+// OpenAI's ranges, https://platform.openai.com/docs/api-reference/chat/create; where a number is
+// bounded by no one, by us.
+constexpr std::size_t kNameBytes = 1024;
+constexpr std::size_t kStops = 32;
+constexpr std::size_t kStopBytes = 4096;
+constexpr std::size_t kBiases = 1024;
+constexpr std::int32_t kTopLogprobs = 20;
+constexpr std::int64_t kInt32Max = std::numeric_limits<std::int32_t>::max();
+
+std::optional<std::int32_t> Narrow(std::optional<std::int64_t> value) {
+  if (!value) return std::nullopt;
+  return static_cast<std::int32_t>(*value);
+}
+
+void ReadLogitBias(FieldReader& reader, SamplingFields& sampling) {
+  const base::Json* value = reader.Find("logit_bias");
+  if (value == nullptr) return;
+  if (!value->is_object()) return reader.Fail(WrongType("logit_bias", "an object", *value));
+  if (value->size() > kBiases) {
+    return reader.Fail(
+        InvalidField("logit_bias", "object_above_max_properties",
+                     fmt::format("Invalid 'logit_bias': at most {} tokens, but got {}.", kBiases,
+                                 value->size())));
+  }
+  FieldReader biases(*value, "logit_bias.");
+  for (const auto& [key, bias] : value->items()) {
+    std::int32_t token = -1;
+    const auto end = key.data() + key.size();
+    const auto parsed = std::from_chars(key.data(), end, token);
+    if (parsed.ec != std::errc() || parsed.ptr != end || token < 0) {
+      return reader.Fail(
+          InvalidField("logit_bias", "invalid_value",
+                       fmt::format("Invalid key in 'logit_bias': '{}' is not a token id.", key)));
+    }
+    if (bias.is_null()) return reader.Fail(WrongType("logit_bias." + key, "a number", bias));
+    if (const auto number = biases.Decimal(key, -100, 100)) {
+      sampling.logit_bias.emplace_back(token, static_cast<float>(*number));
+    }
+  }
+  if (biases.error()) reader.Fail(*biases.error());
+}
+
+void ReadSampling(FieldReader& reader, SamplingFields& sampling) {
+  sampling.temperature = reader.Decimal("temperature", 0, 2);
+  sampling.top_p = reader.Decimal("top_p", 0, 1);
+  if (sampling.top_p == 0.0) sampling.top_p = 1e-6;  // the best token alone
+  sampling.top_k = Narrow(reader.Integer("top_k", -1, kInt32Max));
+  if (sampling.top_k == -1) sampling.top_k = 0;  // vLLM's way to say off
+  sampling.min_p = reader.Decimal("min_p", 0, 1);
+  sampling.typical_p = reader.Decimal("typical_p", 1e-6, 1);
+  sampling.presence_penalty = reader.Decimal("presence_penalty", -2, 2);
+  sampling.frequency_penalty = reader.Decimal("frequency_penalty", -2, 2);
+  sampling.repetition_penalty = reader.Decimal("repetition_penalty", 0.01, 10);
+  sampling.seed = reader.Integer("seed", std::numeric_limits<std::int64_t>::min(),
+                                 std::numeric_limits<std::int64_t>::max());
+  ReadLogitBias(reader, sampling);
+}
+
+void ReadStop(FieldReader& reader, CompletionRequest& request) {
+  request.stop = reader.Strings("stop", kStops, kStopBytes);
+  std::erase(request.stop, std::string());
+  request.stop_token_ids = reader.TokenIds("stop_token_ids", kStops);
+}
+
+void ReadMaxTokens(FieldReader& reader, CompletionRequest& request) {
+  request.max_tokens = reader.Integer("max_tokens", 1, kInt32Max);
+  if (request.endpoint == Endpoint::kText) {
+    // The default of OpenAI's completions.
+    if (!request.max_tokens) request.max_tokens = 16;
+    return;
+  }
+  const auto newer = reader.Integer("max_completion_tokens", 1, kInt32Max);
+  if (newer && request.max_tokens && *newer != *request.max_tokens) {
+    reader.Fail(InvalidField("max_tokens", "invalid_parameter_combination",
+                             "Setting 'max_tokens' and 'max_completion_tokens' at the same time is "
+                             "not supported."));
+  }
+  if (newer) request.max_tokens = newer;
+}
+
+void ReadLogprobs(FieldReader& reader, CompletionRequest& request) {
+  if (request.endpoint == Endpoint::kText) {
+    request.top_logprobs = Narrow(reader.Integer("logprobs", 0, kTopLogprobs)).value_or(-1);
+    return;
+  }
+  const bool wanted = reader.Boolean("logprobs").value_or(false);
+  const auto best = Narrow(reader.Integer("top_logprobs", 0, kTopLogprobs));
+  if (best && *best > 0 && !wanted) {
+    reader.Fail(InvalidField("top_logprobs", "invalid_parameter_combination",
+                             "The 'top_logprobs' parameter is only allowed when 'logprobs' is "
+                             "enabled."));
+  }
+  if (wanted) request.top_logprobs = best.value_or(0);
+}
+
+void ReadStream(FieldReader& reader, CompletionRequest& request) {
+  request.stream = reader.Boolean("stream").value_or(false);
+  const base::Json* options = reader.Find("stream_options");
+  if (options == nullptr) return;
+  if (!options->is_object()) {
+    return reader.Fail(WrongType("stream_options", "an object", *options));
+  }
+  if (!request.stream) {
+    return reader.Fail(InvalidField("stream_options", "invalid_parameter_combination",
+                                    "The 'stream_options' parameter is only allowed when 'stream' "
+                                    "is enabled."));
+  }
+  FieldReader inner(*options, "stream_options.");
+  request.include_usage = inner.Boolean("include_usage").value_or(false);
+  if (inner.error()) reader.Fail(*inner.error());
+}
+
+ApiResult<std::string> ReadContent(const base::Json& content, const std::string& param) {
+  if (content.is_string()) return content.get<std::string>();
+  if (!content.is_array()) {
+    return std::unexpected(WrongType(param, "a string or an array of parts", content));
+  }
+  std::string text;
+  for (std::size_t i = 0; i < content.size(); ++i) {
+    const base::Json& part = content[i];
+    const std::string at = fmt::format("{}[{}]", param, i);
+    if (!part.is_object()) return std::unexpected(WrongType(at, "an object", part));
+    FieldReader reader(part, at + ".");
+    const auto type = reader.String("type", kNameBytes);
+    if (reader.error()) return std::unexpected(*reader.error());
+    if (type != "text") {
+      return std::unexpected(InvalidField(
+          at + ".type", "invalid_value",
+          fmt::format("Invalid value for '{}.type': this server takes parts of type 'text' only.",
+                      at)));
+    }
+    const base::Json* value = reader.Find("text");
+    if (value == nullptr) reader.FailMissing("text");
+    if (reader.error()) return std::unexpected(*reader.error());
+    if (!value->is_string()) return std::unexpected(WrongType(at + ".text", "a string", *value));
+    if (!text.empty()) text += '\n';
+    text += value->get_ref<const std::string&>();
+  }
+  return text;
+}
+
+ApiResult<base::Json> ReadMessage(const base::Json& message, const std::string& param) {
+  if (!message.is_object()) return std::unexpected(WrongType(param, "an object", message));
+  FieldReader reader(message, param + ".");
+  const auto role = reader.String("role", kNameBytes);
+  if (!role) reader.FailMissing("role");
+  const auto name = reader.String("name", kNameBytes);
+  for (const std::string_view field : {"tool_calls", "function_call", "audio", "tool_call_id"}) {
+    const base::Json* value = reader.Find(field);
+    if (value == nullptr || value->empty()) continue;
+    reader.Fail(InvalidField(reader.Param(field), "unsupported_parameter",
+                             fmt::format("Unsupported parameter: '{}' is not supported by this "
+                                         "server.",
+                                         reader.Param(field))));
+  }
+  if (reader.error()) return std::unexpected(*reader.error());
+  static constexpr auto kRoles =
+      std::to_array<std::string_view>({"system", "developer", "user", "assistant"});
+  if (std::ranges::find(kRoles, *role) == kRoles.end()) {
+    return std::unexpected(InvalidField(
+        param + ".role", "invalid_value",
+        fmt::format("Invalid value: '{}'. Supported values are: 'system', 'developer', 'user' and "
+                    "'assistant'.",
+                    *role)));
+  }
+  const base::Json* content = reader.Find("content");
+  if (content == nullptr) {
+    reader.FailMissing("content");
+    return std::unexpected(*reader.error());
+  }
+  auto text = ReadContent(*content, param + ".content");
+  if (!text) return std::unexpected(std::move(text.error()));
+  base::Json read = {{"role", *role == "developer" ? "system" : *role}, {"content", *text}};
+  if (name) read["name"] = *name;
+  return read;
+}
+
+void ReadPrompts(FieldReader& reader, CompletionRequest& request, const RequestLimits& limits) {
+  const base::Json* prompt = reader.Find("prompt");
+  if (prompt == nullptr) return reader.FailMissing("prompt");
+  if (prompt->is_string()) {
+    request.prompts.emplace_back(prompt->get<std::string>());
+    return;
+  }
+  if (!prompt->is_array()) {
+    return reader.Fail(
+        WrongType("prompt", "a string, an array of strings or arrays of token ids", *prompt));
+  }
+  if (prompt->empty()) {
+    return reader.Fail(
+        InvalidField("prompt", "empty_array",
+                     "Invalid 'prompt': empty array. Expected an array with minimum length 1."));
+  }
+  if (prompt->front().is_number()) {
+    auto ids = ReadTokenIds(*prompt, "prompt", limits.prompt_tokens);
+    if (!ids) return reader.Fail(std::move(ids.error()));
+    request.prompts.emplace_back(std::move(*ids));
+    return;
+  }
+  if (prompt->size() > limits.choices) {
+    return reader.Fail(InvalidField(
+        "prompt", "array_above_max_length",
+        fmt::format("Invalid 'prompt': array too long. Expected at most {} prompts, but got {}.",
+                    limits.choices, prompt->size())));
+  }
+  const bool texts = prompt->front().is_string();
+  for (std::size_t i = 0; i < prompt->size(); ++i) {
+    const base::Json& item = (*prompt)[i];
+    const std::string param = fmt::format("prompt[{}]", i);
+    if (texts) {
+      if (!item.is_string()) return reader.Fail(WrongType(param, "a string", item));
+      request.prompts.emplace_back(item.get<std::string>());
+      continue;
+    }
+    auto ids = ReadTokenIds(item, param, limits.prompt_tokens);
+    if (!ids) return reader.Fail(std::move(ids.error()));
+    if (ids->empty()) {
+      return reader.Fail(
+          InvalidField(param, "empty_array", fmt::format("Invalid '{}': empty array.", param)));
+    }
+    request.prompts.emplace_back(std::move(*ids));
+  }
+}
+
+}  // namespace
+
+ApiResult<base::Json> ReadMessages(const base::Json& messages, std::size_t max_messages) {
+  if (!messages.is_array()) return std::unexpected(WrongType("messages", "an array", messages));
+  if (messages.empty()) {
+    return std::unexpected(
+        InvalidField("messages", "empty_array",
+                     "Invalid 'messages': empty array. Expected an array with minimum length 1."));
+  }
+  if (messages.size() > max_messages) {
+    return std::unexpected(InvalidField(
+        "messages", "array_above_max_length",
+        fmt::format("Invalid 'messages': array too long. Expected at most {} messages, but got {}.",
+                    max_messages, messages.size())));
+  }
+  base::Json read = base::Json::array();
+  for (std::size_t i = 0; i < messages.size(); ++i) {
+    auto message = ReadMessage(messages[i], fmt::format("messages[{}]", i));
+    if (!message) return std::unexpected(std::move(message.error()));
+    read.push_back(std::move(*message));
+  }
+  return read;
+}
+
+ApiResult<CompletionRequest> ParseCompletionRequest(Endpoint endpoint, std::string_view body,
+                                                    const RequestLimits& limits) {
+  auto json = ParseBody(body);
+  if (!json) return std::unexpected(std::move(json.error()));
+  FieldReader reader(*json);
+  CompletionRequest request;
+  request.endpoint = endpoint;
+
+  const auto model = reader.String("model", kNameBytes);
+  if (!model) reader.FailMissing("model");
+  request.model = model.value_or("");
+  if (endpoint == Endpoint::kText) {
+    ReadPrompts(reader, request, limits);
+  } else if (const base::Json* messages = reader.Find("messages"); messages == nullptr) {
+    reader.FailMissing("messages");
+  } else if (auto read = ReadMessages(*messages, limits.messages); !read) {
+    reader.Fail(std::move(read.error()));
+  } else {
+    request.messages = std::move(*read);
+  }
+
+  RefuseUnsupported(reader, endpoint);
+  ReadSampling(reader, request.sampling);
+  request.n = Narrow(reader.Integer("n", 1, 128)).value_or(1);
+  ReadStop(reader, request);
+  ReadMaxTokens(reader, request);
+  ReadLogprobs(reader, request);
+  ReadStream(reader, request);
+  request.ignore_eos = reader.Boolean("ignore_eos").value_or(false);
+  request.priority = Narrow(reader.Integer("priority", -1'000'000, 1'000'000)).value_or(0);
+  request.user = reader.String("user", kNameBytes).value_or("");
+  if (reader.error()) return std::unexpected(*reader.error());
+
+  const std::size_t prompts = endpoint == Endpoint::kChat ? 1 : request.prompts.size();
+  if (prompts * static_cast<std::size_t>(request.n) > limits.choices) {
+    return std::unexpected(InvalidField(
+        "n", "integer_above_max_value",
+        fmt::format("Invalid 'n': {} prompts with {} answers each are more than the {} answers "
+                    "that one request may ask for.",
+                    prompts, request.n, limits.choices)));
+  }
+  return request;
+}
+
+}  // namespace switchyard::protocol

@@ -1,0 +1,69 @@
+// Requests to POST /v1/chat/completions and /v1/completions, read from JSON and checked as OpenAI
+// checks them; top_k, min_p, typical_p, repetition_penalty, stop_token_ids and ignore_eos are those
+// that vLLM adds. Unknown fields are tolerated; known ones that are not supported are refused by
+// name. Values; any thread.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <variant>
+#include <vector>
+
+#include "base/json.h"
+#include "protocol/api_error.h"
+#include "protocol/refused_fields.h"
+
+namespace switchyard::protocol {
+
+struct RequestLimits {
+  std::size_t choices = 128;  // prompts times n
+  std::size_t messages = 4096;
+  std::size_t prompt_tokens = 1 << 20;  // of token-id prompts, each
+};
+
+// What an absent field means is the server's to say.
+struct SamplingFields {
+  std::optional<double> temperature;
+  std::optional<double> top_p;
+  std::optional<std::int32_t> top_k;  // 0: off
+  std::optional<double> min_p;
+  std::optional<double> typical_p;
+  std::optional<double> presence_penalty;
+  std::optional<double> frequency_penalty;
+  std::optional<double> repetition_penalty;
+  std::optional<std::int64_t> seed;
+  std::vector<std::pair<std::int32_t, float>> logit_bias;
+};
+
+// One string, or token ids.
+using Prompt = std::variant<std::string, std::vector<std::int32_t>>;
+
+struct CompletionRequest {
+  Endpoint endpoint = Endpoint::kChat;
+  std::string model;
+  base::Json messages;          // of kChat: role and content, the latter always a string
+  std::vector<Prompt> prompts;  // of kText
+  SamplingFields sampling;
+  std::int32_t n = 1;  // answers to each prompt
+  std::vector<std::string> stop;
+  std::vector<std::int32_t> stop_token_ids;
+  std::optional<std::int64_t> max_tokens;
+  // -1: none; 0: of the token alone; else of that many of the best as well.
+  std::int32_t top_logprobs = -1;
+  bool stream = false;
+  bool include_usage = false;
+  bool ignore_eos = false;
+  std::int32_t priority = 0;  // vLLM's: lower first
+  std::string user;
+};
+
+ApiResult<CompletionRequest> ParseCompletionRequest(Endpoint endpoint, std::string_view body,
+                                                    const RequestLimits& limits = {});
+
+// Messages as a chat template wants them: parts of text joined, "developer" told as "system".
+ApiResult<base::Json> ReadMessages(const base::Json& messages, std::size_t max_messages);
+
+}  // namespace switchyard::protocol

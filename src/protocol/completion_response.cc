@@ -1,0 +1,178 @@
+#include "protocol/completion_response.h"
+
+#include "base/json.h"
+
+namespace switchyard::protocol {
+namespace {
+
+using base::Json;
+
+std::string Text(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
+std::string Event(const Json& json) { return "data: " + Text(json) + "\n\n"; }
+
+Json FinishWord(std::optional<Finish> finish) {
+  if (!finish) return nullptr;
+  return *finish == Finish::kStop ? "stop" : "length";
+}
+
+Json UsageJson(const Usage& usage) {
+  return {{"prompt_tokens", usage.prompt_tokens},
+          {"completion_tokens", usage.completion_tokens},
+          {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+          {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}}};
+}
+
+Json Bytes(std::string_view text) {
+  Json bytes = Json::array();
+  for (const char c : text) bytes.push_back(static_cast<unsigned char>(c));
+  return bytes;
+}
+
+Json ChatToken(const LikelyToken& token) {
+  return {{"token", token.bytes}, {"logprob", token.logprob}, {"bytes", Bytes(token.bytes)}};
+}
+
+Json ChatLogprobs(const Choice& choice) {
+  if (!choice.logprobs) return nullptr;
+  Json content = Json::array();
+  for (const TokenLogprobs& token : *choice.logprobs) {
+    Json entry = ChatToken(token.token);
+    Json& best = entry["top_logprobs"] = Json::array();
+    for (const LikelyToken& likely : token.best) best.push_back(ChatToken(likely));
+    content.push_back(std::move(entry));
+  }
+  return {{"content", std::move(content)}, {"refusal", nullptr}};
+}
+
+std::int64_t Characters(std::string_view bytes) {
+  std::int64_t count = 0;
+  for (const char c : bytes) count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
+  return count;
+}
+
+Json TextLogprobs(const Choice& choice) {
+  if (!choice.logprobs) return nullptr;
+  Json tokens = Json::array();
+  Json logprobs = Json::array();
+  Json best = Json::array();
+  Json offsets = Json::array();
+  std::int64_t offset = choice.text_offset;
+  for (const TokenLogprobs& token : *choice.logprobs) {
+    tokens.push_back(token.token.bytes);
+    logprobs.push_back(token.token.logprob);
+    Json likely = Json::object();
+    for (const LikelyToken& other : token.best) likely[other.bytes] = other.logprob;
+    best.push_back(token.best.empty() ? Json() : std::move(likely));
+    offsets.push_back(offset);
+    offset += Characters(token.token.bytes);
+  }
+  return {{"tokens", std::move(tokens)},
+          {"token_logprobs", std::move(logprobs)},
+          {"top_logprobs", std::move(best)},
+          {"text_offset", std::move(offsets)}};
+}
+
+Json Envelope(const AnswerHead& head, std::string_view object) {
+  return {{"id", head.id},
+          {"object", object},
+          {"created", head.created},
+          {"model", head.model},
+          {"choices", Json::array()}};
+}
+
+Json Chunk(const AnswerHead& head) {
+  Json chunk = Envelope(
+      head, head.endpoint == Endpoint::kChat ? "chat.completion.chunk" : "text_completion");
+  if (head.usage_follows) chunk["usage"] = nullptr;
+  return chunk;
+}
+
+Json TextChoice(const Choice& choice) {
+  return {{"index", choice.index},
+          {"text", choice.text},
+          {"logprobs", TextLogprobs(choice)},
+          {"finish_reason", FinishWord(choice.finish)}};
+}
+
+Json ModelJson(const ListedModel& model) {
+  return {{"id", model.id},
+          {"object", "model"},
+          {"created", model.created},
+          {"owned_by", "switchyard"},
+          {"root", model.id},
+          {"parent", nullptr},
+          {"max_model_len", model.max_model_len}};
+}
+
+}  // namespace
+
+std::int64_t CharacterCount(std::span<const TokenLogprobs> tokens) {
+  std::int64_t count = 0;
+  for (const TokenLogprobs& token : tokens) count += Characters(token.token.bytes);
+  return count;
+}
+
+std::string WholeAnswer(const AnswerHead& head, std::span<const Choice> choices,
+                        const Usage& usage) {
+  const bool chat = head.endpoint == Endpoint::kChat;
+  Json answer = Envelope(head, chat ? "chat.completion" : "text_completion");
+  for (const Choice& choice : choices) {
+    if (!chat) {
+      answer["choices"].push_back(TextChoice(choice));
+      continue;
+    }
+    answer["choices"].push_back(
+        {{"index", choice.index},
+         {"message", {{"role", "assistant"}, {"content", choice.text}, {"refusal", nullptr}}},
+         {"logprobs", ChatLogprobs(choice)},
+         {"finish_reason", FinishWord(choice.finish)}});
+  }
+  answer["usage"] = UsageJson(usage);
+  return Text(answer);
+}
+
+std::string OpeningEvent(const AnswerHead& head, std::int32_t index) {
+  if (head.endpoint == Endpoint::kText) return {};
+  Json chunk = Chunk(head);
+  chunk["choices"].push_back({{"index", index},
+                              {"delta", {{"role", "assistant"}, {"content", ""}}},
+                              {"logprobs", nullptr},
+                              {"finish_reason", nullptr}});
+  return Event(chunk);
+}
+
+std::string PartEvent(const AnswerHead& head, const Choice& part) {
+  Json chunk = Chunk(head);
+  if (head.endpoint == Endpoint::kText) {
+    chunk["choices"].push_back(TextChoice(part));
+    return Event(chunk);
+  }
+  Json delta = Json::object();
+  if (!part.text.empty()) delta["content"] = part.text;
+  chunk["choices"].push_back({{"index", part.index},
+                              {"delta", std::move(delta)},
+                              {"logprobs", ChatLogprobs(part)},
+                              {"finish_reason", FinishWord(part.finish)}});
+  return Event(chunk);
+}
+
+std::string UsageEvent(const AnswerHead& head, const Usage& usage) {
+  Json chunk = Chunk(head);
+  chunk["usage"] = UsageJson(usage);
+  return Event(chunk);
+}
+
+std::string ErrorEvent(const ApiError& error) { return "data: " + ErrorBody(error) + "\n\n"; }
+
+std::string ModelList(std::span<const ListedModel> models) {
+  Json list = {{"object", "list"}, {"data", Json::array()}};
+  for (const ListedModel& model : models) list["data"].push_back(ModelJson(model));
+  return Text(list);
+}
+
+std::string ModelEntry(const ListedModel& model) { return Text(ModelJson(model)); }
+
+}  // namespace switchyard::protocol

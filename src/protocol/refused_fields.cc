@@ -1,0 +1,91 @@
+#include "protocol/refused_fields.h"
+
+#include <array>
+
+namespace switchyard::protocol {
+namespace {
+
+struct Refused {
+  std::string_view name;
+  // JSON texts of the values that change nothing, separated by blanks.
+  std::string_view harmless;
+};
+
+// OpenAI's own, then those that vLLM adds.
+constexpr auto kEverywhere = std::to_array<Refused>({
+    {"echo", "false"},
+    {"suffix", "\"\""},
+    {"best_of", "1"},
+    {"guided_json", ""},
+    {"guided_regex", ""},
+    {"guided_choice", ""},
+    {"guided_grammar", ""},
+    {"guided_decoding_backend", ""},
+    {"structured_outputs", ""},
+    {"structural_tag", ""},
+    {"response_format", "{\"type\":\"text\"}"},
+    {"prompt_logprobs", ""},
+    {"use_beam_search", "false"},
+    {"length_penalty", "1 1.0"},
+    {"min_tokens", "0"},
+    {"bad_words", "[]"},
+    {"allowed_token_ids", ""},
+    {"logits_processors", "[]"},
+    {"include_stop_str_in_output", "false"},
+    {"skip_special_tokens", "true"},
+    {"spaces_between_special_tokens", "true"},
+    {"truncate_prompt_tokens", ""},
+    {"prompt_embeds", ""},
+});
+
+constexpr auto kChatOnly = std::to_array<Refused>({
+    {"tools", "[]"},
+    {"tool_choice", "\"none\" \"auto\""},
+    {"functions", "[]"},
+    {"function_call", "\"none\" \"auto\""},
+    {"modalities", "[\"text\"]"},
+    {"audio", ""},
+    {"prediction", ""},
+    {"web_search_options", ""},
+    {"reasoning_effort", "\"none\""},
+    {"verbosity", "\"medium\""},
+    {"add_generation_prompt", "true"},
+    {"continue_final_message", "false"},
+    {"add_special_tokens", "false"},
+    {"documents", "[]"},
+    {"chat_template", ""},
+    {"chat_template_kwargs", "{}"},
+});
+
+bool IsHarmless(const base::Json& value, std::string_view harmless) {
+  const std::string text = value.dump(-1, ' ', false, base::Json::error_handler_t::replace);
+  while (!harmless.empty()) {
+    const std::size_t end = harmless.find(' ');
+    if (text == harmless.substr(0, end)) return true;
+    if (end == std::string_view::npos) break;
+    harmless.remove_prefix(end + 1);
+  }
+  return false;
+}
+
+void Refuse(FieldReader& reader, const Refused& field) {
+  const base::Json* value = reader.Find(field.name);
+  if (value == nullptr || IsHarmless(*value, field.harmless)) return;
+  reader.Fail(
+      InvalidField(reader.Param(field.name), "unsupported_parameter",
+                   fmt::format("Unsupported parameter: '{}' is not supported by this server{}.",
+                               reader.Param(field.name),
+                               field.harmless.empty()
+                                   ? "; leave it out"
+                                   : fmt::format("; leave it out or give {}", field.harmless))));
+}
+
+}  // namespace
+
+void RefuseUnsupported(FieldReader& reader, Endpoint endpoint) {
+  for (const Refused& field : kEverywhere) Refuse(reader, field);
+  if (endpoint != Endpoint::kChat) return;
+  for (const Refused& field : kChatOnly) Refuse(reader, field);
+}
+
+}  // namespace switchyard::protocol

@@ -1,0 +1,268 @@
+#include "server/answer.h"
+
+#include <utility>
+
+namespace switchyard::server {
+namespace {
+
+using std::chrono::steady_clock;
+
+double Seconds(steady_clock::duration duration) {
+  return std::chrono::duration<double>(duration).count();
+}
+
+// nginx's status for a client that went before its answer.
+constexpr int kClientGone = 499;
+
+}  // namespace
+
+net::HttpResponse ErrorResponse(const protocol::ApiError& error, const std::string& request_id) {
+  net::HttpResponse response{.status = error.status};
+  response.headers.emplace_back("x-request-id", request_id);
+  if (error.status == 429 || error.status == 503) {
+    response.headers.emplace_back("Retry-After", "1");
+  }
+  if (error.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
+  response.body = protocol::ErrorBody(error);
+  return response;
+}
+
+// What the engine talks to. It only carries over to the connection's sequence.
+class Answer::Listener final : public engine::CompletionListener {
+ public:
+  Listener(std::shared_ptr<Answer> answer, std::size_t index)
+      : answer_(std::move(answer)), index_(index) {}
+
+  void OnDelta(const engine::CompletionDelta& delta) override {
+    answer_->responder_->Post(
+        [answer = answer_, index = index_, delta] { answer->OnDelta(index, delta); });
+  }
+  void OnEnd(const engine::CompletionSummary& summary) override {
+    answer_->responder_->Post(
+        [answer = answer_, index = index_, summary] { answer->OnEnd(index, summary); });
+  }
+
+ private:
+  std::shared_ptr<Answer> answer_;  // with the connection and the other listeners
+  std::size_t index_;
+};
+
+void Answer::Begin(std::shared_ptr<ServerState> state,
+                   std::shared_ptr<net::HttpResponder> responder, AnswerPlan plan) {
+  net::HttpResponder& sequence = *responder;
+  const auto answer =
+      std::make_shared<Answer>(std::move(state), std::move(responder), std::move(plan));
+  sequence.Post([answer] { answer->Start(); });
+}
+
+Answer::Answer(std::shared_ptr<ServerState> state, std::shared_ptr<net::HttpResponder> responder,
+               AnswerPlan plan)
+    : state_(std::move(state)), responder_(std::move(responder)), plan_(std::move(plan)) {
+  ++state_->in_flight;
+}
+
+Answer::~Answer() { Close(kClientGone); }
+
+void Answer::Start() {
+  responder_->OnGone([self = shared_from_this()] { self->OnGone(); });
+  choices_.resize(plan_.requests.size());
+  for (std::size_t i = 0; i < choices_.size(); ++i) {
+    Progress& progress = choices_[i];
+    progress.choice.index = static_cast<std::int32_t>(i);
+    if (plan_.logprobs && !plan_.stream) progress.choice.logprobs.emplace();
+    auto id = state_->service.Submit(std::move(plan_.requests[i]),
+                                     std::make_shared<Listener>(shared_from_this(), i));
+    if (!id) return Fail(protocol::ToApiError(id.error()));
+    progress.id = *id;
+    progress.is_submitted = true;
+  }
+}
+
+void Answer::OnDelta(std::size_t index, const engine::CompletionDelta& delta) {
+  if (is_over_) return;
+  Progress& progress = choices_[index];
+  CountTokens(progress, delta.tokens.size());
+  std::vector<protocol::TokenLogprobs> logprobs;
+  if (plan_.logprobs) logprobs = Logprobs(delta);
+  const std::int64_t characters = protocol::CharacterCount(logprobs);
+  if (!plan_.stream) {
+    progress.choice.text += delta.text;
+    if (plan_.logprobs) {
+      auto& all = *progress.choice.logprobs;
+      std::ranges::move(logprobs, std::back_inserter(all));
+    }
+    return;
+  }
+  OpenStream(progress);
+  if (delta.text.empty() && logprobs.empty()) return;
+  protocol::Choice part{.index = progress.choice.index,
+                        .text = delta.text,
+                        .text_offset = progress.choice.text_offset};
+  if (plan_.logprobs) part.logprobs = std::move(logprobs);
+  progress.choice.text_offset += characters;
+  responder_->Write(protocol::PartEvent(plan_.head, part));
+}
+
+void Answer::OnEnd(std::size_t index, const engine::CompletionSummary& summary) {
+  if (is_over_) return;
+  Progress& progress = choices_[index];
+  progress.is_ended = true;
+  progress.summary = summary;
+  ++ended_;
+  if (summary.end == engine::CompletionEnd::kFailed) {
+    return Fail(protocol::ToApiError(summary.error));
+  }
+  if (summary.end == engine::CompletionEnd::kCancelled) {
+    return Fail(protocol::ToApiError(
+        {base::ErrorCode::kUnavailable, "the server is stopping; ask again, elsewhere or later"}));
+  }
+  const auto finish = summary.end == engine::CompletionEnd::kLength ? protocol::Finish::kLength
+                                                                    : protocol::Finish::kStop;
+  progress.choice.finish = finish;
+  Observe(progress, finish);
+  if (plan_.stream) {
+    OpenStream(progress);
+    responder_->Write(protocol::PartEvent(
+        plan_.head, {.index = progress.choice.index, .text = "", .finish = finish}));
+  }
+  if (ended_ == choices_.size()) Finish();
+}
+
+void Answer::OpenStream(Progress& progress) {
+  if (!is_streaming_) {
+    is_streaming_ = true;
+    responder_->BeginStream({.content_type = "text/event-stream; charset=utf-8",
+                             .headers = {{"x-request-id", plan_.line.id},
+                                         {"Cache-Control", "no-cache"},
+                                         {"X-Accel-Buffering", "no"}}});
+  }
+  if (progress.is_opened) return;
+  progress.is_opened = true;
+  responder_->Write(protocol::OpeningEvent(plan_.head, progress.choice.index));
+}
+
+void Answer::CountTokens(Progress& progress, std::size_t tokens) {
+  if (tokens == 0) return;
+  const auto now = Clock::now();
+  if (progress.tokens == 0) {
+    progress.first_token = now;
+    const double waited = Seconds(now - plan_.arrival);
+    state_->metrics.time_to_first_token_s.Observe(waited);
+    if (plan_.line.first_token_s == 0) plan_.line.first_token_s = waited;
+  } else {
+    state_->metrics.inter_token_latency_s.Observe(Seconds(now - progress.last_token));
+  }
+  progress.last_token = now;
+  progress.tokens += static_cast<std::int64_t>(tokens);
+}
+
+void Answer::Observe(const Progress& progress, protocol::Finish finish) {
+  Metrics& metrics = state_->metrics;
+  const engine::CompletionSummary& summary = progress.summary;
+  metrics.CountEnd(finish == protocol::Finish::kStop ? Outcome::kStop : Outcome::kLength);
+  metrics.e2e_latency_s.Observe(Seconds(Clock::now() - plan_.arrival));
+  metrics.queue_time_s.Observe(summary.queued_s);
+  metrics.prefill_time_s.Observe(summary.prefill_s);
+  metrics.decode_time_s.Observe(summary.decode_s);
+  metrics.prompt_tokens.Observe(static_cast<double>(summary.prompt_tokens));
+  metrics.generation_tokens.Observe(static_cast<double>(summary.completion_tokens));
+  if (progress.tokens > 1) {
+    metrics.time_per_output_token_s.Observe(Seconds(progress.last_token - progress.first_token) /
+                                            static_cast<double>(progress.tokens - 1));
+  }
+}
+
+std::vector<protocol::TokenLogprobs> Answer::Logprobs(const engine::CompletionDelta& delta) const {
+  std::vector<protocol::TokenLogprobs> all;
+  for (const engine::CompletionToken& token : delta.tokens) {
+    if (!token.logprob) continue;
+    protocol::TokenLogprobs entry;
+    entry.token = {state_->text.TokenBytes(token.token),
+                   static_cast<double>(token.logprob->logprob)};
+    for (const engine::TokenLogprob& best : token.best) {
+      entry.best.push_back(
+          {state_->text.TokenBytes(best.token), static_cast<double>(best.logprob)});
+    }
+    all.push_back(std::move(entry));
+  }
+  return all;
+}
+
+// A prompt counts once, however many answers it has.
+protocol::Usage Answer::CountUsage() const {
+  protocol::Usage usage;
+  for (std::size_t i = 0; i < choices_.size(); ++i) {
+    const engine::CompletionSummary& summary = choices_[i].summary;
+    usage.completion_tokens += summary.completion_tokens;
+    if (i % plan_.choices_by_prompt != 0) continue;
+    usage.prompt_tokens += summary.prompt_tokens;
+    usage.cached_tokens += summary.cached_prompt_tokens;
+  }
+  return usage;
+}
+
+void Answer::Finish() {
+  const protocol::Usage usage = CountUsage();
+  plan_.line.prompt_tokens = usage.prompt_tokens;
+  plan_.line.cached_tokens = usage.cached_tokens;
+  plan_.line.completion_tokens = usage.completion_tokens;
+  plan_.line.finish =
+      choices_.front().choice.finish == protocol::Finish::kLength ? "length" : "stop";
+  if (plan_.stream) {
+    if (plan_.head.usage_follows) responder_->Write(protocol::UsageEvent(plan_.head, usage));
+    responder_->Write(std::string(protocol::kDoneEvent));
+    responder_->EndStream();
+  } else {
+    std::vector<protocol::Choice> choices;
+    for (Progress& progress : choices_) choices.push_back(std::move(progress.choice));
+    responder_->Respond({.headers = {{"x-request-id", plan_.line.id}},
+                         .body = protocol::WholeAnswer(plan_.head, choices, usage)});
+  }
+  Close(200);
+}
+
+void Answer::Fail(const protocol::ApiError& error) {
+  if (is_over_) return;
+  plan_.line.error = error.code.empty() ? error.type : error.code;
+  state_->metrics.CountEnd(Outcome::kError);
+  if (is_streaming_) {
+    // Clients raise what comes as an error, and see no [DONE].
+    responder_->Write(protocol::ErrorEvent(error));
+    responder_->EndStream();
+  } else {
+    responder_->Respond(ErrorResponse(error, plan_.line.id));
+  }
+  CancelAll();
+  Close(error.status);
+}
+
+void Answer::OnGone() {
+  if (is_over_) return;
+  for (const Progress& progress : choices_) {
+    if (progress.is_submitted && !progress.is_ended) state_->metrics.CountEnd(Outcome::kAbort);
+  }
+  CancelAll();
+  plan_.line.finish = "abort";
+  Close(kClientGone);
+}
+
+void Answer::CancelAll() {
+  for (const Progress& progress : choices_) {
+    if (progress.is_submitted && !progress.is_ended) state_->service.Cancel(progress.id);
+  }
+}
+
+void Answer::Close(int status) {
+  if (is_over_) return;
+  is_over_ = true;
+  plan_.line.status = status;
+  plan_.line.total_s = Seconds(Clock::now() - plan_.arrival);
+  for (const Progress& progress : choices_) {
+    if (!progress.is_ended) plan_.line.completion_tokens += progress.tokens;
+  }
+  state_->metrics.CountHttp(status);
+  if (state_->options.log) state_->options.log(ToText(plan_.line));
+  --state_->in_flight;
+}
+
+}  // namespace switchyard::server

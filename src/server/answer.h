@@ -1,0 +1,96 @@
+// One answer in progress: a request of one or several choices, each a request to the engine, whose
+// deltas become an OpenAI answer, whole or streamed. Everything runs on the connection's sequence,
+// where the engine's calls are posted to; the engine and the connection own it.
+#pragma once
+
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "engine/completion_service.h"
+#include "net/http_server.h"
+#include "protocol/api_error.h"
+#include "protocol/completion_response.h"
+#include "server/api_server.h"
+#include "server/metrics.h"
+#include "server/request_log.h"
+
+namespace switchyard::server {
+
+// What the server and its answers share.
+struct ServerState {
+  ServerState(ApiServerOptions chosen, engine::CompletionService& engine, const TextModel& model)
+      : options(std::move(chosen)), service(engine), text(model) {}
+
+  const ApiServerOptions options;
+  engine::CompletionService& service;
+  const TextModel& text;
+  Metrics metrics;
+  std::int64_t started = 0;  // seconds since 1970
+  std::atomic<bool> draining = false;
+  std::atomic<std::int64_t> in_flight = 0;
+};
+
+// The headers and the body of an error, with Retry-After where to try again makes sense.
+net::HttpResponse ErrorResponse(const protocol::ApiError& error, const std::string& request_id);
+
+struct AnswerPlan {
+  protocol::AnswerHead head;
+  bool stream = false;
+  bool logprobs = false;
+  std::size_t choices_by_prompt = 1;
+  std::vector<engine::CompletionRequest> requests;  // choices of one prompt side by side
+  RequestLine line;
+  std::chrono::steady_clock::time_point arrival;
+};
+
+class Answer : public std::enable_shared_from_this<Answer> {
+ public:
+  static void Begin(std::shared_ptr<ServerState> state,
+                    std::shared_ptr<net::HttpResponder> responder, AnswerPlan plan);
+  Answer(std::shared_ptr<ServerState> state, std::shared_ptr<net::HttpResponder> responder,
+         AnswerPlan plan);
+  ~Answer();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  class Listener;
+  struct Progress {
+    engine::RequestId id = 0;
+    bool is_submitted = false;
+    bool is_opened = false;
+    bool is_ended = false;
+    Clock::time_point first_token;
+    Clock::time_point last_token;
+    std::int64_t tokens = 0;
+    protocol::Choice choice;  // whole answers: all so far; streams: only index and text_offset
+    engine::CompletionSummary summary;
+  };
+
+  void Start();
+  void OnDelta(std::size_t index, const engine::CompletionDelta& delta);
+  void OnEnd(std::size_t index, const engine::CompletionSummary& summary);
+  void OnGone();
+  void Fail(const protocol::ApiError& error);
+  void CancelAll();
+  void Finish();
+  void OpenStream(Progress& progress);
+  void CountTokens(Progress& progress, std::size_t tokens);
+  void Observe(const Progress& progress, protocol::Finish finish);
+  std::vector<protocol::TokenLogprobs> Logprobs(const engine::CompletionDelta& delta) const;
+  protocol::Usage CountUsage() const;
+  void Close(int status);
+
+  std::shared_ptr<ServerState> state_;             // with the server and other answers
+  std::shared_ptr<net::HttpResponder> responder_;  // with the connection
+  AnswerPlan plan_;
+  std::vector<Progress> choices_;
+  std::size_t ended_ = 0;
+  bool is_streaming_ = false;
+  bool is_over_ = false;
+};
+
+}  // namespace switchyard::server

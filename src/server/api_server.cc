@@ -1,0 +1,330 @@
+#include "server/api_server.h"
+
+#include <algorithm>
+#include <random>
+
+#include "protocol/tokenize.h"
+#include "server/answer.h"
+
+namespace switchyard::server {
+namespace {
+
+using protocol::ApiError;
+using protocol::ApiResult;
+using protocol::Endpoint;
+using Clock = std::chrono::steady_clock;
+
+std::uint64_t RandomBits() {
+  thread_local std::random_device device;
+  return std::uint64_t{device()} << 32U | device();
+}
+
+// The client's own, if it is one that can stand in a header and a log.
+std::string RequestIdOf(const net::HttpRequest& request) {
+  const std::string_view given = request.Header("x-request-id");
+  const bool usable = !given.empty() && given.size() <= 128 &&
+                      std::ranges::all_of(given, [](char c) { return c > 0x20 && c < 0x7F; });
+  return usable ? std::string(given)
+                : fmt::format("req_{:016x}{:016x}", RandomBits(), RandomBits());
+}
+
+template <typename T, typename U>
+void Take(T& target, const std::optional<U>& value) {
+  if (value) target = static_cast<T>(*value);
+}
+
+engine::SamplingParameters Sampling(const protocol::SamplingFields& fields,
+                                    const engine::SamplingParameters& defaults) {
+  engine::SamplingParameters sampling = defaults;
+  Take(sampling.temperature, fields.temperature);
+  Take(sampling.top_p, fields.top_p);
+  Take(sampling.top_k, fields.top_k);
+  Take(sampling.min_p, fields.min_p);
+  Take(sampling.typical_p, fields.typical_p);
+  Take(sampling.presence_penalty, fields.presence_penalty);
+  Take(sampling.frequency_penalty, fields.frequency_penalty);
+  Take(sampling.repetition_penalty, fields.repetition_penalty);
+  sampling.logit_bias = fields.logit_bias;
+  sampling.seed = fields.seed ? static_cast<std::uint64_t>(*fields.seed) : RandomBits();
+  return sampling;
+}
+
+ApiError OutsideVocabulary(std::string param, engine::TokenId token, std::int32_t size) {
+  return protocol::InvalidField(
+      param, "invalid_value",
+      fmt::format("Invalid '{}': token {} is not in the vocabulary, which has {} tokens.", param,
+                  token, size));
+}
+
+std::optional<ApiError> CheckTokens(std::string_view param, std::span<const engine::TokenId> tokens,
+                                    std::int32_t size) {
+  for (const engine::TokenId token : tokens) {
+    if (token < 0 || token >= size) return OutsideVocabulary(std::string(param), token, size);
+  }
+  return std::nullopt;
+}
+
+ApiResult<std::vector<std::vector<engine::TokenId>>> EncodePrompts(
+    const protocol::CompletionRequest& request, const TextModel& text) {
+  std::vector<std::vector<engine::TokenId>> prompts;
+  if (request.endpoint == Endpoint::kChat) {
+    auto tokens = text.EncodeChat(request.messages);
+    if (!tokens) {
+      ApiError error = protocol::ToApiError(tokens.error());
+      error.param = "messages";
+      return std::unexpected(std::move(error));
+    }
+    prompts.push_back(std::move(*tokens));
+    return prompts;
+  }
+  for (const protocol::Prompt& prompt : request.prompts) {
+    if (const auto* words = std::get_if<std::string>(&prompt)) {
+      prompts.push_back(text.Encode(*words, true));
+      continue;
+    }
+    const auto& tokens = std::get<std::vector<std::int32_t>>(prompt);
+    if (auto error = CheckTokens("prompt", tokens, text.vocabulary_size())) {
+      return std::unexpected(std::move(*error));
+    }
+    prompts.push_back(tokens);
+  }
+  return prompts;
+}
+
+// Everything that can be said against a request before the engine sees it.
+std::optional<ApiError> CheckAgainstModel(const protocol::CompletionRequest& request,
+                                          const std::vector<std::vector<engine::TokenId>>& prompts,
+                                          const engine::SamplingParameters& sampling,
+                                          std::int64_t context_tokens, std::int32_t vocabulary) {
+  const std::string param = request.endpoint == Endpoint::kChat ? "messages" : "prompt";
+  for (const auto& prompt : prompts) {
+    const auto tokens = static_cast<std::int64_t>(prompt.size());
+    if (tokens == 0) {
+      return protocol::InvalidField(param, "invalid_value", "The prompt has no tokens.");
+    }
+    const std::int64_t wanted = request.max_tokens.value_or(0);
+    if (tokens >= context_tokens || tokens + wanted > context_tokens) {
+      return protocol::ContextLengthExceeded(context_tokens, tokens, wanted, param);
+    }
+  }
+  for (const auto& [token, bias] : sampling.logit_bias) {
+    if (token >= vocabulary) return OutsideVocabulary("logit_bias", token, vocabulary);
+  }
+  if (auto error = CheckTokens("stop_token_ids", request.stop_token_ids, vocabulary)) return error;
+  if (const auto status = engine::Validate(sampling); !status) {
+    return protocol::ToApiError(status.error());
+  }
+  return std::nullopt;
+}
+
+}  // namespace
+
+struct ApiServer::Call {
+  net::HttpRequest request;
+  std::shared_ptr<net::HttpResponder> responder;  // with the connection, then with an Answer
+  ServerState& state;
+  Clock::time_point arrival = Clock::now();
+  RequestLine line = {};
+
+  void Respond(net::HttpResponse response) {
+    line.status = response.status;
+    line.total_s = std::chrono::duration<double>(Clock::now() - arrival).count();
+    state.metrics.CountHttp(response.status);
+    if (state.options.log) state.options.log(ToText(line));
+    response.headers.emplace_back("x-request-id", line.id);
+    responder->Respond(std::move(response));
+  }
+  void Respond(std::string json) { Respond({.status = 200, .body = std::move(json)}); }
+  void Respond(const ApiError& error) {
+    line.error = error.code.empty() ? error.type : error.code;
+    net::HttpResponse response = ErrorResponse(error, line.id);
+    std::erase_if(response.headers,
+                  [](const auto& header) { return header.first == "x-request-id"; });
+    Respond(std::move(response));
+  }
+  bool Knows(std::string_view model) const {
+    const ApiServerOptions& options = state.options;
+    return model == options.model ||
+           std::ranges::find(options.aliases, model) != options.aliases.end();
+  }
+};
+
+ApiServer::ApiServer(ApiServerOptions options, engine::CompletionService& service,
+                     const TextModel& text)
+    : state_(std::make_shared<ServerState>(std::move(options), service, text)) {
+  state_->started = std::chrono::duration_cast<std::chrono::seconds>(
+                        std::chrono::system_clock::now().time_since_epoch())
+                        .count();
+}
+
+ApiServer::~ApiServer() = default;
+
+void ApiServer::BeginDrain() { state_->draining = true; }
+
+std::int64_t ApiServer::in_flight() const { return state_->in_flight; }
+
+void ApiServer::Serve(net::HttpRequest request, std::shared_ptr<net::HttpResponder> responder) {
+  Call call{std::move(request), std::move(responder), *state_};
+  call.line.id = RequestIdOf(call.request);
+  call.line.method = call.request.method;
+  call.line.path = std::string(call.request.Path());
+  call.line.client = call.request.peer;
+  const bool is_open = call.line.path == "/health" || call.line.path == "/ready" ||
+                       call.line.path == "/metrics" || call.line.path == "/version";
+  if (state_->options.keys && !is_open) {
+    const std::string_view key = call.request.Header("authorization");
+    if (!state_->options.keys->Accepts(key)) {
+      return call.Respond(protocol::InvalidApiKey(key.empty()));
+    }
+  }
+  Route(call);
+}
+
+void ApiServer::Route(Call& call) {
+  const std::string& path = call.line.path;
+  const bool reads = call.line.method == "GET" || call.line.method == "HEAD";
+  const bool posted = path == "/v1/chat/completions" || path == "/v1/completions" ||
+                      path == "/tokenize" || path == "/detokenize";
+  const bool read = path == "/v1/models" || path.starts_with("/v1/models/") || path == "/health" ||
+                    path == "/ready" || path == "/metrics" || path == "/version";
+  if (!posted && !read) {
+    return call.Respond({404, fmt::format("Unknown request URL: {} {}.", call.line.method, path),
+                         "invalid_request_error", "", "unknown_url"});
+  }
+  if ((posted && call.line.method != "POST") || (read && !reads)) {
+    net::HttpResponse response = ErrorResponse(
+        {405, fmt::format("{} takes {} requests only.", path, posted ? "POST" : "GET"),
+         "invalid_request_error", "", "method_not_allowed"},
+        "");
+    response.headers = {{"Allow", posted ? "POST" : "GET, HEAD"}};
+    return call.Respond(std::move(response));
+  }
+  if (path == "/v1/chat/completions") return Complete(call, Endpoint::kChat);
+  if (path == "/v1/completions") return Complete(call, Endpoint::kText);
+  if (path == "/tokenize") return Tokenize(call);
+  if (path == "/detokenize") return Detokenize(call);
+  if (path == "/health") return call.Respond({.status = 200, .content_type = ""});
+  if (path == "/version") {
+    return call.Respond(base::Json({{"version", state_->options.version}}).dump());
+  }
+  if (path == "/metrics") {
+    return call.Respond(
+        {.status = 200,
+         .content_type = "text/plain; version=0.0.4; charset=utf-8",
+         .body = state_->metrics.Render(state_->service.Status(), state_->options.model,
+                                        state_->options.chips, !state_->draining)});
+  }
+  if (path == "/ready") {
+    if (!state_->draining) return call.Respond(R"({"status":"ready"})");
+    return call.Respond(protocol::ToApiError(
+        {base::ErrorCode::kUnavailable, "the server is stopping and takes no new requests"}));
+  }
+  Models(call);
+}
+
+void ApiServer::Models(Call& call) {
+  std::vector<protocol::ListedModel> models;
+  const ApiServerOptions& options = state_->options;
+  models.push_back({options.model, state_->started, state_->service.context_tokens()});
+  for (const std::string& alias : options.aliases) {
+    models.push_back({alias, state_->started, state_->service.context_tokens()});
+  }
+  if (call.line.path == "/v1/models") return call.Respond(protocol::ModelList(models));
+  const std::string_view id = std::string_view(call.line.path).substr(sizeof "/v1/models/" - 1);
+  const auto found = std::ranges::find(models, id, &protocol::ListedModel::id);
+  if (found == models.end()) return call.Respond(protocol::ModelNotFound(id));
+  call.Respond(protocol::ModelEntry(*found));
+}
+
+void ApiServer::Complete(Call& call, Endpoint endpoint) {
+  // Counted before the look at `draining`, so that whoever drains waits for it.
+  ++state_->in_flight;
+  const std::shared_ptr<void> counted(nullptr, [state = state_](void*) { --state->in_flight; });
+  if (state_->draining) {
+    return call.Respond(protocol::ToApiError(
+        {base::ErrorCode::kUnavailable, "the server is stopping and takes no new requests"}));
+  }
+  auto request =
+      protocol::ParseCompletionRequest(endpoint, call.request.body, state_->options.limits);
+  if (!request) return call.Respond(request.error());
+  if (!call.Knows(request->model)) return call.Respond(protocol::ModelNotFound(request->model));
+  auto prompts = EncodePrompts(*request, state_->text);
+  if (!prompts) return call.Respond(prompts.error());
+  const auto sampling = Sampling(request->sampling, state_->options.sampling);
+  if (const auto error =
+          CheckAgainstModel(*request, *prompts, sampling, state_->service.context_tokens(),
+                            state_->text.vocabulary_size())) {
+    return call.Respond(*error);
+  }
+
+  AnswerPlan plan;
+  plan.head.endpoint = endpoint;
+  plan.head.id = fmt::format("{}-{:016x}{:08x}", endpoint == Endpoint::kChat ? "chatcmpl" : "cmpl",
+                             RandomBits(), RandomBits() & 0xFFFFFFFFU);
+  plan.head.created = std::chrono::duration_cast<std::chrono::seconds>(
+                          std::chrono::system_clock::now().time_since_epoch())
+                          .count();
+  plan.head.model = request->model;
+  plan.head.usage_follows = request->include_usage;
+  plan.stream = request->stream;
+  plan.logprobs = request->top_logprobs >= 0;
+  plan.choices_by_prompt = static_cast<std::size_t>(request->n);
+  plan.arrival = call.arrival;
+
+  engine::CompletionRequest one;
+  one.sampling = sampling;
+  one.max_tokens = request->max_tokens.value_or(-1);
+  one.stops = request->stop;
+  one.stop_tokens = request->stop_token_ids;
+  if (!request->ignore_eos) {
+    const auto ends = state_->text.end_tokens();
+    one.end_tokens.assign(ends.begin(), ends.end());
+  }
+  one.top_logprobs = request->top_logprobs;
+  one.priority = -request->priority;
+  if (state_->options.keys) {
+    one.tenant =
+        fmt::format("{:x}", std::hash<std::string_view>{}(call.request.Header("authorization")));
+  }
+  for (auto& prompt : *prompts) {
+    one.prompt = std::move(prompt);
+    for (std::int32_t choice = 0; choice < request->n; ++choice) {
+      one.sampling.choice = static_cast<std::uint32_t>(choice);
+      plan.requests.push_back(one);
+    }
+  }
+  plan.line = std::move(call.line);
+  plan.line.stream = plan.stream;
+  plan.line.choices = static_cast<std::int64_t>(plan.requests.size());
+  Answer::Begin(state_, std::move(call.responder), std::move(plan));
+}
+
+void ApiServer::Tokenize(Call& call) {
+  const auto request = protocol::ParseTokenizeRequest(call.request.body);
+  if (!request) return call.Respond(request.error());
+  if (!request->model.empty() && !call.Knows(request->model)) {
+    return call.Respond(protocol::ModelNotFound(request->model));
+  }
+  const std::int64_t context = state_->service.context_tokens();
+  if (request->messages.is_null()) {
+    return call.Respond(protocol::TokenizeAnswer(
+        state_->text.Encode(request->prompt, request->add_special), context));
+  }
+  const auto tokens = state_->text.EncodeChat(request->messages);
+  if (!tokens) return call.Respond(protocol::ToApiError(tokens.error()));
+  call.Respond(protocol::TokenizeAnswer(*tokens, context));
+}
+
+void ApiServer::Detokenize(Call& call) {
+  const auto request = protocol::ParseDetokenizeRequest(call.request.body);
+  if (!request) return call.Respond(request.error());
+  if (!request->model.empty() && !call.Knows(request->model)) {
+    return call.Respond(protocol::ModelNotFound(request->model));
+  }
+  if (const auto error = CheckTokens("tokens", request->tokens, state_->text.vocabulary_size())) {
+    return call.Respond(*error);
+  }
+  call.Respond(protocol::DetokenizeAnswer(state_->text.Decode(request->tokens)));
+}
+
+}  // namespace switchyard::server

@@ -1,0 +1,329 @@
+#include "server/api_server.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <functional>
+#include <mutex>
+#include <thread>
+
+#include "tests/support/raw_client.h"
+#include "tests/support/scripted_engine.h"
+
+namespace switchyard::server {
+namespace {
+
+using base::Json;
+using testing::AllOf;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::Not;
+
+bool Eventually(const std::function<bool()>& what) {
+  for (int i = 0; i < 1000; ++i) {
+    if (what()) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  return false;
+}
+
+struct Reply {
+  int status = 0;
+  std::string head;
+  std::string body;
+  Json json;
+};
+
+// The payloads of a body's chunks put together.
+std::string Unchunked(std::string_view text) {
+  std::string body;
+  while (!text.empty()) {
+    const std::size_t line = text.find("\r\n");
+    const auto size =
+        static_cast<std::size_t>(std::stoul(std::string(text.substr(0, line)), nullptr, 16));
+    if (size == 0 || line == std::string_view::npos) break;
+    body += text.substr(line + 2, size);
+    text.remove_prefix(line + 2 + size + 2);
+  }
+  return body;
+}
+
+class ApiServerTest : public testing::Test {
+ protected:
+  void Start(ApiServerOptions options = {}) {
+    options.model = "tiny";
+    options.version = "9.9";
+    options.log = [this](std::string_view line) {
+      const std::lock_guard lock(mutex_);
+      log_ += std::string(line) + "\n";
+    };
+    api_ = std::make_unique<ApiServer>(std::move(options), engine_, text_);
+    auto http = net::HttpServer::Start({}, [this](net::HttpRequest request, auto responder) {
+      api_->Serve(std::move(request), std::move(responder));
+    });
+    ASSERT_TRUE(http);
+    http_ = std::move(*http);
+  }
+  void TearDown() override { http_->Stop(); }
+
+  static std::string Text(std::string_view method, std::string_view path, std::string_view body,
+                          std::string_view headers) {
+    return fmt::format(
+        "{} {} HTTP/1.1\r\nHost: a\r\nConnection: close\r\n{}Content-Length: {}\r\n\r\n{}", method,
+        path, headers, body.size(), body);
+  }
+
+  Reply Ask(std::string_view method, std::string_view path, std::string_view body = "",
+            std::string_view headers = "") const {
+    net::RawClient client(http_->port());
+    client.Send(Text(method, path, body, headers));
+    const std::string all = client.ReadAll();
+    Reply reply;
+    if (all.size() < 12) return reply;
+    reply.status = std::stoi(all.substr(9, 3));
+    const std::size_t end = all.find("\r\n\r\n");
+    reply.head = all.substr(0, end + 2);
+    reply.body = all.substr(end + 4);
+    if (reply.head.find("chunked") != std::string::npos) reply.body = Unchunked(reply.body);
+    if (auto json = base::ParseJson(reply.body, "reply")) reply.json = *json;
+    return reply;
+  }
+  Reply Chat(std::string_view fields = "", std::string_view headers = "") const {
+    return Ask("POST", "/v1/chat/completions",
+               R"({"model":"tiny","messages":[{"role":"user","content":"Hi"}])" +
+                   std::string(fields) + "}",
+               headers);
+  }
+  std::string log() {
+    const std::lock_guard lock(mutex_);
+    return log_;
+  }
+
+  ScriptedEngine engine_;
+  BytesText text_;
+  std::mutex mutex_;
+  std::string log_;
+  std::unique_ptr<ApiServer> api_;
+  std::unique_ptr<net::HttpServer> http_;
+};
+
+TEST_F(ApiServerTest, AnswersAChat) {
+  Start();
+  const Reply reply = Chat(R"(,"seed":5,"temperature":0.5,"stop":["x"],"max_tokens":50)");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(reply.json["object"], "chat.completion");
+  EXPECT_EQ(reply.json["model"], "tiny");
+  EXPECT_EQ(reply.json["choices"][0]["message"]["content"], "Hello there");
+  EXPECT_EQ(reply.json["choices"][0]["finish_reason"], "stop");
+  EXPECT_EQ(reply.json["choices"][0]["logprobs"], nullptr);
+  EXPECT_EQ(reply.json["usage"]["prompt_tokens"], 8);  // "user:Hi\n"
+  EXPECT_EQ(reply.json["usage"]["completion_tokens"], 11);
+  EXPECT_EQ(reply.json["usage"]["prompt_tokens_details"]["cached_tokens"], 2);
+  EXPECT_THAT(reply.head, HasSubstr("x-request-id: req_"));
+  const auto seen = engine_.seen().at(0);
+  EXPECT_EQ(seen.sampling.seed, 5U);
+  EXPECT_EQ(seen.sampling.temperature, 0.5F);
+  EXPECT_EQ(seen.stops, std::vector<std::string>{"x"});
+  EXPECT_EQ(seen.max_tokens, 50);
+  EXPECT_EQ(seen.end_tokens, std::vector<engine::TokenId>{0});
+  EXPECT_EQ(seen.top_logprobs, -1);
+}
+
+TEST_F(ApiServerTest, StreamsAChat) {
+  Start();
+  const Reply reply = Chat(
+      R"(,"stream":true,"stream_options":{"include_usage":true},"max_tokens":3,"logprobs":true,"top_logprobs":2)");
+  ASSERT_EQ(reply.status, 200);
+  EXPECT_THAT(reply.head, HasSubstr("Content-Type: text/event-stream"));
+  EXPECT_THAT(reply.body, EndsWith("data: [DONE]\n\n"));
+  std::vector<Json> chunks;
+  std::string_view rest = reply.body;
+  while (rest.starts_with("data: {")) {
+    const std::size_t end = rest.find("\n\n");
+    chunks.push_back(Json::parse(rest.substr(6, end - 6)));
+    rest.remove_prefix(end + 2);
+  }
+  ASSERT_EQ(chunks.size(), 6U);  // the opening, three tokens, the end, the usage
+  EXPECT_EQ(chunks[0]["choices"][0]["delta"]["role"], "assistant");
+  EXPECT_EQ(chunks[1]["choices"][0]["delta"]["content"], "H");
+  EXPECT_EQ(chunks[1]["choices"][0]["logprobs"]["content"][0]["top_logprobs"].size(), 2U);
+  EXPECT_EQ(chunks[1]["usage"], nullptr);
+  EXPECT_EQ(chunks[4]["choices"][0]["finish_reason"], "length");
+  EXPECT_EQ(chunks[5]["choices"], Json::array());
+  EXPECT_EQ(chunks[5]["usage"]["completion_tokens"], 3);
+}
+
+TEST_F(ApiServerTest, GivesSeveralAnswersToSeveralPrompts) {
+  Start();
+  const Reply reply =
+      Ask("POST", "/v1/completions",
+          R"({"model":"tiny","prompt":["ab","cde"],"n":2,"max_tokens":4,"logprobs":1})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  ASSERT_EQ(reply.json["choices"].size(), 4U);
+  for (int i = 0; i < 4; ++i) {
+    EXPECT_EQ(reply.json["choices"][i]["index"], i);
+    EXPECT_EQ(reply.json["choices"][i]["text"], "Hell");
+    EXPECT_EQ(reply.json["choices"][i]["finish_reason"], "length");
+    EXPECT_EQ(reply.json["choices"][i]["logprobs"]["text_offset"], Json::array({0, 1, 2, 3}));
+  }
+  EXPECT_EQ(reply.json["usage"]["prompt_tokens"], 5);
+  EXPECT_EQ(reply.json["usage"]["completion_tokens"], 16);
+  const auto seen = engine_.seen();
+  EXPECT_EQ(seen.at(1).sampling.choice, 1U);
+  EXPECT_EQ(seen.at(0).sampling.seed, seen.at(1).sampling.seed);
+  EXPECT_EQ(seen.at(2).sampling.choice, 0U);
+  EXPECT_EQ(seen.at(2).prompt, (std::vector<engine::TokenId>{'c', 'd', 'e'}));
+}
+
+TEST_F(ApiServerTest, RefusesWithOpenAisErrors) {
+  engine_.context = 20;
+  Start();
+  const auto code = [](const Reply& reply) {
+    return fmt::format("{} {}", reply.status, reply.json["error"]["code"].dump());
+  };
+  EXPECT_EQ(code(Chat(R"(,"temperature":"x")")), "400 \"invalid_type\"");
+  EXPECT_EQ(code(Chat(R"(,"max_tokens":13)")), "400 \"context_length_exceeded\"");
+  EXPECT_EQ(code(Chat(R"(,"logit_bias":{"256":1})")), "400 \"invalid_value\"");
+  EXPECT_EQ(code(Chat(R"(,"stop_token_ids":[256])")), "400 \"invalid_value\"");
+  EXPECT_EQ(code(Ask("POST", "/v1/completions", R"({"model":"tiny","prompt":[256]})")),
+            "400 \"invalid_value\"");
+  EXPECT_EQ(code(Ask("POST", "/v1/completions", R"({"model":"tiny","prompt":""})")),
+            "400 \"invalid_value\"");
+  EXPECT_EQ(code(Ask("POST", "/v1/chat/completions",
+                     R"({"model":"tiny","messages":[{"role":"user","content":"no template"}]})")),
+            "400 \"failed_precondition\"");
+  EXPECT_EQ(code(Ask("POST", "/v1/completions", R"({"model":"other","prompt":"a"})")),
+            "404 \"model_not_found\"");
+  EXPECT_EQ(code(Ask("GET", "/v1/nothing")), "404 \"unknown_url\"");
+  const Reply method = Ask("GET", "/v1/completions");
+  EXPECT_EQ(code(method), "405 \"method_not_allowed\"");
+  EXPECT_THAT(method.head, HasSubstr("Allow: POST"));
+  engine_.max_requests = 0;
+  const Reply full = Chat();
+  EXPECT_EQ(code(full), "429 \"rate_limit_exceeded\"");
+  EXPECT_THAT(full.head, HasSubstr("Retry-After: 1"));
+  EXPECT_TRUE(Eventually([&] { return api_->in_flight() == 0; }));
+}
+
+TEST_F(ApiServerTest, WithoutRoomForEveryChoiceNoneStaysBehind) {
+  engine_.max_requests = 2;
+  engine_.hold_at = 0;
+  Start();
+  EXPECT_EQ(Chat(R"(,"n":3)").status, 429);
+  EXPECT_TRUE(Eventually([&] { return engine_.Status().running == 0; }));
+}
+
+TEST_F(ApiServerTest, AFailureBeforeTheFirstTokenKeepsItsStatus) {
+  engine_.fail_at = 0;
+  Start();
+  for (const char* stream : {"", R"(,"stream":true)"}) {
+    const Reply reply = Chat(stream);
+    EXPECT_EQ(reply.status, 503);
+    EXPECT_EQ(reply.json["error"]["message"], "the chip was lost");
+  }
+}
+
+TEST_F(ApiServerTest, AFailureWithinAStreamIsAnErrorEvent) {
+  engine_.fail_at = 2;
+  Start();
+  const Reply reply = Chat(R"(,"stream":true)");
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_THAT(reply.body, AllOf(HasSubstr("data: {\"error\":{\"message\":\"the chip was lost\""),
+                                Not(HasSubstr("[DONE]")), Not(HasSubstr("\"stop\""))));
+}
+
+TEST_F(ApiServerTest, CancelsWhatNobodyWaitsFor) {
+  engine_.hold_at = 3;
+  Start();
+  const std::string body =
+      R"({"model":"tiny","messages":[{"role":"user","content":"Hi"}],"n":2,"stream":)";
+  for (const char* stream : {"true}", "false}"}) {
+    net::RawClient client(http_->port());
+    client.Send(Text("POST", "/v1/chat/completions", body + stream, ""));
+    ASSERT_TRUE(Eventually([&] { return engine_.Status().running == 2; }));
+    client.Close();
+    EXPECT_TRUE(Eventually([&] { return engine_.Status().running == 0; }));
+  }
+  EXPECT_TRUE(Eventually([&] { return api_->in_flight() == 0; }));
+  EXPECT_THAT(log(), HasSubstr("status=499"));
+  EXPECT_THAT(Ask("GET", "/metrics").body, HasSubstr("finished_reason=\"abort\"} 4\n"));
+}
+
+TEST_F(ApiServerTest, AsksForKeysWhereThereAreSome) {
+  ApiServerOptions options;
+  options.keys = *ApiKeys::Parse("sk-right\n");
+  Start(std::move(options));
+  const Reply none = Chat();
+  EXPECT_EQ(none.status, 401);
+  EXPECT_EQ(none.json["error"]["code"], nullptr);
+  const Reply wrong = Chat("", "Authorization: Bearer sk-wrong\r\n");
+  EXPECT_EQ(wrong.status, 401);
+  EXPECT_EQ(wrong.json["error"]["code"], "invalid_api_key");
+  EXPECT_EQ(Chat("", "Authorization: Bearer sk-right\r\n").status, 200);
+  EXPECT_EQ(Ask("GET", "/health").status, 200);
+  EXPECT_EQ(Ask("GET", "/v1/models").status, 401);
+  EXPECT_THAT(log(), Not(HasSubstr("sk-")));
+}
+
+TEST_F(ApiServerTest, EchoesTheRequestIdAndLogsNoText) {
+  Start();
+  const Reply reply = Chat("", "x-request-id: abc-1\r\n");
+  EXPECT_THAT(reply.head, HasSubstr("x-request-id: abc-1\r\n"));
+  EXPECT_TRUE(Eventually([&] { return log().find("id=abc-1") != std::string::npos; }));
+  EXPECT_THAT(log(),
+              AllOf(HasSubstr("path=/v1/chat/completions status=200"), HasSubstr("prompt_tokens=8"),
+                    HasSubstr("finish=stop"), Not(HasSubstr("Hello")), Not(HasSubstr("Hi"))));
+}
+
+TEST_F(ApiServerTest, TellsOfItself) {
+  Start();
+  const Reply models = Ask("GET", "/v1/models");
+  EXPECT_EQ(models.json["data"][0]["id"], "tiny");
+  EXPECT_EQ(models.json["data"][0]["max_model_len"], 1000);
+  EXPECT_EQ(Ask("GET", "/v1/models/tiny").json["object"], "model");
+  EXPECT_EQ(Ask("GET", "/v1/models/huge").status, 404);
+  EXPECT_EQ(Ask("GET", "/version").json["version"], "9.9");
+  EXPECT_EQ(Ask("GET", "/ready").status, 200);
+  EXPECT_THAT(Ask("GET", "/metrics").body,
+              HasSubstr("vllm:kv_cache_usage_perc{model_name=\"tiny\"} 0.5\n"));
+  EXPECT_EQ(Ask("POST", "/tokenize", R"({"prompt":"ab"})").json["tokens"], Json::array({97, 98}));
+  EXPECT_EQ(
+      Ask("POST", "/tokenize", R"({"messages":[{"role":"user","content":"x"}]})").json["count"], 7);
+  EXPECT_EQ(Ask("POST", "/detokenize", R"({"tokens":[97,98]})").json["prompt"], "ab");
+  EXPECT_EQ(Ask("POST", "/detokenize", R"({"tokens":[-1]})").status, 400);
+}
+
+TEST_F(ApiServerTest, DrainsWithoutCuttingWhatRuns) {
+  engine_.hold_at = 3;
+  Start();
+  net::RawClient client(http_->port());
+  client.Send(
+      Text("POST", "/v1/completions", R"({"model":"tiny","prompt":"a","stream":true})", ""));
+  client.ReadUntil("\"l\"");
+  api_->BeginDrain();
+  EXPECT_EQ(Ask("GET", "/ready").status, 503);
+  EXPECT_EQ(Ask("GET", "/health").status, 200);
+  const Reply refused = Chat();
+  EXPECT_EQ(refused.status, 503);
+  EXPECT_THAT(refused.head, HasSubstr("Retry-After: 1"));
+  EXPECT_TRUE(Eventually([&] { return api_->in_flight() == 1; }));
+  http_->Stop();  // the time to drain is over
+  EXPECT_TRUE(Eventually([&] { return engine_.Status().running == 0; }));
+}
+
+TEST_F(ApiServerTest, ServesManyAtOnce) {
+  Start();
+  std::vector<std::unique_ptr<net::RawClient>> clients;
+  for (int i = 0; i < 100; ++i) {
+    clients.push_back(std::make_unique<net::RawClient>(http_->port()));
+    clients.back()->Send(
+        Text("POST", "/v1/completions", R"({"model":"tiny","prompt":"a","stream":true})", ""));
+  }
+  for (const auto& client : clients) {
+    EXPECT_THAT(client->ReadUntil("[DONE]"), HasSubstr("\"finish_reason\":\"stop\""));
+  }
+  EXPECT_TRUE(Eventually([&] { return api_->in_flight() == 0; }));
+}
+
+}  // namespace
+}  // namespace switchyard::server

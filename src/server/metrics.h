@@ -1,0 +1,55 @@
+// What GET /metrics tells, under vLLM's names, so that its dashboards and the gateways that read
+// them work; ours begin with switchyard_. Any thread.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "engine/completion_service.h"
+#include "server/histogram.h"
+
+namespace switchyard::server {
+
+// How one choice of an answer ended.
+enum class Outcome : std::uint8_t { kStop, kLength, kAbort, kError };
+inline constexpr std::size_t kOutcomes = 4;
+
+std::string_view OutcomeName(Outcome outcome);
+
+// A chip that serves, as the operator should see it.
+struct ServingChip {
+  std::string name;
+  std::string device;
+  std::uint64_t fallback_operations = 0;  // of one step, that run on the reference instead
+};
+
+class Metrics {
+ public:
+  Metrics();
+
+  void CountEnd(Outcome outcome) { ++outcomes_[static_cast<std::size_t>(outcome)]; }
+  void CountHttp(int status) { ++http_[static_cast<std::size_t>(status) % 1000]; }
+
+  std::string Render(const engine::ServiceStatus& status, std::string_view model,
+                     const std::vector<ServingChip>& chips, bool ready) const;
+
+  Histogram time_to_first_token_s;
+  Histogram time_per_output_token_s;  // from the first token to the last, by token
+  Histogram inter_token_latency_s;    // between two parts of an answer
+  Histogram e2e_latency_s;
+  Histogram queue_time_s;
+  Histogram prefill_time_s;
+  Histogram decode_time_s;
+  Histogram prompt_tokens;
+  Histogram generation_tokens;
+
+ private:
+  std::array<std::atomic<std::uint64_t>, kOutcomes> outcomes_{};
+  std::array<std::atomic<std::uint64_t>, 1000> http_{};  // by status
+};
+
+}  // namespace switchyard::server

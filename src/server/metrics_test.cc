@@ -1,0 +1,62 @@
+#include "server/metrics.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "server/request_log.h"
+
+namespace switchyard::server {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+TEST(Histogram, CountsCumulatively) {
+  const double bounds[] = {1.0, 2.5};
+  Histogram histogram(bounds);
+  for (const double value : {0.5, 1.0, 2.0, 9.0}) histogram.Observe(value);
+  EXPECT_EQ(histogram.Render("h", "Help.", "a=\"b\""),
+            "# HELP h Help.\n# TYPE h histogram\n"
+            "h_bucket{a=\"b\",le=\"1\"} 2\nh_bucket{a=\"b\",le=\"2.5\"} 3\n"
+            "h_bucket{a=\"b\",le=\"+Inf\"} 4\nh_sum{a=\"b\"} 12.500000\nh_count{a=\"b\"} 4\n");
+}
+
+TEST(Metrics, HaveVllmsNames) {
+  Metrics metrics;
+  metrics.CountEnd(Outcome::kLength);
+  metrics.CountHttp(429);
+  engine::ServiceStatus status;
+  status.running = 3;
+  status.waiting = 4;
+  status.kv_pages = 8;
+  status.kv_pages_in_use = 2;
+  status.prompt_tokens = 100;
+  const std::string text = metrics.Render(status, "a\"b", {{"chipname", "a device", 2}}, true);
+  for (const char* line :
+       {"vllm:num_requests_running{model_name=\"a\\\"b\"} 3\n", "vllm:num_requests_waiting{",
+        "vllm:kv_cache_usage_perc{model_name=\"a\\\"b\"} 0.25\n", "vllm:gpu_cache_usage_perc{",
+        "vllm:prompt_tokens_total{model_name=\"a\\\"b\"} 100\n", "vllm:generation_tokens_total{",
+        "finished_reason=\"length\"} 1\n", "vllm:time_to_first_token_seconds_bucket{",
+        "vllm:inter_token_latency_seconds_count{", "vllm:time_per_output_token_seconds_sum{",
+        "vllm:e2e_request_latency_seconds_count{", "chip=\"chipname\",device=\"a device\"} 1\n",
+        "switchyard_fallback_operations{model_name=\"a\\\"b\",chip=\"chipname\"} 2\n",
+        "status=\"429\"} 1\n"}) {
+    EXPECT_THAT(text, HasSubstr(line));
+  }
+}
+
+TEST(RequestLog, IsOneLineWhateverTheClientSends) {
+  RequestLine line;
+  line.id = "a\nb=\"c\"";
+  line.path = "/v1 /x";
+  line.status = 200;
+  line.choices = 2;
+  const std::string text = ToText(line);
+  EXPECT_THAT(text, Not(HasSubstr("\n")));
+  EXPECT_THAT(text, HasSubstr(" id=a_b__c_ "));
+  EXPECT_THAT(text, HasSubstr(" path=/v1_/x "));
+  EXPECT_THAT(text, HasSubstr(" choices=2 "));
+}
+
+}  // namespace
+}  // namespace switchyard::server

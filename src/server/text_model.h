@@ -1,0 +1,32 @@
+// What the server needs to know of a model's text: its tokenizer and chat template, without the
+// model. Whoever starts the server implements it. Called from many threads at once.
+#pragma once
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/error.h"
+#include "base/json.h"
+#include "engine/completion_service.h"
+
+namespace switchyard::server {
+
+class TextModel {
+ public:
+  virtual ~TextModel() = default;
+
+  // The prompt that asks for the next answer to `messages`, each with role and content.
+  virtual base::Result<std::vector<engine::TokenId>> EncodeChat(
+      const base::Json& messages) const = 0;
+  virtual std::vector<engine::TokenId> Encode(std::string_view text, bool add_special) const = 0;
+  virtual std::string Decode(std::span<const engine::TokenId> tokens) const = 0;
+  // The bytes of one token, special ones by their name.
+  virtual std::string TokenBytes(engine::TokenId token) const = 0;
+  virtual std::int32_t vocabulary_size() const = 0;
+  virtual std::span<const engine::TokenId> end_tokens() const = 0;
+};
+
+}  // namespace switchyard::server
