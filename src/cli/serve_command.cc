@@ -3,6 +3,7 @@
 #include <semaphore.h>
 #include <signal.h>
 
+#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <sstream>
@@ -10,6 +11,7 @@
 #include "cli/model_session.h"
 #include "cli/model_text.h"
 #include "engine/batch_engine.h"
+#include "engine/replicas.h"
 #include "net/http_server.h"
 #include "protocol/api_error.h"
 #include "server/api_server.h"
@@ -76,14 +78,62 @@ class SignalGuard {
   struct sigaction terminate_before_{};
 };
 
-// The engine that completes tokens for the server. It uses the session's runner alone from now on.
-base::Result<std::unique_ptr<engine::CompletionService>> MakeService(ModelSession& session,
-                                                                     const Options& options) {
+// One for each chip, with a model of its own, as the engine's replicas want it.
+using Sessions = std::vector<std::unique_ptr<ModelSession>>;
+
+// "opencl:row_lanes=8" is for the chip of that name alone.
+base::Result<std::vector<std::string>> ChipOptionsFor(const std::string& chip,
+                                                      const Options& options) {
+  std::vector<std::string> chosen;
+  for (const std::string& option : options.session.chip_options) {
+    const std::size_t colon = option.substr(0, option.find('=')).find(':');
+    if (colon == std::string::npos && options.chips.size() > 1) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "--chip-option {} is for which of the {} chips? Write CHIP:{}", option,
+                  options.chips.size(), option);
+    }
+    if (colon == std::string::npos) {
+      chosen.push_back(option);
+    } else if (option.substr(0, colon) == chip) {
+      chosen.push_back(option.substr(colon + 1));
+    } else if (std::ranges::find(options.chips, option.substr(0, colon)) == options.chips.end()) {
+      return Fail(ErrorCode::kInvalidArgument, "--chip-option {}: '{}' is not among the chips",
+                  option, option.substr(0, colon));
+    }
+  }
+  return chosen;
+}
+
+base::Result<Sessions> OpenSessions(const Options& options, const Environment& environment) {
+  engine::RunnerOptions runner;
+  runner.sequences = options.max_running;
+  Sessions sessions;
+  for (const std::string& chip :
+       options.chips.empty() ? std::vector{options.session.chip} : options.chips) {
+    SessionOptions one = options.session;
+    one.chip = chip;
+    SWITCHYARD_TRY(one.chip_options, ChipOptionsFor(chip, options));
+    SWITCHYARD_TRY(auto session, ModelSession::Open(one, runner, environment));
+    sessions.push_back(std::move(session));
+  }
+  return sessions;
+}
+
+// The engines that complete tokens for the server. They alone use the sessions' runners from now
+// on.
+std::unique_ptr<engine::CompletionService> MakeService(const Sessions& sessions,
+                                                       const Options& options) {
   engine::BatchEngineOptions batching;
   batching.sequences = options.max_running;
   batching.waiting = options.max_waiting;
-  return std::make_unique<engine::BatchEngine>(session.runner(), session.model().tokenizer(),
-                                               batching);
+  std::vector<std::unique_ptr<engine::BatchEngine>> engines;
+  for (const auto& session : sessions) {
+    engines.push_back(std::make_unique<engine::BatchEngine>(
+        session->runner(), session->model().tokenizer(), batching));
+  }
+  if (engines.size() == 1) return std::move(engines.front());
+  return std::make_unique<engine::Replicas>(
+      std::move(engines), engine::ReplicasOptions{.waiting = options.max_waiting});
 }
 
 // The publisher's recommendations where there are some, else what OpenAI's interface means.
@@ -110,15 +160,18 @@ base::Result<server::ApiKeys> ReadKeys(const std::string& path) {
   return keys;
 }
 
-base::Result<server::ApiServerOptions> ApiOptions(const Options& options, ModelSession& session) {
+base::Result<server::ApiServerOptions> ApiOptions(const Options& options,
+                                                  const Sessions& sessions) {
   server::ApiServerOptions api;
   api.model = options.served_name.empty() ? options.session.model : options.served_name;
   if (api.model != options.session.model) api.aliases.push_back(options.session.model);
   api.version = SWITCHYARD_VERSION;
-  api.sampling = DefaultSampling(session.model().generation_defaults());
-  api.chips.push_back({std::string(session.device().chip().name()),
-                       session.device().properties().name,
-                       session.runner().report().ops_on_fallback});
+  api.sampling = DefaultSampling(sessions.front()->model().generation_defaults());
+  for (const auto& session : sessions) {
+    api.chips.push_back({std::string(session->device().chip().name()),
+                         session->device().properties().name,
+                         session->runner().report().ops_on_fallback});
+  }
   if (!options.api_key_file.empty()) {
     SWITCHYARD_TRY(auto keys, ReadKeys(options.api_key_file));
     api.keys = std::move(keys);
@@ -155,23 +208,15 @@ void Drain(server::ApiServer& api, std::int64_t seconds) {
 }
 
 base::Status ServeModel(Options options, const Environment& environment) {
-  if (options.chips.size() > 1) {
-    return Fail(ErrorCode::kUnimplemented,
-                "--chip was given {} times: this build serves from one chip at a time",
-                options.chips.size());
-  }
-  if (!options.chips.empty()) options.session.chip = options.chips.front();
   if (options.max_running < 1 || options.max_running > kMaxRunning || options.max_waiting < 1) {
     return Fail(ErrorCode::kInvalidArgument,
                 "--max-running must lie between 1 and {} and --max-waiting be 1 or more",
                 kMaxRunning);
   }
-  engine::RunnerOptions runner;
-  runner.sequences = options.max_running;
-  SWITCHYARD_TRY(const auto session, ModelSession::Open(options.session, runner, environment));
-  SWITCHYARD_TRY(const auto service, MakeService(*session, options));
-  const ModelText text(session->model());
-  SWITCHYARD_TRY(auto api_options, ApiOptions(options, *session));
+  SWITCHYARD_TRY(const Sessions sessions, OpenSessions(options, environment));
+  const auto service = MakeService(sessions, options);
+  const ModelText text(sessions.front()->model());
+  SWITCHYARD_TRY(auto api_options, ApiOptions(options, sessions));
   const std::string model = api_options.model;
   server::ApiServer api(std::move(api_options), *service, text);
 
@@ -204,7 +249,8 @@ void AddServeCommand(CommandLine& line, const Environment& environment) {
                                [o, &environment] { return ServeModel(*o, environment); });
   AddSessionOptions(command, o->session);
   command.remove_option(command.get_option("--chip"));
-  command.add_option("--chip", o->chips, "A chip to serve from; may be repeated")
+  command
+      .add_option("--chip", o->chips, "A chip to serve from; repeated, one queue feeds them all")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_option("--host", o->host, "The address to listen on; 0.0.0.0 or :: is all");

@@ -125,6 +125,27 @@ class Serve(unittest.TestCase):
         with self.assertRaises((http.client.IncompleteRead, ConnectionError)):
             stream.read()
 
+    def test_a_lost_chip_costs_no_request_and_changes_no_text(self):
+        known = subprocess.run([PROGRAM, "chips"], capture_output=True, text=True, timeout=300).stdout
+        if "PoCL" not in known and "pthread" not in known:
+            self.skipTest("no OpenCL device of a processor is here")
+        self.start("--chip", "opencl", "--chip-option", "opencl:lose_device_after=5")
+        asked = [dict(temperature=0, max_tokens=12, messages=[{"role": "user", "content": f"Say {word}."}])
+                 for word in ("red", "green", "blue", "white", "black", "brown", "grey", "pink")]
+        text = lambda fields: self.chat(**fields)["choices"][0]["message"]["content"]
+        with concurrent.futures.ThreadPoolExecutor(8) as pool:
+            through_the_loss = list(pool.map(text, asked))
+        # Only one chip's pages are left to be had.
+        self.assertEqual(self.metric("switchyard_kv_pages"), 16 * 1024 / 32)
+        self.assertEqual([text(fields) for fields in asked], through_the_loss)
+
+    def test_options_are_for_one_of_several_chips(self):
+        refused = subprocess.run([PROGRAM, "serve", MODEL, "--chip", "cpu", "--chip", "cpu", "--chip-option",
+                                  "threads=1"], capture_output=True, text=True, timeout=60)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("Write CHIP:threads=1", refused.stderr)
+        self.start()
+
     def test_keys_come_from_a_file(self):
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
             file.write("# ours\nsk-right\n")
