@@ -16,7 +16,7 @@ PROGRAM, SOURCE, COMPILER = "", pathlib.Path(), ""
 # Of the source tree, as much as chips are built from.
 TREE = """\
 cmake_minimum_required(VERSION 3.25)
-project(tree LANGUAGES C CXX)
+project(tree LANGUAGES CXX)
 set(CMAKE_CXX_STANDARD 23)
 set(CMAKE_CXX_EXTENSIONS OFF)
 set(CMAKE_POSITION_INDEPENDENT_CODE ON)
