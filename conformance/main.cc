@@ -1,7 +1,6 @@
 // switchyard_conformance: whether a chip plugin keeps the promises of the chip interface, and
 // computes what the reference computes.
 #include <fmt/format.h>
-#include <stdlib.h>
 
 #include <algorithm>
 #include <charconv>
@@ -10,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/temporary_folder.h"
 #include "conformance/ladder.h"
 #include "conformance/report.h"
 #include "conformance/soak.h"
@@ -129,27 +129,6 @@ base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& give
   return arguments;
 }
 
-// A folder of its own, gone with its files at the end.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::error_code ignored;
-    std::string pattern =
-        (std::filesystem::temp_directory_path(ignored) / "switchyard-conformance-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  ~ScratchFolder() {
-    std::error_code ignored;
-    if (!path_.empty()) std::filesystem::remove_all(path_, ignored);
-  }
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
-
 // The exit status.
 base::Result<int> RunSoak(Session& tested, Session& truth, SoakOptions options,
                           std::uint64_t seed) {
@@ -188,7 +167,7 @@ base::Result<int> RunSuite(const Arguments& arguments) {
     }
     return 0;
   }
-  const ScratchFolder scratch;
+  const base::TemporaryFolder scratch;
   SWITCHYARD_TRY(
       const sy_chip_api tested_api,
       LoadPlugin(arguments.plugin,

@@ -1,7 +1,6 @@
 #include "kernel_builder.h"
 
-#include <stdlib.h>
-
+#include "base/temporary_folder.h"
 #include "binary_file.h"
 #include "compiler_run.h"
 
@@ -12,27 +11,6 @@ using base::ErrorCode;
 using base::Fail;
 
 constexpr std::uint64_t kMostBinaryBytes = std::uint64_t{256} << 20;
-
-// A folder for one compilation where there is no cache; gone with its files at the end.
-class ScratchFolder {
- public:
-  ScratchFolder() {
-    std::error_code error;
-    std::string pattern =
-        (std::filesystem::temp_directory_path(error) / "switchyard-opencl-XXXXXX").string();
-    if (::mkdtemp(pattern.data()) != nullptr) path_ = pattern;
-  }
-  ~ScratchFolder() {
-    std::error_code error;
-    if (!path_.empty()) std::filesystem::remove_all(path_, error);
-  }
-  ScratchFolder(const ScratchFolder&) = delete;
-  ScratchFolder& operator=(const ScratchFolder&) = delete;
-  const std::filesystem::path& path() const { return path_; }
-
- private:
-  std::filesystem::path path_;
-};
 
 }  // namespace
 
@@ -100,7 +78,7 @@ base::Result<cl_program> KernelBuilder::Build(cl_context context, const std::str
       if (const auto program = Load(context, *binary)) return *program;
     }
   }
-  const ScratchFolder scratch;
+  const base::TemporaryFolder scratch;
   if (scratch.path().empty()) {
     return Fail(ErrorCode::kFailedPrecondition, "no folder for temporary files can be made");
   }

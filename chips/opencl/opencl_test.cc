@@ -6,13 +6,13 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/temporary_folder.h"
 #include "binary_file.h"
 #include "compiler_run.h"
 #include "devices.h"
 #include "kernel_builder.h"
 #include "kernel_text.h"
 #include "objects.h"
-#include "tests/support/temporary_folder.h"
 
 namespace switchyard::opencl {
 namespace {
@@ -24,7 +24,7 @@ class Folder : public testing::Test {
  protected:
   void SetUp() override { ASSERT_FALSE(path.empty()); }
 
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const std::filesystem::path& path = folder.path();
 };
 

@@ -4,13 +4,13 @@
 
 #include <fstream>
 
-#include "tests/support/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace switchyard::base {
 namespace {
 
 TEST(MappedFile, HoldsTheBytes) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto path = folder.path() / "three_bytes";
   std::ofstream(path) << "abc";
   auto file = MappedFile::Open(path);
@@ -20,7 +20,7 @@ TEST(MappedFile, HoldsTheBytes) {
 }
 
 TEST(MappedFile, EmptyFileIsEmpty) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto path = folder.path() / "empty";
   std::ofstream{path};
   auto file = MappedFile::Open(path);

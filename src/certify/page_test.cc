@@ -7,9 +7,9 @@
 #include <fstream>
 #include <limits>
 
+#include "base/temporary_folder.h"
 #include "certify/internal/plots.h"
 #include "tests/support/sample_certificate.h"
-#include "tests/support/temporary_folder.h"
 
 namespace switchyard::certify {
 namespace {
@@ -19,7 +19,7 @@ const PageSignature kSignature = {"certificate.json", "SHA256:abc", "c2lnbmF0dXJ
 // Python's parser is the judge of whether the markup is well-formed; true too where there is none.
 bool IsWellFormed(const std::string& page) {
   if (std::system("command -v python3 >/dev/null") != 0) return true;
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto path = folder.path() / "page.html";
   std::ofstream(path, std::ios::binary) << page;
   return std::system(fmt::format("python3 -c 'import sys, xml.etree.ElementTree as t; "

@@ -8,7 +8,7 @@
 #include <iterator>
 #include <string>
 
-#include "tests/support/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace switchyard::certify {
 namespace {
@@ -104,7 +104,7 @@ TEST(Signature, ReadsAndWritesTheKeysOfRfc8410) {
   // openssl pkey -pubin -in KEY -outform DER | openssl dgst -sha256 -binary | base64
   EXPECT_EQ(key->Fingerprint(), "SHA256:oekVYFTgT6yJmunydRMs3Ael28TqLCrTof/G4NJTaB8=");
 
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto path = folder.path() / "key.pem";
   std::ofstream(path) << kPrivatePem;
   ASSERT_EQ(::chmod(path.c_str(), 0600), 0);
@@ -114,7 +114,7 @@ TEST(Signature, ReadsAndWritesTheKeysOfRfc8410) {
 }
 
 TEST(Signature, SavesAKeyThatOnlyItsOwnerMayRead) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto path = folder.path() / "certify.key";
   const auto key = PrivateKey::Create();
   ASSERT_TRUE(key);
@@ -138,7 +138,7 @@ TEST(Signature, SavesAKeyThatOnlyItsOwnerMayRead) {
 }
 
 TEST(Signature, RefusesKeysThatAreNone) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto path = folder.path() / "key.pem";
   EXPECT_EQ(PrivateKey::Load(path).error().code, ErrorCode::kNotFound);
   EXPECT_EQ(PublicKey::Load(path).error().code, ErrorCode::kNotFound);

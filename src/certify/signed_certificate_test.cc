@@ -7,8 +7,8 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "base/temporary_folder.h"
 #include "tests/support/sample_certificate.h"
-#include "tests/support/temporary_folder.h"
 
 namespace switchyard::certify {
 namespace {
@@ -100,7 +100,7 @@ TEST(SignedCertificate, IsVerifiedByPythonAndTheOpensslTool) {
   if (std::system("command -v openssl >/dev/null && command -v python3 >/dev/null") != 0) {
     GTEST_SKIP() << "needs python3 and the openssl tool";
   }
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto verify = [&](const std::string& text) {
     const auto path = folder.path() / "certificate.json";
     std::ofstream(path, std::ios::binary) << text;

@@ -9,9 +9,9 @@
 #include <future>
 #include <iterator>
 
+#include "base/temporary_folder.h"
 #include "certify/signed_certificate.h"
 #include "tests/support/sample_certificate.h"
-#include "tests/support/temporary_folder.h"
 
 namespace switchyard::cli {
 namespace {
@@ -29,7 +29,7 @@ class CertificateFilesTest : public testing::Test {
     std::ofstream(path, std::ios::binary) << text;
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   Environment environment_{{{"XDG_CONFIG_HOME", folder_.path().string()}}};
 };
 

@@ -8,8 +8,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/temporary_folder.h"
 #include "net/sha256.h"
-#include "tests/support/temporary_folder.h"
 
 namespace switchyard::cli {
 namespace {
@@ -35,7 +35,7 @@ std::string Shell(const fs::path& folder, const std::string& command) {
 
 // The tools of every system give the same, by the command that docs/certificates.md has.
 TEST(Sha256OfModel, IsThatOfTheSha256sumTool) {
-  const TemporaryFolder temporary;
+  const base::TemporaryFolder temporary;
   const fs::path folder = temporary.path() / "model";
   Put(folder / "model-00001-of-00002.safetensors", "weights");
   Put(folder / "model-00002-of-00002.safetensors", "more weights");
@@ -58,7 +58,7 @@ TEST(Sha256OfModel, IsThatOfTheSha256sumTool) {
 }
 
 TEST(Sha256OfModel, TakesAllPartsOfAFileInParts) {
-  const TemporaryFolder temporary;
+  const base::TemporaryFolder temporary;
   const fs::path folder = temporary.path() / "model";
   const fs::path first = folder / "x-00001-of-00002.gguf";
   Put(first, "GGUF one");
@@ -70,14 +70,14 @@ TEST(Sha256OfModel, TakesAllPartsOfAFileInParts) {
 }
 
 TEST(Sha256OfModel, RefusesWhatIsNoModel) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   EXPECT_EQ(Sha256OfModel(folder.path() / "absent").error().code, base::ErrorCode::kNotFound);
   EXPECT_EQ(Sha256OfModel(folder.path()).error().code, base::ErrorCode::kNotFound);
   EXPECT_FALSE(Sha256OfModel("/dev/zero"));
 }
 
 TEST(FingerprintMachine, ReadsWhatTheSystemSays) {
-  const TemporaryFolder root;
+  const base::TemporaryFolder root;
   Put(root.path() / "proc/cpuinfo",
       "processor\t: 0\nmodel name\t: Example 9000 @ 2.6GHz\nmodel name\t: other\n");
   Put(root.path() / "etc/os-release", "NAME=\"Example\"\nPRETTY_NAME=\"Example Linux 12\"\n");
@@ -96,7 +96,7 @@ TEST(FingerprintMachine, ReadsWhatTheSystemSays) {
 }
 
 TEST(FingerprintMachine, DoesWithoutWhatIsMissing) {
-  const TemporaryFolder root;
+  const base::TemporaryFolder root;
   certify::MachineFingerprint machine = FingerprintMachine(root.path());
   EXPECT_FALSE(machine.processor.empty());  // what uname says
   EXPECT_EQ(machine.system.substr(0, 16), "unknown system, ");

@@ -27,7 +27,7 @@ TEST(ModelRegistry, TheBuiltInNamesAreSound) {
 }
 
 TEST(ModelRegistry, TheUsersFileAddsAndWins) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   net::WriteWholeFile(folder.path() / "models.toml",
                       "[smollm2]\nhf = \"my/own\"\n[mine]\nms = \"a/b\"\nfile = \"Q8_0\"\n");
   auto registry = ModelRegistry::Load(folder.path() / "models.toml");

@@ -69,7 +69,7 @@ class ModelStoreTest : public testing::Test {
   }
 
   net::RangeServer server_;
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   std::map<std::string, std::string, std::less<>> variables_;
   PullProgress last_;
   std::string notices_;

@@ -41,7 +41,7 @@ TEST(ProgressBar, FitsItsLine) {
 }
 
 TEST(ProgressBar, WritesPlainLinesWhereThereIsNoTerminal) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto path = folder.path() / "out";
   std::FILE* stream = std::fopen(path.c_str(), "w");
   ASSERT_NE(stream, nullptr);

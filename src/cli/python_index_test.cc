@@ -51,7 +51,7 @@ TEST(PythonIndex, ReadsPipsConfiguration) {
 }
 
 TEST(PythonIndex, AsksWherePipWouldAsk) {
-  const TemporaryFolder home;
+  const base::TemporaryFolder home;
   const std::string folder = home.path().string();
   EXPECT_EQ(PythonIndexUrl(Environment({{"HOME", folder}, {"PIP_INDEX_URL", "https://env"}})),
             "https://env");

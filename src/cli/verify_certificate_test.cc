@@ -5,11 +5,11 @@
 
 #include <fstream>
 
+#include "base/temporary_folder.h"
 #include "certify/utc_time.h"
 #include "cli/certificate_files.h"
 #include "cli/fingerprints.h"
 #include "tests/support/sample_certificate.h"
-#include "tests/support/temporary_folder.h"
 
 namespace switchyard::cli {
 namespace {
@@ -37,7 +37,7 @@ class VerifyCertificateTest : public testing::Test {
     return Environment({{"XDG_CONFIG_HOME", (folder_.path() / "other").string()}});
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   Environment environment_{{{"XDG_CONFIG_HOME", folder_.path().string()},
                             {"XDG_CACHE_HOME", (folder_.path() / "cache").string()}}};
   VerifyOptions options_{.certificate = folder_.path() / "certificate.json",

@@ -29,7 +29,7 @@ class ZipMemberTest : public testing::Test {
     EXPECT_FALSE(std::filesystem::exists(target_.string() + ".unpacking"));
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   std::filesystem::path archive_ = folder_.path() / "a.zip";
   std::filesystem::path target_ = folder_.path() / "model.gguf";
   std::string content_ = net::SampleBytes(3'000'000, 4);

@@ -6,7 +6,7 @@
 #include <array>
 #include <fstream>
 
-#include "tests/support/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace switchyard::device {
 namespace {
@@ -54,7 +54,7 @@ TEST(Probe, NamesTheMissingFunction) {
 }
 
 TEST(Chip, TellsThePluginWhereToKeepKernels) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto kernels = folder.path() / "kernels" / "remembering";
   const auto sentence = [](const base::Result<Chip>& chip) {
     EXPECT_TRUE(chip);
@@ -72,7 +72,7 @@ TEST(Chip, TellsThePluginWhereToKeepKernels) {
 }
 
 TEST(Probe, AFileThatIsNoPluginIsAProblem) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto path = folder.path() / "switchyard_chip_text.so";
   std::ofstream(path) << "not a library";
   const ProbedChip chip = Probe(path, Options());
@@ -86,7 +86,7 @@ TEST(Probe, AMissingProberIsAProblem) {
 }
 
 TEST(FindPlugins, TheFirstOfANameWins) {
-  const TemporaryFolder temporary;
+  const base::TemporaryFolder temporary;
   const std::filesystem::path& folder = temporary.path();
   std::ofstream(folder / "switchyard_chip_reference.so") << "";
   std::ofstream(folder / "readme.txt") << "";

@@ -9,8 +9,8 @@
 #include <limits>
 #include <string>
 
+#include "base/temporary_folder.h"
 #include "tests/support/gguf_writer.h"
-#include "tests/support/temporary_folder.h"
 
 namespace switchyard::model {
 namespace {
@@ -169,7 +169,7 @@ TEST(Gguf, IntegerAboveSixtyThreeBitsIsNoInt) {
 }
 
 TEST(Gguf, OpensFromDiskAndSurvivesMoves) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto path = folder.path() / "small.gguf";
   {
     std::ofstream out(path, std::ios::binary);

@@ -5,7 +5,7 @@
 
 #include <fstream>
 
-#include "tests/support/temporary_folder.h"
+#include "base/temporary_folder.h"
 #include "tests/support/tiny_model.h"
 
 namespace switchyard::model {
@@ -31,7 +31,7 @@ class PublisherSettingsTest : public testing::Test {
     return settings.value_or(PublisherSettings{});
   }
 
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
 };
 
 TEST_F(PublisherSettingsTest, AreEmptyWhereNothingIsPublished) {

@@ -8,7 +8,7 @@
 #include <fstream>
 #include <string>
 
-#include "tests/support/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace switchyard::model {
 namespace {
@@ -58,7 +58,7 @@ class Folder {
   const std::filesystem::path& path() const { return folder_.path(); }
 
  private:
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
 };
 
 TEST(Safetensors, ReadsTensorsInPlace) {

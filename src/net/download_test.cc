@@ -72,7 +72,7 @@ class DownloadTest : public testing::Test {
   }
 
   RangeServer server_;
-  TemporaryFolder folder_;
+  base::TemporaryFolder folder_;
   fs::path destination_ = folder_.path() / "models" / "file";
   HttpOptions options_;
   std::string content_ = SampleBytes(kSize, 1);

@@ -12,7 +12,7 @@ namespace switchyard::net {
 namespace {
 
 TEST(FileLock, LetsOneHolderInAtATime) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto path = folder.path() / "x.lock";
   std::atomic<int> inside = 0;
   std::atomic<int> most = 0;
@@ -34,7 +34,7 @@ TEST(FileLock, LetsOneHolderInAtATime) {
 }
 
 TEST(FileLock, SaysThatItWaits) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const auto path = folder.path() / "x.lock";
   auto first = FileLock::Acquire(path, nullptr);
   ASSERT_TRUE(first);

@@ -30,7 +30,7 @@ TEST(Sha256, StartsAnewAfterADigest) {
 }
 
 TEST(Sha256, ReadsFilesLongerThanABlock) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   WriteWholeFile(folder.path() / "million", std::string(1'000'000, 'a'));
   auto digest = Sha256OfFile(folder.path() / "million");
   ASSERT_TRUE(digest);

@@ -12,9 +12,9 @@
 #include <chrono>
 #include <cstdio>
 
+#include "base/temporary_folder.h"
 #include "certify/certification.h"
 #include "tests/certify/proof_model.h"
-#include "tests/support/temporary_folder.h"
 
 namespace switchyard {
 namespace {
@@ -126,7 +126,7 @@ std::string Broken(const certify::Certificate& certificate) {
 }
 
 int Run(const std::filesystem::path& chips, std::span<char* const> names) {
-  const TemporaryFolder folder;
+  const base::TemporaryFolder folder;
   const std::filesystem::path model = folder.path() / "proof.gguf";
   fmt::print("{:<18} {:<40} {:<11} {:<11} {:<36} {:>6}\n", "planted", "what", "verdict", "named",
              "broken", "s");

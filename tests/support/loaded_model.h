@@ -10,11 +10,11 @@
 
 #include "base/error.h"
 #include "base/json.h"
+#include "base/temporary_folder.h"
 #include "device/chip.h"
 #include "device/device.h"
 #include "engine/runner.h"
 #include "model/model.h"
-#include "tests/support/temporary_folder.h"
 
 namespace switchyard::test_support {
 
@@ -46,7 +46,7 @@ inline void FillModelFolder(const std::filesystem::path& folder) {
 }
 
 inline const std::filesystem::path& ModelFolder() {
-  static const TemporaryFolder folder;
+  static const base::TemporaryFolder folder;
   static const bool is_filled = (FillModelFolder(folder.path()), true);
   static_cast<void>(is_filled);
   return folder.path();

@@ -10,7 +10,7 @@
 #include <vector>
 
 #include "base/json.h"
-#include "tests/support/temporary_folder.h"
+#include "base/temporary_folder.h"
 
 namespace switchyard::net {
 

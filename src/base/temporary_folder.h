@@ -1,5 +1,5 @@
-// A fresh folder that is removed with the object. Tests run side by side, each in a process of its
-// own, so a fixed name under the folder for temporary files would be shared by some of them.
+// A fresh folder that is removed with the object: for work whose files nobody keeps, and for tests,
+// which run side by side, so that a fixed name would be shared by some of them. Any thread.
 #pragma once
 
 #include <stdlib.h>
@@ -8,13 +8,15 @@
 #include <string>
 #include <system_error>
 
-namespace switchyard {
+namespace switchyard::base {
 
 class TemporaryFolder {
  public:
   // A failure shows as an empty path.
   TemporaryFolder() {
-    std::string name = (std::filesystem::temp_directory_path() / "switchyard_test_XXXXXX").string();
+    std::error_code ignored;
+    std::string name =
+        (std::filesystem::temp_directory_path(ignored) / "switchyard_XXXXXX").string();
     if (::mkdtemp(name.data()) != nullptr) path_ = name;
   }
   TemporaryFolder(const TemporaryFolder&) = delete;
@@ -30,4 +32,4 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
-}  // namespace switchyard
+}  // namespace switchyard::base
