@@ -9,8 +9,7 @@ base::Result<std::vector<model::TokenId>> PromptTokens(const model::Model& model
     return model.tokenizer().Encode(text, {.add_special = true, .parse_special = false});
   }
   const base::Json messages = base::Json::array({{{"role", "user"}, {"content", text}}});
-  SWITCHYARD_TRY(const std::string prompt, model.RenderChat(messages));
-  return model.tokenizer().Encode(prompt, {.add_special = false, .parse_special = true});
+  return model.EncodeChat(messages);
 }
 
 }  // namespace

@@ -3,9 +3,7 @@
 namespace switchyard::cli {
 
 base::Result<std::vector<engine::TokenId>> ModelText::EncodeChat(const base::Json& messages) const {
-  SWITCHYARD_TRY(const std::string prompt, model_.RenderChat(messages));
-  // The template writes the special tokens itself, BOS included.
-  return model_.tokenizer().Encode(prompt, {.add_special = false, .parse_special = true});
+  return model_.EncodeChat(messages);
 }
 
 std::vector<engine::TokenId> ModelText::Encode(std::string_view text, bool add_special) const {

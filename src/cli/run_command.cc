@@ -195,9 +195,7 @@ class Conversation {
     if (options_.raw) {
       return model.tokenizer().Encode(text, {.add_special = true, .parse_special = false});
     }
-    SWITCHYARD_TRY(const std::string prompt, model.RenderChat(messages_));
-    // The template writes the special tokens itself, BOS included.
-    return model.tokenizer().Encode(prompt, {.add_special = false, .parse_special = true});
+    return model.EncodeChat(messages_);
   }
 
   const Options& options_;

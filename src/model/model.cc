@@ -67,4 +67,11 @@ Result<std::string> Model::RenderChat(const base::Json& messages, const base::Js
   return chat_template_->Render(context);
 }
 
+Result<std::vector<TokenId>> Model::EncodeChat(const base::Json& messages,
+                                               const base::Json& tools) const {
+  SWITCHYARD_TRY(const std::string prompt, RenderChat(messages, tools));
+  // The template writes the special tokens itself, BOS included.
+  return tokenizer().Encode(prompt, {.add_special = false, .parse_special = true});
+}
+
 }  // namespace switchyard::model

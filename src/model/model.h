@@ -40,6 +40,9 @@ class Model {
   // may be null. kFailedPrecondition if the model has no template, or one that could not be read.
   base::Result<std::string> RenderChat(const base::Json& messages,
                                        const base::Json& tools = nullptr) const;
+  // The same as tokens.
+  base::Result<std::vector<TokenId>> EncodeChat(const base::Json& messages,
+                                                const base::Json& tools = nullptr) const;
 
  private:
   Model(Checkpoint checkpoint, ModelWeights weights)
