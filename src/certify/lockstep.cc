@@ -60,12 +60,8 @@ base::Result<std::unique_ptr<Lockstep>> Lockstep::Create(model::Model& model,
   geometry.context = RoundUp(std::min(geometry.context, config.context_length), geometry.page_size);
   std::unique_ptr<Lockstep> lockstep(new Lockstep(model, geometry));
 
-  engine::KvShape shape;
-  shape.layers.assign(static_cast<std::size_t>(config.layers),
-                      {config.kv_heads, config.key_dim, config.value_dim});
-  shape.dtype = geometry.kv_dtype;
-  shape.page_size = geometry.page_size;
-  shape.pages = geometry.pages();
+  const engine::KvShape shape =
+      engine::KvShape::Of(config, geometry.kv_dtype, geometry.page_size, geometry.pages());
   const model::ForwardShape largest{.tokens = geometry.step_tokens,
                                     .sequences = geometry.sequences,
                                     .logit_rows = geometry.sequences,

@@ -11,6 +11,12 @@ std::int64_t PagesFor(std::int64_t tokens, std::int64_t page_size) {
 
 }  // namespace
 
+KvShape KvShape::Of(const model::ModelConfig& config, tensor::DType dtype, std::int64_t page_size,
+                    std::int64_t pages) {
+  const KvLayerShape layer{config.kv_heads, config.key_dim, config.value_dim};
+  return {std::vector(static_cast<std::size_t>(config.layers), layer), dtype, page_size, pages};
+}
+
 std::uint64_t KvShape::BytesPerToken() const {
   const auto element = static_cast<std::uint64_t>(tensor::Traits(dtype).block_bytes);
   std::uint64_t bytes = 0;

@@ -12,6 +12,7 @@
 
 #include "base/error.h"
 #include "device/device.h"
+#include "model/model_config.h"
 #include "model/tokenizer.h"
 #include "policy/page_pool.h"
 #include "tensor/dtype.h"
@@ -29,6 +30,10 @@ struct KvShape {
   tensor::DType dtype = tensor::DType::kF16;
   std::int64_t page_size = 32;  // tokens
   std::int64_t pages = 0;
+
+  // Of a model, with the layers that it has.
+  static KvShape Of(const model::ModelConfig& config, tensor::DType dtype, std::int64_t page_size,
+                    std::int64_t pages);
 
   std::uint64_t BytesPerToken() const;
 };

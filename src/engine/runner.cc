@@ -54,12 +54,7 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
   const std::array<const ops::OpList*, 2> lists{&decode.ops, &prefill.ops};
   SWITCHYARD_TRY(runner->kv_home_, device::ChooseKvHome(lists, target));
 
-  KvShape shape;
-  shape.layers.assign(static_cast<std::size_t>(config.layers),
-                      {config.kv_heads, config.key_dim, config.value_dim});
-  shape.dtype = chosen.kv_dtype;
-  shape.page_size = chosen.page_size;
-  shape.pages = chosen.pages;
+  KvShape shape = KvShape::Of(config, chosen.kv_dtype, chosen.page_size, chosen.pages);
   device::Device& home =
       runner->kv_home_ == device::KvHome::kChip ? *target.chip : *target.fallback;
   SWITCHYARD_TRY(runner->kv_, KvCache::Create(home, std::move(shape)));
