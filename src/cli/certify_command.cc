@@ -183,12 +183,7 @@ base::Status RunCertify(Options options, const Environment& environment) {
   }
   SWITCHYARD_RETURN_IF_ERROR(CheckNumbers(options));
   SWITCHYARD_TRY(options.certification.operands, ParseOperands(options.operands));
-  const auto kv_type = tensor::DTypeFromName(options.kv_type);
-  if (!kv_type) {
-    return Fail(ErrorCode::kInvalidArgument, "--kv-type is '{}': it must be f32, f16 or bf16",
-                options.kv_type);
-  }
-  options.certification.kv_dtype = *kv_type;
+  SWITCHYARD_TRY(options.certification.kv_dtype, ParseKvType(options.kv_type));
   SWITCHYARD_TRY(options.b.options, ParseDeviceOptions(options.b_options));
   SWITCHYARD_TRY(options.a.options, ParseDeviceOptions(options.a_options));
   options.b.allow_fallback = !options.no_fallback;

@@ -39,6 +39,15 @@ void AddSessionOptions(CLI::App& command, SessionOptions& options) {
   command.add_option("--kv-type", options.kv_type, "Type of the KV cache: f16, f32 or bf16");
 }
 
+base::Result<tensor::DType> ParseKvType(const std::string& name) {
+  const auto type = tensor::DTypeFromName(name);
+  if (type && (*type == tensor::DType::kF32 || *type == tensor::DType::kF16 ||
+               *type == tensor::DType::kBF16)) {
+    return *type;
+  }
+  return Fail(ErrorCode::kInvalidArgument, "--kv-type is '{}': it must be f32, f16 or bf16", name);
+}
+
 base::Result<ChipChoice> ChooseChip(const SessionOptions& options) {
   ChipChoice choice{options.chip, options.device, {}, !options.no_fallback};
   SWITCHYARD_TRY(choice.options, ParseDeviceOptions(options.chip_options));
@@ -69,19 +78,13 @@ base::Result<std::unique_ptr<ModelSession>> ModelSession::Open(const SessionOpti
                                                                engine::RunnerOptions runner,
                                                                const Environment& environment) {
   SWITCHYARD_TRY(const ChipChoice choice, ChooseChip(options));
-  const auto kv_type = tensor::DTypeFromName(options.kv_type);
-  if (!kv_type || (*kv_type != tensor::DType::kF32 && *kv_type != tensor::DType::kF16 &&
-                   *kv_type != tensor::DType::kBF16)) {
-    return Fail(ErrorCode::kInvalidArgument, "--kv-type is '{}': it must be f32, f16 or bf16",
-                options.kv_type);
-  }
+  SWITCHYARD_TRY(runner.kv_dtype, ParseKvType(options.kv_type));
   SWITCHYARD_TRY(const auto path, ResolveModel(options.model, environment));
 
   auto session = std::make_unique<ModelSession>();
   SWITCHYARD_TRY(session->chip_, OpenedChip::Open(choice, environment));
   SWITCHYARD_TRY(session->model_, model::Model::Load(path));
   const std::int64_t made_for = session->model_->config().context_length;
-  runner.kv_dtype = *kv_type;
   if (options.context_tokens != 0) {
     runner.context_tokens = options.context_tokens;
   } else {

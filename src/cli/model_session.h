@@ -32,6 +32,9 @@ struct SessionOptions {
 
 void AddSessionOptions(CLI::App& command, SessionOptions& options);
 
+// f16, f32 or bf16.
+base::Result<tensor::DType> ParseKvType(const std::string& name);
+
 base::Result<ChipChoice> ChooseChip(const SessionOptions& options);
 
 // Fetches the model if need be, showing progress.
