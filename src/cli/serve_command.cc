@@ -34,6 +34,7 @@ struct Options {
   std::string served_name;
   std::int64_t max_waiting = 1024;
   std::int64_t max_running = 16;
+  std::int64_t kv_pages = 0;
   std::size_t max_connections = 1024;
   std::size_t max_body_mib = 32;
   std::int64_t drain_seconds = 30;
@@ -107,6 +108,7 @@ base::Result<std::vector<std::string>> ChipOptionsFor(const std::string& chip,
 base::Result<Sessions> OpenSessions(const Options& options, const Environment& environment) {
   engine::RunnerOptions runner;
   runner.sequences = options.max_running;
+  runner.pages = options.kv_pages;
   Sessions sessions;
   for (const std::string& chip :
        options.chips.empty() ? std::vector{options.session.chip} : options.chips) {
@@ -258,6 +260,9 @@ void AddServeCommand(CommandLine& line, const Environment& environment) {
   command.add_option("--api-key-file", o->api_key_file, "Keys that clients need, one a line");
   command.add_option("--served-model-name", o->served_name, "The model's name to clients");
   command.add_option("--max-running", o->max_running, "Requests in the batch at most");
+  command.add_option("--kv-pages", o->kv_pages,
+                     "Pages of the KV cache, of 32 tokens or what the chip wants; 0: enough for "
+                     "all that run at full context");
   command.add_option("--max-waiting", o->max_waiting, "Requests that wait at most; more get 429");
   command.add_option("--max-connections", o->max_connections, "More get 503");
   command.add_option("--max-body-mib", o->max_body_mib, "A request's body at most, in MiB");

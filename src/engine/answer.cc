@@ -1,6 +1,7 @@
 #include "engine/answer.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <limits>
 #include <numeric>
@@ -11,6 +12,8 @@ namespace {
 
 using base::ErrorCode;
 using base::Fail;
+
+constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 bool Contains(std::span<const TokenId> ids, TokenId id) {
   return std::ranges::find(ids, id) != ids.end();
@@ -37,6 +40,11 @@ base::Status Validate(const CompletionRequest& request, std::int64_t context_tok
                 "larger context",
                 tokens, context_tokens);
   }
+  for (const TokenId id : request.rules.allowed) {
+    if (id >= 0 && id < vocabulary) continue;
+    return Fail(ErrorCode::kInvalidArgument, "the allowed token {} is outside the vocabulary of {}",
+                id, vocabulary);
+  }
   if (request.top_logprobs < -1 || request.top_logprobs > vocabulary) {
     return Fail(ErrorCode::kInvalidArgument, "top_logprobs is {}: it must lie between -1 and {}",
                 request.top_logprobs, vocabulary);
@@ -55,8 +63,8 @@ Answer::Answer(CompletionRequest request, const model::Tokenizer& tokenizer,
                std::int64_t context_tokens)
     : request_(std::move(request)),
       most_tokens_(MostTokens(request_, context_tokens)),
-      stream_(tokenizer),
-      stops_(request_.stops) {
+      stream_(tokenizer, request_.skips_special, !request_.continues_text),
+      stops_(request_.stops, request_.includes_stop) {
   sequence_.tokens = request_.prompt;
   if (most_tokens_ <= 0) end_ = CompletionEnd::kLength;
   for (const TokenId token : request_.resumed) {
@@ -76,8 +84,10 @@ std::string Answer::Accept(TokenId token) {
     end_ = CompletionEnd::kEnd;
   } else if (Contains(request_.stop_tokens, token)) {
     end_ = CompletionEnd::kStop;
+    if (request_.includes_stop) text = stops_.Pass(stream_.Push(token));
   } else {
-    text = stops_.Push(stream_.Push(token));
+    const std::string said = stream_.Push(token);
+    text = answered < request_.rules.min_tokens ? stops_.Pass(said) : stops_.Push(said);
     if (stops_.stopped()) {
       end_ = CompletionEnd::kStop;
     } else if (answered >= most_tokens_) {
@@ -90,9 +100,19 @@ std::string Answer::Accept(TokenId token) {
 
 base::Result<CompletionDelta> Answer::Next(std::span<const float> logits) {
   std::vector<float> scores(logits.begin(), logits.end());
-  const std::span tokens(sequence_.tokens);
-  SWITCHYARD_TRY(const TokenId token, Sample(scores, request_.sampling, request_.prompt,
-                                             tokens.subspan(request_.prompt.size())));
+  const auto answer = std::span(sequence_.tokens).subspan(request_.prompt.size());
+  if (!request_.rules.forbid_nothing()) {
+    const std::array<const std::vector<TokenId>*, 2> ends{&request_.end_tokens,
+                                                          &request_.stop_tokens};
+    Forbid(request_.rules, answer, ends, scores);
+    if (std::ranges::all_of(scores, [](float score) { return !(score > kNever); })) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "the request's rules (min_tokens, allowed tokens, bad words) leave no token that "
+                  "may come after {} tokens of the answer",
+                  answer.size());
+    }
+  }
+  SWITCHYARD_TRY(const TokenId token, Sample(scores, request_.sampling, request_.prompt, answer));
   CompletionDelta delta;
   delta.tokens.push_back(request_.top_logprobs < 0
                              ? CompletionToken{token, {}, {}}
@@ -102,10 +122,9 @@ base::Result<CompletionDelta> Answer::Next(std::span<const float> logits) {
 }
 
 CompletionToken WithLogprobs(TokenId token, std::span<const float> logits, std::int32_t best) {
-  constexpr double kNever = -std::numeric_limits<double>::infinity();
   std::vector<double> values(logits.size());
   std::ranges::transform(logits, values.begin(), [](float logit) {
-    return std::isnan(logit) ? kNever : static_cast<double>(logit);
+    return std::isnan(logit) ? static_cast<double>(kNever) : static_cast<double>(logit);
   });
   const double largest = *std::ranges::max_element(values);
   double sum = 0;

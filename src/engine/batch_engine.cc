@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <utility>
 
+#include "engine/embedding.h"
+
 namespace switchyard::engine {
 namespace {
 
@@ -26,8 +28,11 @@ struct BatchEngine::Request {
   Clock::time_point submitted = Clock::now();
   std::optional<Clock::time_point> begun = {};
   std::optional<Clock::time_point> first_token = {};
+  std::optional<PooledStates> pooled = {};  // of one that embeds
 
   Sequence& sequence() { return answer.sequence(); }
+  // A mean needs the hidden state of every token, so each is run.
+  bool takes_cached() const { return !pooled || !pooled->needs_all(); }
 };
 
 BatchEngine::BatchEngine(Runner& runner, const model::Tokenizer& tokenizer,
@@ -59,6 +64,7 @@ base::Result<RequestId> BatchEngine::Submit(CompletionRequest request,
       new Request{.id = 0,
                   .answer = Answer(std::move(request), tokenizer_, context_tokens_),
                   .listener = std::move(listener)});
+  if (made->answer.request().embeds) made->pooled.emplace(runner_.pooling());
   RequestId id = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -106,8 +112,7 @@ std::int64_t BatchEngine::CachedTokens(std::span<const TokenId> tokens) const {
 void BatchEngine::Loop() {
   while (true) {
     std::vector<RequestId> cancelled;
-    std::vector<Request*> fed;
-    std::vector<StepItem> items;
+    std::array<Batch, 2> batches;
     std::vector<RequestId> over;  // before they began
     {
       std::unique_lock lock(mutex_);
@@ -135,14 +140,16 @@ void BatchEngine::Loop() {
       const std::lock_guard lock(mutex_);
       if (stopping_ && submitted_.empty()) return;
       if (!cancelled_.empty()) continue;  // before the next step
-      items = PlanStep(fed);
+      batches = PlanStep();
     }
-    if (!items.empty()) Run(items, fed);
+    for (const Batch& batch : batches) {
+      if (lost_ && !batch.items.empty()) Run(batch.items, batch.fed, batch.output);
+    }
   }
 }
 
 // Under the mutex, as all that touches the pool.
-std::vector<StepItem> BatchEngine::PlanStep(std::vector<Request*>& fed) {
+std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
   const policy::PagePool& pool = runner_.pool();
   std::vector<policy::SequenceState> running;
   std::vector<policy::SequenceState> waiting;
@@ -159,7 +166,7 @@ std::vector<StepItem> BatchEngine::PlanStep(std::vector<Request*>& fed) {
     served.resize(std::max<std::size_t>(served.size(), request->tenant + 1));
     served[request->tenant] = turns_.served(request->tenant);
     decodes = decodes || (request->runs && state.tokens - state.cached == 1);
-    if (request->runs && options_.prefix_cache) {
+    if (request->runs && options_.prefix_cache && request->takes_cached()) {
       state.next_page_key = pool.NextKey(sequence.tokens, sequence.pages, request->published);
     }
     (request->runs ? running : waiting).push_back(state);
@@ -171,8 +178,8 @@ std::vector<StepItem> BatchEngine::PlanStep(std::vector<Request*>& fed) {
     waiting.resize(kCandidates);
   }
   for (policy::SequenceState& state : waiting) {
-    if (!options_.prefix_cache) break;
     Request& request = *requests_.at(state.id);
+    if (!options_.prefix_cache || !request.takes_cached()) continue;
     request.prefix = pool.FindPrefix(request.sequence().tokens);
     state.pages = request.prefix.pages;
     state.cached = std::ssize(request.prefix.pages) * pool.page_size();
@@ -192,17 +199,19 @@ std::vector<StepItem> BatchEngine::PlanStep(std::vector<Request*>& fed) {
   const policy::BatchPlan plan = policy::PlanBatch({running, waiting, served, limits});
   Carry(plan);
 
-  std::vector<StepItem> items;
+  std::array<Batch, 2> batches;
+  batches[1].output = StepOutput::kHiddenStates;
   for (const policy::Feed& feed : plan.feeds) {
     Request& request = *requests_.at(feed.id);
-    items.push_back({&request.sequence(), feed.tokens});
-    fed.push_back(&request);
+    Batch& batch = batches[request.pooled ? 1 : 0];
+    batch.items.push_back({&request.sequence(), feed.tokens, !request.takes_cached()});
+    batch.fed.push_back(&request);
   }
   status_.running = std::ranges::count_if(requests_, [](const auto& r) { return r.second->runs; });
   status_.waiting = std::ssize(requests_) - status_.running;
   status_.preemptions += plan.preempted.size();
-  status_.steps += items.empty() ? 0 : 1;
-  return items;
+  status_.steps += plan.feeds.empty() ? 0 : 1;
+  return batches;
 }
 
 void BatchEngine::Carry(const policy::BatchPlan& plan) {
@@ -225,11 +234,14 @@ void BatchEngine::Preempt(Request& request) {
   request.sequence().cached = 0;
   request.published = 0;
   request.runs = false;
+  if (request.pooled) request.pooled->Clear();
 }
 
 void BatchEngine::Admit(Request& request) {
   Sequence& sequence = request.sequence();
-  if (options_.prefix_cache) runner_.pool().AcquirePrefix(sequence.tokens, sequence.pages);
+  if (options_.prefix_cache && request.takes_cached()) {
+    runner_.pool().AcquirePrefix(sequence.tokens, sequence.pages);
+  }
   request.published = std::ssize(sequence.pages);
   sequence.cached = request.published * runner_.pool().page_size();
   request.runs = true;
@@ -240,19 +252,20 @@ void BatchEngine::Admit(Request& request) {
   status_.cached_prompt_tokens += static_cast<std::uint64_t>(request.cached_prompt_tokens);
 }
 
-void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const> fed) {
+void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const> fed,
+                      StepOutput output) {
   const auto start = Clock::now();
-  const auto logits = runner_.Step(items);
-  if (!logits) {
-    if (logits.error().code == ErrorCode::kUnavailable) {
-      FailAll(logits.error());
+  const auto rows = runner_.Step(items, output);
+  if (!rows) {
+    if (rows.error().code == ErrorCode::kUnavailable) {
+      FailAll(rows.error());
     } else if (items.size() == 1) {
-      Finish(fed.front()->id, CompletionEnd::kFailed, logits.error());
+      Finish(fed.front()->id, CompletionEnd::kFailed, rows.error());
     } else {
       // Whoever is to blame fails alone.
       for (std::size_t i = 0; i < items.size(); ++i) {
         if (!lost_) return;
-        Run(items.subspan(i, 1), fed.subspan(i, 1));
+        Run(items.subspan(i, 1), fed.subspan(i, 1), output);
       }
     }
     return;
@@ -260,13 +273,17 @@ void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const>
   std::int64_t tokens = 0;
   for (const StepItem& item : items) tokens += item.count;
   step_time_.Observe(tokens, std::chrono::duration<double>(Clock::now() - start).count());
-  const auto vocabulary = static_cast<std::size_t>(runner_.vocabulary_size());
+  const auto width = static_cast<std::size_t>(
+      output == StepOutput::kLogits ? runner_.vocabulary_size() : runner_.hidden_size());
+  std::size_t at = 0;
   for (std::size_t i = 0; i < items.size(); ++i) {
-    AfterStep(*fed[i], logits->subspan(i * vocabulary, vocabulary));
+    const auto count = items[i].all_logits ? static_cast<std::size_t>(items[i].count) : 1;
+    AfterStep(*fed[i], rows->subspan(at * width, count * width));
+    at += count;
   }
 }
 
-void BatchEngine::AfterStep(Request& request, std::span<const float> logits) {
+void BatchEngine::AfterStep(Request& request, std::span<const float> rows) {
   Sequence& sequence = request.sequence();
   if (options_.prefix_cache) {
     const std::lock_guard lock(mutex_);
@@ -274,8 +291,10 @@ void BatchEngine::AfterStep(Request& request, std::span<const float> logits) {
         std::span(sequence.tokens).first(static_cast<std::size_t>(sequence.cached)), sequence.pages,
         request.published);
   }
+  if (request.pooled) request.pooled->Add(rows, runner_.hidden_size());
   if (sequence.cached < std::ssize(sequence.tokens)) return;
-  auto delta = request.answer.Next(logits);
+  if (request.pooled) return FinishEmbedding(request);
+  auto delta = request.answer.Next(rows);
   if (!delta) {
     Finish(request.id, CompletionEnd::kFailed, std::move(delta.error()));
     return;
@@ -287,6 +306,13 @@ void BatchEngine::AfterStep(Request& request, std::span<const float> logits) {
   }
   request.listener->OnDelta(*delta);
   if (request.answer.end()) Finish(request.id, *request.answer.end());
+}
+
+void BatchEngine::FinishEmbedding(Request& request) {
+  request.first_token = Clock::now();
+  const base::Status whole = request.pooled->Normalise();
+  if (whole) return Finish(request.id, CompletionEnd::kEnd);
+  Finish(request.id, CompletionEnd::kFailed, whole.error());
 }
 
 void BatchEngine::Finish(RequestId id, CompletionEnd end, base::Error error) {
@@ -312,6 +338,7 @@ void BatchEngine::End(Request& request, CompletionEnd end, base::Error error) {
   summary.prompt_tokens = request.answer.prompt_tokens();
   summary.cached_prompt_tokens = request.cached_prompt_tokens;
   summary.completion_tokens = request.answer.new_tokens();
+  if (request.pooled && end == CompletionEnd::kEnd) summary.embedding = request.pooled->states();
   const auto now = Clock::now();
   const auto seconds = [](Clock::time_point from, Clock::time_point to) {
     return std::chrono::duration<double>(to - from).count();

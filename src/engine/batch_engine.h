@@ -6,10 +6,13 @@
 // are the same bit for bit whatever else runs, and whether or not it was preempted or its prompt
 // was cached. On others, logits may differ in their last bits, as with any batch.
 //
+// A request that embeds is a prompt like others, whose last step gives its embedding.
+//
 // Threads: as CompletionService says; the engine has one thread of its own, which alone uses the
 // runner. The destructor cancels what still runs and waits for that thread.
 #pragma once
 
+#include <array>
 #include <chrono>
 #include <condition_variable>
 #include <map>
@@ -63,14 +66,21 @@ class BatchEngine final : public CompletionService {
  private:
   using Clock = std::chrono::steady_clock;
   struct Request;
+  // What goes through the model together: those that want logits, or those that embed.
+  struct Batch {
+    std::vector<StepItem> items;
+    std::vector<Request*> fed;
+    StepOutput output = StepOutput::kLogits;
+  };
 
   void Loop();
-  std::vector<StepItem> PlanStep(std::vector<Request*>& fed);
+  std::array<Batch, 2> PlanStep();
   void Carry(const policy::BatchPlan& plan);
   void Preempt(Request& request);
   void Admit(Request& request);
-  void Run(std::span<const StepItem> items, std::span<Request* const> fed);
-  void AfterStep(Request& request, std::span<const float> logits);
+  void Run(std::span<const StepItem> items, std::span<Request* const> fed, StepOutput output);
+  void AfterStep(Request& request, std::span<const float> rows);
+  void FinishEmbedding(Request& request);
   void Finish(RequestId id, CompletionEnd end, base::Error error = {});
   void End(Request& request, CompletionEnd end, base::Error error);
   void FailAll(const base::Error& error);

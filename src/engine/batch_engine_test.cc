@@ -223,6 +223,38 @@ TEST_P(BatchEngineOn, StopsAndLogprobs) {
   }
 }
 
+TEST_P(BatchEngineOn, RulesForbidTokens) {
+  Use(kRoomy);
+  CompletionRequest request = Ask(3);
+  request.max_tokens = 12;
+  const Generation free = Alone(request);
+  request.end_tokens = {free.tokens[4]};
+  const auto engine = Engine();
+  const auto answer = [&](const CompletionRequest& asked) {
+    auto listener = std::make_shared<RecordingListener>();
+    EXPECT_TRUE(engine->Submit(asked, listener));
+    EXPECT_NE(listener->Wait().end, CompletionEnd::kFailed);
+    return listener->tokens();
+  };
+  CompletionRequest longer = request;
+  longer.rules.min_tokens = 9;
+  const auto tokens = answer(longer);
+  EXPECT_GE(tokens.size(), 9U);
+  EXPECT_EQ(std::count(tokens.begin(), tokens.begin() + 9, free.tokens[4]), 0);
+  CompletionRequest bad = request;
+  bad.rules.bad = {{free.tokens[1], free.tokens[2]}};
+  EXPECT_EQ(answer(bad)[1], free.tokens[1]);
+  EXPECT_NE(answer(bad)[2], free.tokens[2]);
+  CompletionRequest few = request;
+  few.rules.allowed = {65, 66};
+  for (const TokenId token : answer(few)) EXPECT_TRUE(token == 65 || token == 66);
+  // What forbids everything fails alone, with a sentence.
+  few.rules.bad = {{65}, {66}};
+  auto listener = std::make_shared<RecordingListener>();
+  ASSERT_TRUE(engine->Submit(few, listener));
+  EXPECT_THAT(listener->Wait().error.message, HasSubstr("leave no token"));
+}
+
 TEST_P(BatchEngineOn, RefusesWhatCanNeverRun) {
   Use(kTight);
   const auto engine = Engine();

@@ -1,5 +1,5 @@
-// What a server asks of an engine: to complete token sequences, many at once. The engine decides
-// what runs when; neither text nor tokens depend on that.
+// What a server asks of an engine: to complete token sequences, or to embed them, many at once. The
+// engine decides what runs when; neither text nor tokens depend on that.
 //
 // Submit, Cancel and Status may be called from any thread. A listener is called from the engine's
 // own thread, one call at a time for each request, and must not block.
@@ -14,6 +14,7 @@
 
 #include "base/error.h"
 #include "engine/sampling.h"
+#include "engine/token_rules.h"
 
 namespace switchyard::engine {
 
@@ -28,12 +29,17 @@ struct CompletionRequest {
   std::vector<TokenId> resumed;
   SamplingParameters sampling;
   std::int64_t max_tokens = -1;      // -1: up to the context's end
-  std::vector<std::string> stops;    // never part of the text
+  std::vector<std::string> stops;    // never part of the text, unless it includes the stop
   std::vector<TokenId> end_tokens;   // the model's own; none: go on past them
   std::vector<TokenId> stop_tokens;  // the caller's
   std::int32_t top_logprobs = -1;    // -1: none; 0: of the token alone; n: of the n best as well
   std::int32_t priority = 0;         // higher first
   std::string tenant;                // requests of different tenants take turns
+  TokenRules rules;
+  bool includes_stop = false;   // the text ends with the stop string or stop token that ended it
+  bool skips_special = true;    // special tokens have no text
+  bool continues_text = false;  // the text goes on from the prompt's: a first space is its own
+  bool embeds = false;          // no answer is wanted but the prompt's embedding
 };
 
 struct TokenLogprob {
@@ -68,6 +74,7 @@ struct CompletionSummary {
   std::int64_t prompt_tokens = 0;
   std::int64_t cached_prompt_tokens = 0;  // of them, found in the prefix cache
   std::int64_t completion_tokens = 0;     // `resumed` not counted
+  std::vector<float> embedding = {};      // [hidden], of length 1; of requests that embed
   double queued_s = 0;
   double prefill_s = 0;
   double decode_s = 0;

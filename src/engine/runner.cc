@@ -59,22 +59,23 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
       runner->kv_home_ == device::KvHome::kChip ? *target.chip : *target.fallback;
   SWITCHYARD_TRY(runner->kv_, KvCache::Create(home, std::move(shape)));
 
-  SWITCHYARD_TRY(Planned* const first, runner->Plan({1, 1, 1}));
+  SWITCHYARD_TRY(Planned* const first, runner->Plan({1, 1, 1}, StepOutput::kLogits));
   runner->report_ = first->program->report();
   return runner;
 }
 
-base::Result<model::Forward> Runner::Build(const StepShape& shape) {
+base::Result<model::Forward> Runner::Build(const StepShape& shape, StepOutput output) {
   const std::int64_t pages_each = options_.context_tokens / options_.page_size;
-  return model::BuildForward(
-      model_.config(), model_.weights(),
-      {.tokens = shape.tokens,
-       .sequences = shape.sequences,
-       .logit_rows = shape.logit_rows,
-       .pages = options_.pages,
-       .page_size = options_.page_size,
-       .pages_per_sequence = pages_each},
-      {.activation_dtype = activation_dtype_, .kv_dtype = options_.kv_dtype});
+  return model::BuildForward(model_.config(), model_.weights(),
+                             {.tokens = shape.tokens,
+                              .sequences = shape.sequences,
+                              .logit_rows = shape.logit_rows,
+                              .pages = options_.pages,
+                              .page_size = options_.page_size,
+                              .pages_per_sequence = pages_each},
+                             {.activation_dtype = activation_dtype_,
+                              .kv_dtype = options_.kv_dtype,
+                              .hidden_states = output == StepOutput::kHiddenStates});
 }
 
 base::Status Runner::ChooseActivations() {
@@ -94,14 +95,16 @@ base::Status Runner::ChooseActivations() {
   return {};
 }
 
-base::Result<Runner::Planned*> Runner::Plan(const StepShape& shape) {
-  const auto known = std::ranges::find(planned_, shape, &Planned::shape);
+base::Result<Runner::Planned*> Runner::Plan(const StepShape& shape, StepOutput output) {
+  const auto known = std::ranges::find_if(planned_, [&](const Planned& planned) {
+    return planned.shape == shape && planned.output == output;
+  });
   if (known != planned_.end()) {
     planned_.splice(planned_.begin(), planned_, known);
     return &planned_.front();
   }
-  Planned planned{shape, {}, nullptr};
-  SWITCHYARD_TRY(planned.forward, Build(shape));
+  Planned planned{shape, output, {}, nullptr};
+  SWITCHYARD_TRY(planned.forward, Build(shape, output));
   SWITCHYARD_TRY(
       planned.program,
       device::Program::Create(planned.forward.ops, model_.weights().table(), target_, kv_home_));
@@ -184,41 +187,41 @@ base::Status Runner::Bind(const Planned& planned, std::span<const Item> items) {
     arguments_[forward.key_pages[layer]] = {&kv_.keys(layer), 0, nullptr};
     arguments_[forward.value_pages[layer]] = {&kv_.values(layer), 0, nullptr};
   }
-  const auto logit_bytes =
-      static_cast<std::uint64_t>(shape.logit_rows * vocabulary_size_) * sizeof(float);
-  if (logits_.size_bytes() < logit_bytes) {
-    SWITCHYARD_TRY(logits_, device::Buffer::Create(*target_.chip, logit_bytes));
+  const auto row_bytes =
+      static_cast<std::uint64_t>(shape.logit_rows * RowWidth(planned.output)) * sizeof(float);
+  if (rows_.size_bytes() < row_bytes) {
+    SWITCHYARD_TRY(rows_, device::Buffer::Create(*target_.chip, row_bytes));
   }
-  arguments_[forward.logits] = {&logits_, 0, nullptr};
+  arguments_[forward.logits] = {&rows_, 0, nullptr};
   return {};
 }
 
-base::Result<std::span<const float>> Runner::ReadLogits(std::int64_t rows) {
-  const auto count = static_cast<std::size_t>(rows * vocabulary_size_);
-  if (const std::byte* mapped = logits_.host_address(); mapped != nullptr) {
+base::Result<std::span<const float>> Runner::ReadRows(std::int64_t rows, StepOutput output) {
+  const auto count = static_cast<std::size_t>(rows * RowWidth(output));
+  if (const std::byte* mapped = rows_.host_address(); mapped != nullptr) {
     SWITCHYARD_RETURN_IF_ERROR(target_.queue->Sync());
     return std::span(reinterpret_cast<const float*>(mapped), count);
   }
-  host_logits_.resize(count);
+  host_rows_.resize(count);
   SWITCHYARD_RETURN_IF_ERROR(
-      target_.queue->Download(host_logits_.data(), logits_, 0, count * sizeof(float)));
+      target_.queue->Download(host_rows_.data(), rows_, 0, count * sizeof(float)));
   SWITCHYARD_RETURN_IF_ERROR(target_.queue->Sync());
-  return std::span<const float>(host_logits_);
+  return std::span<const float>(host_rows_);
 }
 
-base::Result<std::span<const float>> Runner::Step(std::span<const Item> items) {
+base::Result<std::span<const float>> Runner::Step(std::span<const Item> items, StepOutput output) {
   SWITCHYARD_RETURN_IF_ERROR(CheckItems(items));
   for (const Item& item : items) {
     SWITCHYARD_RETURN_IF_ERROR(
         kv_.Reserve(item.sequence->pages, item.sequence->cached + item.count));
   }
   const StepShape shape = StepShape::Of(items);
-  SWITCHYARD_TRY(Planned* const planned, Plan(shape.Rounded()));
+  SWITCHYARD_TRY(Planned* const planned, Plan(shape.Rounded(), output));
   SWITCHYARD_RETURN_IF_ERROR(Bind(*planned, items));
   SWITCHYARD_RETURN_IF_ERROR(planned->program->Run(arguments_));
-  SWITCHYARD_TRY(const auto logits, ReadLogits(shape.logit_rows));
+  SWITCHYARD_TRY(const auto rows, ReadRows(shape.logit_rows, output));
   for (const Item& item : items) item.sequence->cached += item.count;
-  return logits;
+  return rows;
 }
 
 base::Result<std::span<const float>> Runner::Advance(Sequence& sequence) {

@@ -32,6 +32,9 @@ struct RunnerOptions {
   tensor::DType kv_dtype = tensor::DType::kF16;
 };
 
+// What a step gives of each row: the scores of the next token, or the final hidden state.
+enum class StepOutput : std::uint8_t { kLogits, kHiddenStates };
+
 class Runner {
  public:
   static base::Result<std::unique_ptr<Runner>> Create(model::Model& model,
@@ -39,9 +42,10 @@ class Runner {
                                                       const RunnerOptions& options);
 
   using Item = StepItem;
-  // One pass over all items, of chunk_tokens tokens at most. Returns the logits, [rows, V] with the
-  // items' rows in their order; valid until the next step.
-  base::Result<std::span<const float>> Step(std::span<const Item> items);
+  // One pass over all items, of chunk_tokens tokens at most. Returns the logits [rows, V] or hidden
+  // states [rows, hidden] with the items' rows in their order; valid until the next step.
+  base::Result<std::span<const float>> Step(std::span<const Item> items,
+                                            StepOutput output = StepOutput::kLogits);
 
   // Caches all tokens of `sequence`, in steps; returns the last one's logits [V].
   base::Result<std::span<const float>> Advance(Sequence& sequence);
@@ -51,6 +55,8 @@ class Runner {
   void Release(Sequence& sequence) { Truncate(sequence, 0); }
 
   std::int64_t vocabulary_size() const { return vocabulary_size_; }
+  std::int64_t hidden_size() const { return model_.config().hidden; }
+  model::Pooling pooling() const { return model_.config().pooling; }
   const RunnerOptions& options() const { return options_; }
   const KvShape& kv_shape() const { return kv_.shape(); }
   // For those who share pages between sequences, or hold more of them than run. Step takes what a
@@ -64,6 +70,7 @@ class Runner {
  private:
   struct Planned {
     StepShape shape;
+    StepOutput output;
     model::Forward forward;
     std::unique_ptr<device::Program> program;
   };
@@ -79,10 +86,14 @@ class Runner {
   // F32, unless the chip lacks fewer operations with a narrower type.
   base::Status ChooseActivations();
   base::Status CheckItems(std::span<const Item> items) const;
-  base::Result<model::Forward> Build(const StepShape& shape);
-  base::Result<Planned*> Plan(const StepShape& shape);
+  base::Result<model::Forward> Build(const StepShape& shape,
+                                     StepOutput output = StepOutput::kLogits);
+  base::Result<Planned*> Plan(const StepShape& shape, StepOutput output);
+  std::int64_t RowWidth(StepOutput output) const {
+    return output == StepOutput::kLogits ? vocabulary_size_ : hidden_size();
+  }
   base::Status Bind(const Planned& planned, std::span<const Item> items);
-  base::Result<std::span<const float>> ReadLogits(std::int64_t rows);
+  base::Result<std::span<const float>> ReadRows(std::int64_t rows, StepOutput output);
 
   model::Model& model_;
   device::Target target_;
@@ -95,8 +106,8 @@ class Runner {
   device::LoadReport report_;
   Inputs inputs_;
   std::vector<device::Argument> arguments_;
-  device::Buffer logits_;
-  std::vector<float> host_logits_;  // where the chip's memory can't be mapped
+  device::Buffer rows_;           // of logits or hidden states
+  std::vector<float> host_rows_;  // where the chip's memory can't be mapped
 };
 
 }  // namespace switchyard::engine

@@ -12,16 +12,20 @@ namespace switchyard::engine {
 
 class StopMatcher {
  public:
-  explicit StopMatcher(std::vector<std::string> stops);  // empty strings are ignored
+  // Empty strings are ignored. `includes_stop`: the text ends with the string that was found.
+  explicit StopMatcher(std::vector<std::string> stops, bool includes_stop = false);
 
   // The text that may be shown by now. After a match, stopped() is true and everything later is
   // swallowed.
   std::string Push(std::string_view text);
+  // Text in which no stop is looked for, and what was held back before it.
+  std::string Pass(std::string_view text);
   std::string Finish();  // what was held back, at the end without a match
   bool stopped() const { return stopped_; }
 
  private:
   std::vector<std::string> stops_;
+  bool includes_stop_;
   std::string held_;
   bool stopped_ = false;
 };

@@ -46,5 +46,21 @@ TEST(StopMatcher, FinishGivesWhatWasHeldBack) {
   EXPECT_EQ(matcher.Finish(), "EN");
 }
 
+TEST(StopMatcher, MayIncludeTheStop) {
+  StopMatcher matcher({"END", "ND!"}, true);
+  EXPECT_EQ(matcher.Push("aE"), "a");
+  EXPECT_EQ(matcher.Push("ND! more"), "END");
+  EXPECT_TRUE(matcher.stopped());
+}
+
+TEST(StopMatcher, PassesTextInWhichNothingStops) {
+  StopMatcher matcher({"END"});
+  EXPECT_EQ(matcher.Push("aEN"), "a");
+  EXPECT_EQ(matcher.Pass("D END"), "END END");
+  EXPECT_FALSE(matcher.stopped());
+  EXPECT_EQ(matcher.Push("END"), "");
+  EXPECT_TRUE(matcher.stopped());
+}
+
 }  // namespace
 }  // namespace switchyard::engine

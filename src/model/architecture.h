@@ -31,6 +31,8 @@ struct ForwardShape {
 struct ForwardOptions {
   tensor::DType activation_dtype = tensor::DType::kF32;  // F32, F16 or BF16
   tensor::DType kv_dtype = tensor::DType::kF16;
+  // Ends with the final norm instead of logits: what embeddings are made of.
+  bool hidden_states = false;
 };
 
 // The list, and the binding slots of its arguments.
@@ -45,7 +47,7 @@ struct Forward {
   std::uint32_t logit_rows = 0;            // [R] i32
   std::vector<std::uint32_t> key_pages;    // by layer: [pages, P, G, key_dim]
   std::vector<std::uint32_t> value_pages;  // by layer: [pages, P, G, value_dim]
-  std::uint32_t logits = 0;                // [R, vocabulary] f32, written
+  std::uint32_t logits = 0;  // [R, vocabulary] f32, or hidden states [R, hidden]; written
 };
 
 base::Result<Forward> BuildForward(const ModelConfig& config, const ModelWeights& weights,

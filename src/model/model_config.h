@@ -54,6 +54,9 @@ struct ExpertConfig {
   double scale = 1.0;
 };
 
+// How the hidden states of a text's tokens become its embedding.
+enum class Pooling : std::uint8_t { kLast, kMean };
+
 struct ModelConfig {
   Architecture architecture = Architecture::kLlama;
   std::string name;  // as the file calls the model; may be empty
@@ -82,6 +85,8 @@ struct ModelConfig {
   std::vector<std::uint32_t> windows;  // [layers]; 0: the layer sees the whole context
   ExpertConfig experts;
   std::vector<bool> has_experts;  // [layers]
+  // Files of models that were made for text say nothing of it: the last token has seen them all.
+  Pooling pooling = Pooling::kLast;
 
   const RopeConfig& RopeOf(std::int64_t layer) const {
     return windows[static_cast<std::size_t>(layer)] != 0 && window_rope ? *window_rope : rope;

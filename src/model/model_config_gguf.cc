@@ -164,6 +164,16 @@ void ReadGemma(const GgufFile& file, FieldReader& fields, ModelConfig& config) {
   }
 }
 
+// llama.cpp's numbers: 0 none, 1 mean, 2 the first token, 3 the last, 4 a reranker's score.
+void ReadPooling(FieldReader& fields, ModelConfig& config) {
+  const std::int64_t type = fields.Int("pooling_type", {0, 4}, 0);
+  if (type == 1) config.pooling = Pooling::kMean;
+  if (type != 2 && type != 4) return;
+  fields.Fail({ErrorCode::kUnimplemented,
+               fmt::format("'{}' is {}; supported are 0 (none), 1 (mean) and 3 (last token)",
+                           fields.source().FullName("pooling_type"), type)});
+}
+
 void ReadExperts(FieldReader& fields, ModelConfig& config) {
   ExpertConfig& experts = config.experts;
   experts.count = fields.Int("expert_count", internal::kExpertRange, 0);
@@ -199,6 +209,7 @@ Result<ModelConfig> ReadGgufConfig(const GgufFile& file) {
   config.rope_interleaved = prefix == "llama";
   ReadRope(fields, config);
   ReadExperts(fields, config);
+  ReadPooling(fields, config);
   config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.key_dim));
 
   if (config.architecture == Architecture::kGemma2 ||

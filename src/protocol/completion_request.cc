@@ -73,7 +73,8 @@ void ReadStop(FieldReader& reader, CompletionRequest& request) {
 }
 
 void ReadMaxTokens(FieldReader& reader, CompletionRequest& request) {
-  request.max_tokens = reader.Integer("max_tokens", 1, kInt32Max);
+  request.max_tokens =
+      reader.Integer("max_tokens", request.endpoint == Endpoint::kText ? 0 : 1, kInt32Max);
   if (request.endpoint == Endpoint::kText) {
     // The default of OpenAI's completions.
     if (!request.max_tokens) request.max_tokens = 16;
@@ -185,53 +186,6 @@ ApiResult<base::Json> ReadMessage(const base::Json& message, const std::string& 
   return read;
 }
 
-void ReadPrompts(FieldReader& reader, CompletionRequest& request, const RequestLimits& limits) {
-  const base::Json* prompt = reader.Find("prompt");
-  if (prompt == nullptr) return reader.FailMissing("prompt");
-  if (prompt->is_string()) {
-    request.prompts.emplace_back(prompt->get<std::string>());
-    return;
-  }
-  if (!prompt->is_array()) {
-    return reader.Fail(
-        WrongType("prompt", "a string, an array of strings or arrays of token ids", *prompt));
-  }
-  if (prompt->empty()) {
-    return reader.Fail(
-        InvalidField("prompt", "empty_array",
-                     "Invalid 'prompt': empty array. Expected an array with minimum length 1."));
-  }
-  if (prompt->front().is_number()) {
-    auto ids = ReadTokenIds(*prompt, "prompt", limits.prompt_tokens);
-    if (!ids) return reader.Fail(std::move(ids.error()));
-    request.prompts.emplace_back(std::move(*ids));
-    return;
-  }
-  if (prompt->size() > limits.choices) {
-    return reader.Fail(InvalidField(
-        "prompt", "array_above_max_length",
-        fmt::format("Invalid 'prompt': array too long. Expected at most {} prompts, but got {}.",
-                    limits.choices, prompt->size())));
-  }
-  const bool texts = prompt->front().is_string();
-  for (std::size_t i = 0; i < prompt->size(); ++i) {
-    const base::Json& item = (*prompt)[i];
-    const std::string param = fmt::format("prompt[{}]", i);
-    if (texts) {
-      if (!item.is_string()) return reader.Fail(WrongType(param, "a string", item));
-      request.prompts.emplace_back(item.get<std::string>());
-      continue;
-    }
-    auto ids = ReadTokenIds(item, param, limits.prompt_tokens);
-    if (!ids) return reader.Fail(std::move(ids.error()));
-    if (ids->empty()) {
-      return reader.Fail(
-          InvalidField(param, "empty_array", fmt::format("Invalid '{}': empty array.", param)));
-    }
-    request.prompts.emplace_back(std::move(*ids));
-  }
-}
-
 }  // namespace
 
 ApiResult<base::Json> ReadMessages(const base::Json& messages, std::size_t max_messages) {
@@ -268,7 +222,7 @@ ApiResult<CompletionRequest> ParseCompletionRequest(Endpoint endpoint, std::stri
   if (!model) reader.FailMissing("model");
   request.model = model.value_or("");
   if (endpoint == Endpoint::kText) {
-    ReadPrompts(reader, request, limits);
+    request.prompts = ReadPrompts(reader, "prompt", limits.choices, limits.prompt_tokens);
   } else if (const base::Json* messages = reader.Find("messages"); messages == nullptr) {
     reader.FailMissing("messages");
   } else if (auto read = ReadMessages(*messages, limits.messages); !read) {
@@ -284,18 +238,24 @@ ApiResult<CompletionRequest> ParseCompletionRequest(Endpoint endpoint, std::stri
   ReadMaxTokens(reader, request);
   ReadLogprobs(reader, request);
   ReadStream(reader, request);
+  request.output = ReadOutputFields(reader, {.endpoint = endpoint,
+                                             .n = request.n,
+                                             .stream = request.stream,
+                                             .logprobs = request.top_logprobs >= 0,
+                                             .max_tokens = request.max_tokens});
   request.ignore_eos = reader.Boolean("ignore_eos").value_or(false);
   request.priority = Narrow(reader.Integer("priority", -1'000'000, 1'000'000)).value_or(0);
   request.user = reader.String("user", kNameBytes).value_or("");
   if (reader.error()) return std::unexpected(*reader.error());
 
   const std::size_t prompts = endpoint == Endpoint::kChat ? 1 : request.prompts.size();
-  if (prompts * static_cast<std::size_t>(request.n) > limits.choices) {
+  const std::int32_t answers = request.output.best_of;
+  if (prompts * static_cast<std::size_t>(answers) > limits.choices) {
     return std::unexpected(InvalidField(
         "n", "integer_above_max_value",
         fmt::format("Invalid 'n': {} prompts with {} answers each are more than the {} answers "
                     "that one request may ask for.",
-                    prompts, request.n, limits.choices)));
+                    prompts, answers, limits.choices)));
   }
   return request;
 }

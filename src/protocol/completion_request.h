@@ -1,7 +1,6 @@
 // Requests to POST /v1/chat/completions and /v1/completions, read from JSON and checked as OpenAI
-// checks them; top_k, min_p, typical_p, repetition_penalty, stop_token_ids and ignore_eos are those
-// that vLLM adds. Unknown fields are tolerated; known ones that are not supported are refused by
-// name. Values; any thread.
+// checks them, with the fields that vLLM adds. Unknown fields are tolerated; known ones that are
+// not supported are refused by name. Values; any thread.
 #pragma once
 
 #include <cstdint>
@@ -9,11 +8,12 @@
 #include <string>
 #include <string_view>
 #include <utility>
-#include <variant>
 #include <vector>
 
 #include "base/json.h"
 #include "protocol/api_error.h"
+#include "protocol/output_fields.h"
+#include "protocol/prompts.h"
 #include "protocol/refused_fields.h"
 
 namespace switchyard::protocol {
@@ -22,6 +22,7 @@ struct RequestLimits {
   std::size_t choices = 128;  // prompts times n
   std::size_t messages = 4096;
   std::size_t prompt_tokens = 1 << 20;  // of token-id prompts, each
+  std::size_t inputs = 2048;            // of a request for embeddings, OpenAI's own limit
 };
 
 // What an absent field means is the server's to say.
@@ -38,9 +39,6 @@ struct SamplingFields {
   std::vector<std::pair<std::int32_t, float>> logit_bias;
 };
 
-// One string, or token ids.
-using Prompt = std::variant<std::string, std::vector<std::int32_t>>;
-
 struct CompletionRequest {
   Endpoint endpoint = Endpoint::kChat;
   std::string model;
@@ -56,6 +54,7 @@ struct CompletionRequest {
   bool stream = false;
   bool include_usage = false;
   bool ignore_eos = false;
+  OutputFields output;
   std::int32_t priority = 0;  // vLLM's: lower first
   std::string user;
 };

@@ -65,7 +65,8 @@ Json TextLogprobs(const Choice& choice) {
     logprobs.push_back(token.token.logprob);
     Json likely = Json::object();
     for (const LikelyToken& other : token.best) likely[other.bytes] = other.logprob;
-    best.push_back(token.best.empty() ? Json() : std::move(likely));
+    likely[token.token.bytes] = token.token.logprob;  // OpenAI's may be one more for it
+    best.push_back(std::move(likely));
     offsets.push_back(offset);
     offset += Characters(token.token.bytes);
   }

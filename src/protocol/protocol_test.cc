@@ -6,6 +6,7 @@
 
 #include "protocol/completion_request.h"
 #include "protocol/completion_response.h"
+#include "protocol/embeddings.h"
 #include "protocol/tokenize.h"
 
 namespace switchyard::protocol {
@@ -56,7 +57,15 @@ Json Fields(const CompletionRequest& request) {
           {"stream", request.stream},
           {"include_usage", request.include_usage},
           {"ignore_eos", request.ignore_eos},
-          {"user", request.user}};
+          {"user", request.user},
+          {"best_of", request.output.best_of},
+          {"echo", request.output.echo},
+          {"min_tokens", request.output.min_tokens},
+          {"bad_words", request.output.bad_words},
+          {"allowed_token_ids", request.output.allowed_token_ids},
+          {"include_stop", request.output.include_stop},
+          {"skip_special_tokens", request.output.skip_special_tokens},
+          {"truncate_prompt_tokens", OrNull(request.output.truncate_prompt_tokens)}};
 }
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
@@ -162,6 +171,53 @@ TEST(ApiError, HasOpenAisBody) {
   EXPECT_EQ(ToApiError({base::ErrorCode::kDataLoss, "broken"}).status, 500);
   EXPECT_EQ(InvalidApiKey(false).status, 401);
   EXPECT_EQ(ContextLengthExceeded(10, 11, 0, "messages").code, "context_length_exceeded");
+}
+
+TEST(Embeddings, AreReadOrRefused) {
+  const auto one = ParseEmbeddingRequest(R"({"model":"m","input":"a"})");
+  ASSERT_TRUE(one);
+  EXPECT_EQ(one->inputs, std::vector<Prompt>{"a"});
+  EXPECT_FALSE(one->form.base64);
+  const auto many = ParseEmbeddingRequest(
+      R"({"model":"m","input":[[1,2],[3]],"encoding_format":"base64","dimensions":2,"user":"u"})");
+  ASSERT_TRUE(many);
+  EXPECT_EQ(std::get<1>(many->inputs.at(0)), (std::vector<std::int32_t>{1, 2}));
+  EXPECT_TRUE(many->form.base64);
+  EXPECT_EQ(many->form.dimensions, 2);
+  const auto refused = [](std::string_view fields) {
+    const auto request = ParseEmbeddingRequest(R"({"model":"m")" + std::string(fields) + "}");
+    return request ? "accepted" : request.error().param + " " + request.error().code;
+  };
+  EXPECT_EQ(refused(""), "input missing_required_parameter");
+  EXPECT_EQ(refused(R"(,"input":[])"), "input empty_array");
+  EXPECT_EQ(refused(R"(,"input":["a",1])"), "input[1] invalid_type");
+  EXPECT_EQ(refused(R"(,"input":[1,"a"])"), "input[1] invalid_type");
+  EXPECT_EQ(refused(R"(,"input":"a","dimensions":0)"), "dimensions integer_below_min_value");
+  EXPECT_EQ(refused(R"(,"input":"a","encoding_format":"int8")"), "encoding_format invalid_value");
+  std::string texts = "\"a\"";
+  for (int i = 0; i < 2048; ++i) texts += ",\"a\"";
+  EXPECT_EQ(refused(",\"input\":[" + texts + "]"), "input array_above_max_length");
+}
+
+TEST(Embeddings, AreWrittenAsNumbersOrBase64) {
+  const std::vector<std::vector<float>> vectors = {{0.6F, 0.8F, 0.0F}, {1.0F, 0.0F, 0.0F}};
+  const Usage usage{.prompt_tokens = 5};
+  const Json plain = Json::parse(EmbeddingAnswer("m", vectors, {}, usage));
+  EXPECT_EQ(plain["object"], "list");
+  EXPECT_EQ(plain["model"], "m");
+  EXPECT_EQ(plain["data"][1]["index"], 1);
+  EXPECT_EQ(plain["data"][0]["object"], "embedding");
+  EXPECT_FLOAT_EQ(plain["data"][0]["embedding"][1].get<float>(), 0.8F);
+  EXPECT_EQ(plain["usage"], Json({{"prompt_tokens", 5}, {"total_tokens", 5}}));
+  // python3 -c "import base64,struct; print(base64.b64encode(struct.pack('<3f', 1, 0, 0)))"
+  const Json coded = Json::parse(EmbeddingAnswer("m", vectors, {.base64 = true}, usage));
+  EXPECT_EQ(coded["data"][1]["embedding"], "AACAPwAAAAAAAAAA");
+  // ... struct.pack('<2f', .6, .8): shorter, and of length 1 already.
+  const Json shorter =
+      Json::parse(EmbeddingAnswer("m", vectors, {.base64 = true, .dimensions = 2}, usage));
+  EXPECT_EQ(shorter["data"][0]["embedding"], "mpkZP83MTD8=");
+  const Json first = Json::parse(EmbeddingAnswer("m", vectors, {.dimensions = 1}, usage));
+  EXPECT_EQ(first["data"][0]["embedding"], Json::array({1.0}));
 }
 
 TEST(Tokenize, HasVllmsShapes) {

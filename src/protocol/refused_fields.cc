@@ -13,9 +13,7 @@ struct Refused {
 
 // OpenAI's own, then those that vLLM adds.
 constexpr auto kEverywhere = std::to_array<Refused>({
-    {"echo", "false"},
     {"suffix", "\"\""},
-    {"best_of", "1"},
     {"guided_json", ""},
     {"guided_regex", ""},
     {"guided_choice", ""},
@@ -27,18 +25,14 @@ constexpr auto kEverywhere = std::to_array<Refused>({
     {"prompt_logprobs", ""},
     {"use_beam_search", "false"},
     {"length_penalty", "1 1.0"},
-    {"min_tokens", "0"},
-    {"bad_words", "[]"},
-    {"allowed_token_ids", ""},
     {"logits_processors", "[]"},
-    {"include_stop_str_in_output", "false"},
-    {"skip_special_tokens", "true"},
     {"spaces_between_special_tokens", "true"},
-    {"truncate_prompt_tokens", ""},
     {"prompt_embeds", ""},
 });
 
 constexpr auto kChatOnly = std::to_array<Refused>({
+    {"echo", "false"},
+    {"best_of", "1"},
     {"tools", "[]"},
     {"tool_choice", "\"none\" \"auto\""},
     {"functions", "[]"},

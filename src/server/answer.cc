@@ -1,6 +1,9 @@
 #include "server/answer.h"
 
+#include <algorithm>
 #include <utility>
+
+#include "server/best_answers.h"
 
 namespace switchyard::server {
 namespace {
@@ -13,6 +16,10 @@ double Seconds(steady_clock::duration duration) {
 
 // nginx's status for a client that went before its answer.
 constexpr int kClientGone = 499;
+
+// Of one request, so many are with the engine at once; a long list of texts to embed leaves room in
+// its queue.
+constexpr std::size_t kAtOnce = 128;
 
 }  // namespace
 
@@ -70,18 +77,34 @@ void Answer::Start() {
     Progress& progress = choices_[i];
     progress.choice.index = static_cast<std::int32_t>(i);
     if (plan_.logprobs && !plan_.stream) progress.choice.logprobs.emplace();
-    auto id = state_->service.Submit(std::move(plan_.requests[i]),
-                                     std::make_shared<Listener>(shared_from_this(), i));
-    if (!id) return Fail(protocol::ToApiError(id.error()));
-    progress.id = *id;
-    progress.is_submitted = true;
+    if (!plan_.stream) progress.choice.text = EchoOf(progress);
   }
+  for (std::size_t i = 0; i < std::min(kAtOnce, choices_.size()); ++i) {
+    if (!SubmitNext()) return;
+  }
+}
+
+bool Answer::SubmitNext() {
+  if (submitted_ == choices_.size()) return true;
+  const std::size_t i = submitted_++;
+  auto id = state_->service.Submit(std::move(plan_.requests[i]),
+                                   std::make_shared<Listener>(shared_from_this(), i));
+  if (!id) {
+    Fail(protocol::ToApiError(id.error()));
+    return false;
+  }
+  choices_[i].id = *id;
+  choices_[i].is_submitted = true;
+  return true;
 }
 
 void Answer::OnDelta(std::size_t index, const engine::CompletionDelta& delta) {
   if (is_over_) return;
   Progress& progress = choices_[index];
   CountTokens(progress, delta.tokens.size());
+  for (const engine::CompletionToken& token : delta.tokens) {
+    if (token.logprob) progress.logprob_sum += static_cast<double>(token.logprob->logprob);
+  }
   std::vector<protocol::TokenLogprobs> logprobs;
   if (plan_.logprobs) logprobs = Logprobs(delta);
   const std::int64_t characters = protocol::CharacterCount(logprobs);
@@ -125,7 +148,12 @@ void Answer::OnEnd(std::size_t index, const engine::CompletionSummary& summary) 
     responder_->Write(protocol::PartEvent(
         plan_.head, {.index = progress.choice.index, .text = "", .finish = finish}));
   }
-  if (ended_ == choices_.size()) Finish();
+  if (SubmitNext() && ended_ == choices_.size()) Finish();
+}
+
+std::string_view Answer::EchoOf(const Progress& progress) const {
+  if (plan_.echoes.empty()) return {};
+  return plan_.echoes[static_cast<std::size_t>(progress.choice.index) / plan_.choices_by_prompt];
 }
 
 void Answer::OpenStream(Progress& progress) {
@@ -139,6 +167,10 @@ void Answer::OpenStream(Progress& progress) {
   if (progress.is_opened) return;
   progress.is_opened = true;
   responder_->Write(protocol::OpeningEvent(plan_.head, progress.choice.index));
+  if (const std::string_view echo = EchoOf(progress); !echo.empty()) {
+    responder_->Write(protocol::PartEvent(
+        plan_.head, {.index = progress.choice.index, .text = std::string(echo)}));
+  }
 }
 
 void Answer::CountTokens(Progress& progress, std::size_t tokens) {
@@ -213,12 +245,38 @@ void Answer::Finish() {
     responder_->Write(std::string(protocol::kDoneEvent));
     responder_->EndStream();
   } else {
-    std::vector<protocol::Choice> choices;
-    for (Progress& progress : choices_) choices.push_back(std::move(progress.choice));
-    responder_->Respond({.headers = {{"x-request-id", plan_.line.id}},
-                         .body = protocol::WholeAnswer(plan_.head, choices, usage)});
+    responder_->Respond({.headers = {{"x-request-id", plan_.line.id}}, .body = WholeBody(usage)});
   }
   Close(200);
+}
+
+// Of each prompt the best answers, numbered anew.
+std::vector<protocol::Choice> Answer::GivenChoices() {
+  std::vector<protocol::Choice> given;
+  for (std::size_t first = 0; first < choices_.size(); first += plan_.choices_by_prompt) {
+    std::vector<RatedAnswer> rated;
+    for (std::size_t i = 0; i < plan_.choices_by_prompt; ++i) {
+      rated.push_back({choices_[first + i].logprob_sum, choices_[first + i].tokens});
+    }
+    std::vector<std::size_t> best = BestAnswers(rated, plan_.given_by_prompt);
+    if (plan_.given_by_prompt == plan_.choices_by_prompt) std::ranges::sort(best);
+    for (const std::size_t i : best) {
+      given.push_back(std::move(choices_[first + i].choice));
+      given.back().index = static_cast<std::int32_t>(given.size()) - 1;
+    }
+  }
+  return given;
+}
+
+std::string Answer::WholeBody(const protocol::Usage& usage) {
+  if (plan_.embedding) {
+    std::vector<std::vector<float>> embeddings;
+    for (Progress& progress : choices_) {
+      embeddings.push_back(std::move(progress.summary.embedding));
+    }
+    return protocol::EmbeddingAnswer(plan_.head.model, embeddings, *plan_.embedding, usage);
+  }
+  return protocol::WholeAnswer(plan_.head, GivenChoices(), usage);
 }
 
 void Answer::Fail(const protocol::ApiError& error) {

@@ -1,6 +1,7 @@
-// One answer in progress: a request of one or several choices, each a request to the engine, whose
-// deltas become an OpenAI answer, whole or streamed. Everything runs on the connection's sequence,
-// where the engine's calls are posted to; the engine and the connection own it.
+// One answer in progress: a request of one or several choices, or of texts to embed, each a request
+// to the engine, whose deltas become an OpenAI answer, whole or streamed. Everything runs on the
+// connection's sequence, where the engine's calls are posted to; the engine and the connection own
+// it.
 #pragma once
 
 #include <atomic>
@@ -14,6 +15,7 @@
 #include "net/http_server.h"
 #include "protocol/api_error.h"
 #include "protocol/completion_response.h"
+#include "protocol/embeddings.h"
 #include "server/api_server.h"
 #include "server/metrics.h"
 #include "server/request_log.h"
@@ -41,8 +43,11 @@ struct AnswerPlan {
   protocol::AnswerHead head;
   bool stream = false;
   bool logprobs = false;
-  std::size_t choices_by_prompt = 1;
-  std::vector<engine::CompletionRequest> requests;  // choices of one prompt side by side
+  std::size_t choices_by_prompt = 1;  // that are made
+  std::size_t given_by_prompt = 1;    // of them, the best
+  std::vector<std::string> echoes;    // by prompt, what stands before its answers; empty: nothing
+  std::optional<protocol::EmbeddingForm> embedding;  // no choices but embeddings are wanted
+  std::vector<engine::CompletionRequest> requests;   // choices of one prompt side by side
   RequestLine line;
   std::chrono::steady_clock::time_point arrival;
 };
@@ -66,11 +71,13 @@ class Answer : public std::enable_shared_from_this<Answer> {
     Clock::time_point first_token;
     Clock::time_point last_token;
     std::int64_t tokens = 0;
+    double logprob_sum = 0;
     protocol::Choice choice;  // whole answers: all so far; streams: only index and text_offset
     engine::CompletionSummary summary;
   };
 
   void Start();
+  bool SubmitNext();
   void OnDelta(std::size_t index, const engine::CompletionDelta& delta);
   void OnEnd(std::size_t index, const engine::CompletionSummary& summary);
   void OnGone();
@@ -82,12 +89,16 @@ class Answer : public std::enable_shared_from_this<Answer> {
   void Observe(const Progress& progress, protocol::Finish finish);
   std::vector<protocol::TokenLogprobs> Logprobs(const engine::CompletionDelta& delta) const;
   protocol::Usage CountUsage() const;
+  std::string_view EchoOf(const Progress& progress) const;
+  std::vector<protocol::Choice> GivenChoices();
+  std::string WholeBody(const protocol::Usage& usage);
   void Close(int status);
 
   std::shared_ptr<ServerState> state_;             // with the server and other answers
   std::shared_ptr<net::HttpResponder> responder_;  // with the connection
   AnswerPlan plan_;
   std::vector<Progress> choices_;
+  std::size_t submitted_ = 0;
   std::size_t ended_ = 0;
   bool is_streaming_ = false;
   bool is_over_ = false;

@@ -64,9 +64,78 @@ std::optional<ApiError> CheckTokens(std::string_view param, std::span<const engi
   return std::nullopt;
 }
 
-ApiResult<std::vector<std::vector<engine::TokenId>>> EncodePrompts(
-    const protocol::CompletionRequest& request, const TextModel& text) {
-  std::vector<std::vector<engine::TokenId>> prompts;
+using Tokens = std::vector<engine::TokenId>;
+
+ApiResult<std::vector<Tokens>> EncodeTexts(const std::vector<protocol::Prompt>& texts,
+                                           std::string_view param, const TextModel& text) {
+  std::vector<Tokens> encoded;
+  for (const protocol::Prompt& one : texts) {
+    if (const auto* words = std::get_if<std::string>(&one)) {
+      encoded.push_back(text.Encode(*words, true));
+      continue;
+    }
+    const auto& tokens = std::get<std::vector<std::int32_t>>(one);
+    if (auto error = CheckTokens(param, tokens, text.vocabulary_size())) {
+      return std::unexpected(std::move(*error));
+    }
+    encoded.push_back(tokens);
+  }
+  return encoded;
+}
+
+// Leaves the last `kept` tokens of each, -1 meaning as many as `room`.
+void Truncate(std::vector<Tokens>& prompts, std::optional<std::int64_t> kept, std::int64_t room) {
+  if (!kept) return;
+  const auto most = static_cast<std::size_t>(std::max<std::int64_t>(1, *kept < 0 ? room : *kept));
+  for (Tokens& prompt : prompts) {
+    if (prompt.size() > most)
+      prompt.erase(prompt.begin(), prompt.end() - static_cast<std::ptrdiff_t>(most));
+  }
+}
+
+// Each word as it stands at the beginning and behind a space, which most vocabularies tell apart.
+std::vector<Tokens> EncodeWords(const std::vector<std::string>& words, const TextModel& text) {
+  std::vector<Tokens> encoded;
+  for (const std::string& word : words) {
+    encoded.push_back(text.Encode(word, false));
+    encoded.push_back(text.Encode(" " + word, false));
+  }
+  return encoded;
+}
+
+void SetOutput(engine::CompletionRequest& one, const protocol::OutputFields& output,
+               const TextModel& text) {
+  one.rules.min_tokens = output.min_tokens;
+  one.rules.allowed = output.allowed_token_ids;
+  one.rules.bad = EncodeWords(output.bad_words, text);
+  one.includes_stop = output.include_stop;
+  one.skips_special = output.skip_special_tokens;
+}
+
+ApiError Stopping() {
+  return protocol::ToApiError(
+      {base::ErrorCode::kUnavailable, "the server is stopping and takes no new requests"});
+}
+
+// `completion`: tokens that must fit behind each.
+std::optional<ApiError> CheckLengths(const std::vector<Tokens>& prompts, std::int64_t completion,
+                                     std::int64_t context_tokens, const std::string& param) {
+  for (const Tokens& prompt : prompts) {
+    const auto tokens = static_cast<std::int64_t>(prompt.size());
+    if (tokens == 0) {
+      return protocol::InvalidField(param, "invalid_value",
+                                    fmt::format("The {} has no tokens.", param));
+    }
+    if (tokens >= context_tokens || tokens + completion > context_tokens) {
+      return protocol::ContextLengthExceeded(context_tokens, tokens, completion, param);
+    }
+  }
+  return std::nullopt;
+}
+
+ApiResult<std::vector<Tokens>> EncodePrompts(const protocol::CompletionRequest& request,
+                                             const TextModel& text) {
+  std::vector<Tokens> prompts;
   if (request.endpoint == Endpoint::kChat) {
     auto tokens = text.EncodeChat(request.messages);
     if (!tokens) {
@@ -77,40 +146,25 @@ ApiResult<std::vector<std::vector<engine::TokenId>>> EncodePrompts(
     prompts.push_back(std::move(*tokens));
     return prompts;
   }
-  for (const protocol::Prompt& prompt : request.prompts) {
-    if (const auto* words = std::get_if<std::string>(&prompt)) {
-      prompts.push_back(text.Encode(*words, true));
-      continue;
-    }
-    const auto& tokens = std::get<std::vector<std::int32_t>>(prompt);
-    if (auto error = CheckTokens("prompt", tokens, text.vocabulary_size())) {
-      return std::unexpected(std::move(*error));
-    }
-    prompts.push_back(tokens);
-  }
-  return prompts;
+  return EncodeTexts(request.prompts, "prompt", text);
 }
 
 // Everything that can be said against a request before the engine sees it.
 std::optional<ApiError> CheckAgainstModel(const protocol::CompletionRequest& request,
-                                          const std::vector<std::vector<engine::TokenId>>& prompts,
+                                          const std::vector<Tokens>& prompts,
                                           const engine::SamplingParameters& sampling,
                                           std::int64_t context_tokens, std::int32_t vocabulary) {
   const std::string param = request.endpoint == Endpoint::kChat ? "messages" : "prompt";
-  for (const auto& prompt : prompts) {
-    const auto tokens = static_cast<std::int64_t>(prompt.size());
-    if (tokens == 0) {
-      return protocol::InvalidField(param, "invalid_value", "The prompt has no tokens.");
-    }
-    const std::int64_t wanted = request.max_tokens.value_or(0);
-    if (tokens >= context_tokens || tokens + wanted > context_tokens) {
-      return protocol::ContextLengthExceeded(context_tokens, tokens, wanted, param);
-    }
+  if (auto error = CheckLengths(prompts, request.max_tokens.value_or(0), context_tokens, param)) {
+    return error;
   }
   for (const auto& [token, bias] : sampling.logit_bias) {
     if (token >= vocabulary) return OutsideVocabulary("logit_bias", token, vocabulary);
   }
   if (auto error = CheckTokens("stop_token_ids", request.stop_token_ids, vocabulary)) return error;
+  if (auto error = CheckTokens("allowed_token_ids", request.output.allowed_token_ids, vocabulary)) {
+    return error;
+  }
   if (const auto status = engine::Validate(sampling); !status) {
     return protocol::ToApiError(status.error());
   }
@@ -142,6 +196,11 @@ struct ApiServer::Call {
                   [](const auto& header) { return header.first == "x-request-id"; });
     Respond(std::move(response));
   }
+  // Whose turn it is with the engine: of one key, whatever its holder.
+  std::string Tenant() const {
+    if (!state.options.keys) return {};
+    return fmt::format("{:x}", std::hash<std::string_view>{}(request.Header("authorization")));
+  }
   bool Knows(std::string_view model) const {
     const ApiServerOptions& options = state.options;
     return model == options.model ||
@@ -158,6 +217,12 @@ ApiServer::ApiServer(ApiServerOptions options, engine::CompletionService& servic
 }
 
 ApiServer::~ApiServer() = default;
+
+// Before the look at `draining`, so that whoever drains waits for it.
+std::shared_ptr<void> ApiServer::CountInFlight() {
+  ++state_->in_flight;
+  return {nullptr, [state = state_](void*) { --state->in_flight; }};
+}
 
 void ApiServer::BeginDrain() { state_->draining = true; }
 
@@ -184,7 +249,7 @@ void ApiServer::Route(Call& call) {
   const std::string& path = call.line.path;
   const bool reads = call.line.method == "GET" || call.line.method == "HEAD";
   const bool posted = path == "/v1/chat/completions" || path == "/v1/completions" ||
-                      path == "/tokenize" || path == "/detokenize";
+                      path == "/v1/embeddings" || path == "/tokenize" || path == "/detokenize";
   const bool read = path == "/v1/models" || path.starts_with("/v1/models/") || path == "/health" ||
                     path == "/ready" || path == "/metrics" || path == "/version";
   if (!posted && !read) {
@@ -201,6 +266,7 @@ void ApiServer::Route(Call& call) {
   }
   if (path == "/v1/chat/completions") return Complete(call, Endpoint::kChat);
   if (path == "/v1/completions") return Complete(call, Endpoint::kText);
+  if (path == "/v1/embeddings") return Embed(call);
   if (path == "/tokenize") return Tokenize(call);
   if (path == "/detokenize") return Detokenize(call);
   if (path == "/health") return call.Respond({.status = 200, .content_type = ""});
@@ -216,8 +282,7 @@ void ApiServer::Route(Call& call) {
   }
   if (path == "/ready") {
     if (!state_->draining) return call.Respond(R"({"status":"ready"})");
-    return call.Respond(protocol::ToApiError(
-        {base::ErrorCode::kUnavailable, "the server is stopping and takes no new requests"}));
+    return call.Respond(Stopping());
   }
   Models(call);
 }
@@ -237,19 +302,17 @@ void ApiServer::Models(Call& call) {
 }
 
 void ApiServer::Complete(Call& call, Endpoint endpoint) {
-  // Counted before the look at `draining`, so that whoever drains waits for it.
-  ++state_->in_flight;
-  const std::shared_ptr<void> counted(nullptr, [state = state_](void*) { --state->in_flight; });
-  if (state_->draining) {
-    return call.Respond(protocol::ToApiError(
-        {base::ErrorCode::kUnavailable, "the server is stopping and takes no new requests"}));
-  }
+  const std::shared_ptr<void> counted = CountInFlight();
+  if (state_->draining) return call.Respond(Stopping());
   auto request =
       protocol::ParseCompletionRequest(endpoint, call.request.body, state_->options.limits);
   if (!request) return call.Respond(request.error());
   if (!call.Knows(request->model)) return call.Respond(protocol::ModelNotFound(request->model));
   auto prompts = EncodePrompts(*request, state_->text);
   if (!prompts) return call.Respond(prompts.error());
+  Truncate(*prompts, request->output.truncate_prompt_tokens,
+           state_->service.context_tokens() -
+               std::max<std::int64_t>(1, request->max_tokens.value_or(1)));
   const auto sampling = Sampling(request->sampling, state_->options.sampling);
   if (const auto error =
           CheckAgainstModel(*request, *prompts, sampling, state_->service.context_tokens(),
@@ -268,7 +331,11 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
   plan.head.usage_follows = request->include_usage;
   plan.stream = request->stream;
   plan.logprobs = request->top_logprobs >= 0;
-  plan.choices_by_prompt = static_cast<std::size_t>(request->n);
+  plan.choices_by_prompt = static_cast<std::size_t>(request->output.best_of);
+  plan.given_by_prompt = static_cast<std::size_t>(request->n);
+  if (request->output.echo) {
+    for (const Tokens& prompt : *prompts) plan.echoes.push_back(state_->text.Decode(prompt));
+  }
   plan.arrival = call.arrival;
 
   engine::CompletionRequest one;
@@ -280,21 +347,50 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
     const auto ends = state_->text.end_tokens();
     one.end_tokens.assign(ends.begin(), ends.end());
   }
-  one.top_logprobs = request->top_logprobs;
+  // The best are found by their logprobs.
+  const bool rates = plan.given_by_prompt < plan.choices_by_prompt;
+  one.top_logprobs = rates ? std::max(request->top_logprobs, 0) : request->top_logprobs;
+  SetOutput(one, request->output, state_->text);
+  one.continues_text = endpoint == Endpoint::kText;
   one.priority = -request->priority;
-  if (state_->options.keys) {
-    one.tenant =
-        fmt::format("{:x}", std::hash<std::string_view>{}(call.request.Header("authorization")));
-  }
+  one.tenant = call.Tenant();
   for (auto& prompt : *prompts) {
     one.prompt = std::move(prompt);
-    for (std::int32_t choice = 0; choice < request->n; ++choice) {
+    for (std::int32_t choice = 0; choice < request->output.best_of; ++choice) {
       one.sampling.choice = static_cast<std::uint32_t>(choice);
       plan.requests.push_back(one);
     }
   }
   plan.line = std::move(call.line);
   plan.line.stream = plan.stream;
+  plan.line.choices = static_cast<std::int64_t>(plan.requests.size());
+  Answer::Begin(state_, std::move(call.responder), std::move(plan));
+}
+
+void ApiServer::Embed(Call& call) {
+  const std::shared_ptr<void> counted = CountInFlight();
+  if (state_->draining) return call.Respond(Stopping());
+  const auto request = protocol::ParseEmbeddingRequest(call.request.body, state_->options.limits);
+  if (!request) return call.Respond(request.error());
+  if (!call.Knows(request->model)) return call.Respond(protocol::ModelNotFound(request->model));
+  auto inputs = EncodeTexts(request->inputs, "input", state_->text);
+  if (!inputs) return call.Respond(inputs.error());
+  const std::int64_t context = state_->service.context_tokens();
+  Truncate(*inputs, request->truncate_prompt_tokens, context - 1);
+  if (const auto error = CheckLengths(*inputs, 0, context, "input")) return call.Respond(*error);
+
+  AnswerPlan plan;
+  plan.head.model = request->model;
+  plan.embedding = request->form;
+  plan.arrival = call.arrival;
+  for (Tokens& input : *inputs) {
+    engine::CompletionRequest& one = plan.requests.emplace_back();
+    one.embeds = true;
+    one.prompt = std::move(input);
+    one.priority = -request->priority;
+    one.tenant = call.Tenant();
+  }
+  plan.line = std::move(call.line);
   plan.line.choices = static_cast<std::int64_t>(plan.requests.size());
   Answer::Begin(state_, std::move(call.responder), std::move(plan));
 }

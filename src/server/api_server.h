@@ -1,7 +1,7 @@
 // One machine's OpenAI interface: routes of HTTP to an engine. Serve is called from the HTTP
 // server's workers, many at once; the rest from any thread.
 //
-//   POST /v1/chat/completions, /v1/completions, /tokenize, /detokenize
+//   POST /v1/chat/completions, /v1/completions, /v1/embeddings, /tokenize, /detokenize
 //   GET  /v1/models, /v1/models/ID, /health, /ready, /version, /metrics
 #pragma once
 
@@ -50,8 +50,10 @@ class ApiServer {
 
  private:
   struct Call;
+  std::shared_ptr<void> CountInFlight();
   void Route(Call& call);
   void Complete(Call& call, protocol::Endpoint endpoint);
+  void Embed(Call& call);
   void Tokenize(Call& call);
   void Detokenize(Call& call);
   void Models(Call& call);

@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "server/best_answers.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/scripted_engine.h"
 
@@ -106,6 +107,72 @@ class ApiServerTest : public testing::Test {
   std::unique_ptr<ApiServer> api_;
   std::unique_ptr<net::HttpServer> http_;
 };
+
+TEST_F(ApiServerTest, EmbedsTexts) {
+  Start();
+  const Reply one = Ask("POST", "/v1/embeddings", R"({"model":"tiny","input":"abc"})");
+  ASSERT_EQ(one.status, 200) << one.body;
+  EXPECT_EQ(one.json["data"].size(), 1U);
+  EXPECT_EQ(one.json["data"][0]["embedding"].size(), 4U);
+  EXPECT_EQ(one.json["usage"], Json({{"prompt_tokens", 3}, {"total_tokens", 3}}));
+  EXPECT_TRUE(engine_.seen().at(0).embeds);
+  // More than are with the engine at once.
+  Json many = {{"model", "tiny"}, {"input", Json::array()}};
+  for (int i = 0; i < 300; ++i) many["input"].push_back(std::string(1 + i % 3, 'a'));
+  const Reply all = Ask("POST", "/v1/embeddings", many.dump());
+  ASSERT_EQ(all.status, 200) << all.body;
+  EXPECT_EQ(all.json["data"].size(), 300U);
+  EXPECT_EQ(all.json["usage"]["prompt_tokens"], 600);
+  const Reply refused = Ask("POST", "/v1/embeddings", R"({"model":"tiny","input":[[300]]})");
+  EXPECT_EQ(refused.status, 400);
+  EXPECT_EQ(refused.json["error"]["param"], "input");
+  EXPECT_EQ(Ask("POST", "/v1/embeddings", R"({"model":"tiny","input":""})").status, 400);
+  EXPECT_EQ(Ask("GET", "/v1/embeddings").status, 405);
+  const Reply cut =
+      Ask("POST", "/v1/embeddings", R"({"model":"tiny","input":"abc","truncate_prompt_tokens":2})");
+  EXPECT_EQ(cut.json["usage"]["prompt_tokens"], 2);
+}
+
+TEST_F(ApiServerTest, GivesTheBestOfSeveralAndEchoesThePrompt) {
+  Start();
+  const Reply reply =
+      Ask("POST", "/v1/completions",
+          R"({"model":"tiny","prompt":["a","bc"],"n":2,"best_of":3,"echo":true,"max_tokens":2})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  std::vector<std::string> texts;
+  for (const Json& choice : reply.json["choices"]) texts.push_back(choice["text"]);
+  EXPECT_EQ(texts, (std::vector<std::string>{"aHe", "aHe", "bcHe", "bcHe"}));
+  EXPECT_EQ(reply.json["choices"][3]["index"], 3);
+  EXPECT_EQ(reply.json["choices"][0]["logprobs"], nullptr);
+  EXPECT_EQ(reply.json["usage"]["completion_tokens"], 12);  // of all that were made
+  EXPECT_EQ(reply.json["usage"]["prompt_tokens"], 3);
+  EXPECT_EQ(engine_.seen().size(), 6U);
+  EXPECT_EQ(engine_.seen().at(0).top_logprobs, 0);
+  const Reply stream =
+      Ask("POST", "/v1/completions", R"({"model":"tiny","prompt":"a","stream":true,"echo":true})");
+  EXPECT_THAT(stream.body, HasSubstr(R"("text":"a")"));
+}
+
+TEST_F(ApiServerTest, TellsTheEngineWhatTheAnswerMayHold) {
+  Start();
+  const Reply reply = Chat(
+      R"(,"min_tokens":2,"bad_words":["x"],"allowed_token_ids":[72],"skip_special_tokens":false,)"
+      R"("include_stop_str_in_output":true,"truncate_prompt_tokens":3)");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const auto seen = engine_.seen().at(0);
+  EXPECT_EQ(seen.rules.min_tokens, 2);
+  EXPECT_EQ(seen.rules.bad, (std::vector<std::vector<engine::TokenId>>{{'x'}, {' ', 'x'}}));
+  EXPECT_EQ(seen.rules.allowed, std::vector<engine::TokenId>{72});
+  EXPECT_TRUE(seen.includes_stop);
+  EXPECT_FALSE(seen.skips_special);
+  EXPECT_EQ(seen.prompt, (std::vector<engine::TokenId>{'H', 'i', '\n'}));
+}
+
+TEST(BestAnswers, HaveTheHighestMeanLogprob) {
+  const std::vector<RatedAnswer> rated = {{-4, 2}, {-3, 3}, {-1, 1}, {0, 0}, {-10, 4}};
+  EXPECT_EQ(BestAnswers(rated, 3), (std::vector<std::size_t>{3, 1, 2}));
+  EXPECT_EQ(BestAnswers(rated, 9).size(), 5U);
+}
 
 TEST_F(ApiServerTest, AnswersAChat) {
   Start();

@@ -1,6 +1,6 @@
 // An engine for tests of the server: a fake that never sees a model. Its vocabulary is the 256
-// bytes; each request is answered with the bytes of `answer`, one a step, from a thread of the
-// engine's own.
+// bytes; each request is answered with the bytes of `answer`, one a step, or with the same
+// embedding, from a thread of the engine's own.
 #pragma once
 
 #include <algorithm>
@@ -121,6 +121,7 @@ class ScriptedEngine : public engine::CompletionService {
   std::optional<engine::CompletionEnd> EndOf(const Running& one) const {
     using engine::CompletionEnd;
     if (one.is_cancelled) return CompletionEnd::kCancelled;
+    if (one.request.embeds && fail_at != 0) return CompletionEnd::kEnd;
     if (one.steps >= fail_at) return CompletionEnd::kFailed;
     if (one.steps >= answer.size()) return CompletionEnd::kEnd;
     if (one.request.max_tokens >= 0 &&
@@ -158,6 +159,7 @@ class ScriptedEngine : public engine::CompletionService {
       summary.prompt_tokens = static_cast<std::int64_t>(one.request.prompt.size());
       summary.cached_prompt_tokens = 2;
       summary.completion_tokens = static_cast<std::int64_t>(one.steps);
+      if (one.request.embeds) summary.embedding = {0.2F, 0.4F, 0.4F, 0.8F};  // of length 1
       running_.erase(id);
       ++ended_;
       lock.unlock();

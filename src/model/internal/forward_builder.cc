@@ -129,6 +129,11 @@ Tensor ForwardBuilder::KeepLogitRows(std::int64_t layer, Tensor x) {
 
 void ForwardBuilder::EmitLogits(Tensor x) {
   x = Norm(x, "output_norm");
+  if (options_.hidden_states) {
+    if (options_.activation_dtype != DType::kF32) x = ops().Copy(x, DType::kF32);
+    forward_.logits = ops().Export(x);
+    return;
+  }
   const std::string_view base = config_.tied_embeddings ? "token_embd" : "output";
   Tensor logits = Linear(x, base, config_.vocabulary);
   if (options_.activation_dtype != DType::kF32) logits = ops().Copy(logits, DType::kF32);

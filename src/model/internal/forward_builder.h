@@ -54,7 +54,8 @@ class ForwardBuilder {
   // In the last layer, nothing after attention is needed of tokens that get no logits: there it
   // keeps the other rows of x[T, D]; in other layers it gives x back.
   Tensor KeepLogitRows(std::int64_t layer, Tensor x);
-  // Final norm, output matrix and soft cap; ends the list. x[R, hidden].
+  // Final norm, output matrix and soft cap, or the norm alone if hidden states are asked for; ends
+  // the list. x[R, hidden].
   void EmitLogits(Tensor x);
 
   bool failed() const { return error_.has_value(); }
