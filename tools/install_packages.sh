@@ -11,10 +11,10 @@ build_packages='g++-12 cmake ninja-build pkg-config ca-certificates
   opencl-c-headers ocl-icd-opencl-dev'
 # clang-19 and AMD's run-time compiler show that the kernels are CUDA and HIP as well.
 test_packages='libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
-  pocl-opencl-icd oclgrind clang-19 libamdhip64-5 python3'
+  pocl-opencl-icd oclgrind clang-19 libamdhip64-5 python3 python3-venv'
 # llvm-19 has the symbolizer, which gives reports their lines of source.
 sanitize_packages='libclang-rt-19-dev llvm-19'
-# The tests of tokenizers fetch vocabularies with npm, whoever installed it.
+# The tests of tokenizers and of the server fetch packages with npm, whoever installed it.
 command -v npm >/dev/null 2>&1 || test_packages="$test_packages npm"
 
 wanted=''

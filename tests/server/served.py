@@ -1,24 +1,27 @@
-"""Starts the scripted server for one suite, and asks it plainly."""
+"""Starts a server for one suite, and asks it plainly."""
 
 import http.client
 import json
+import re
 import subprocess
 import sys
+import tempfile
 
 SKIPPED = 77
 
 
-class Served:
-    """tests/server/scripted_server.cc in a child process."""
+class Server:
+    """What a running server can be asked; `port` and `key` are the subclass's to set."""
 
-    def __init__(self, program, key=None):
-        self.child = subprocess.Popen([program, *([key] if key else [])], stdin=subprocess.PIPE,
-                                      stdout=subprocess.PIPE, text=True)
-        self.port = int(self.child.stdout.readline())
+    key = None
+
+    @property
+    def base_url(self):
+        return f"http://127.0.0.1:{self.port}/v1"
 
     def ask(self, method, path, body=None, headers=None):
         """Status, headers and body of one exchange."""
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
+        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=120)
         try:
             text = body if body is None or isinstance(body, (bytes, str)) else json.dumps(body)
             connection.request(method, path, text, headers or {})
@@ -32,9 +35,62 @@ class Served:
         line = next(line for line in text.splitlines() if line.startswith(name + "{"))
         return float(line.rsplit(" ", 1)[1])
 
+
+class Served(Server):
+    """tests/server/scripted_server.cc in a child process."""
+
+    model = "scripted"
+
+    def __init__(self, program, key=None):
+        self.key = key
+        self.child = subprocess.Popen([program, *([key] if key else [])], stdin=subprocess.PIPE,
+                                      stdout=subprocess.PIPE, text=True)
+        self.port = int(self.child.stdout.readline())
+
     def stop(self):
         self.child.stdin.close()
         return self.child.wait(timeout=30)
+
+
+class ServedModel(Server):
+    """`switchyard serve` on the default model, which is brought if it is not there."""
+
+    model = "smollm2"
+
+    def __init__(self, program, *arguments, key=None):
+        pulled = subprocess.run([program, "pull", self.model], stdin=subprocess.DEVNULL,
+                                capture_output=True, text=True, timeout=600)
+        if pulled.returncode != 0:
+            skip(f"the default model cannot be had: {pulled.stderr.strip()}")
+        self.key = key
+        self.log = tempfile.TemporaryFile("w+")
+        keys = []
+        if key:
+            self.keys = tempfile.NamedTemporaryFile("w", suffix=".txt")
+            self.keys.write(key + "\n")
+            self.keys.flush()
+            keys = ["--api-key-file", self.keys.name]
+        self.child = subprocess.Popen(
+            [program, "serve", self.model, "--chip", "cpu", "--port", "0", "--context", "1024", *keys,
+             *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.child.stdout.readline()
+        found = re.search(r":(\d+)/v1$", line.strip())
+        if not found:
+            sys.exit(f"the server did not start: {line}{self.errors()}")
+        self.port = int(found.group(1))
+
+    def errors(self):
+        self.log.seek(0)
+        return self.log.read()
+
+    def stop(self):
+        self.child.terminate()
+        return self.child.wait(timeout=120)
+
+
+def start(program, key=None):
+    """The scripted server or the model's, as the program's name says."""
+    return ServedModel(program, key=key) if program.endswith("switchyard") else Served(program, key)
 
 
 def skip(why):
