@@ -76,14 +76,16 @@ def main():
     server = served.start(sys.argv[1])
     failed = False
     for only_acted_on in (True, False):
-        with tempfile.NamedTemporaryFile("w", suffix=".json") as file:
-            json.dump(specification(server.model, only_acted_on), file)
-            file.flush()
+        # It writes its reports where it runs.
+        with tempfile.TemporaryDirectory() as folder:
+            pathlib.Path(folder, "paths.json").write_text(json.dumps(specification(server.model, only_acted_on)),
+                                                          encoding="utf-8")
             tool = pathlib.Path(sys.executable).with_name("schemathesis")
             failed |= subprocess.run(
-                [tool, "run", file.name, "--url", server.base_url, "--checks", CHECKS, "--seed", "1",
+                [tool, "run", "paths.json", "--url", server.base_url, "--checks", CHECKS, "--seed", "1",
                  "--max-examples", examples, "--generation-database", "none", "--no-color",
-                 "--continue-on-failure", "--request-timeout", "120"], check=False).returncode != 0
+                 "--continue-on-failure", "--request-timeout", "120"],
+                cwd=folder, check=False).returncode != 0
     return failed or server.stop() != 0
 
 
