@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "protocol/completion_request.h"
+#include "protocol/embeddings.h"
 #include "protocol/tokenize.h"
 
 namespace {
@@ -21,6 +22,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   Check(ParseCompletionRequest(Endpoint::kChat, text));
   Check(ParseCompletionRequest(Endpoint::kText, text));
+  Check(ParseEmbeddingRequest(text));
   Check(ParseTokenizeRequest(text));
   Check(ParseDetokenizeRequest(text));
   return 0;

@@ -1,10 +1,10 @@
 #!/usr/bin/env python3
 """Hostile clients beside honest ones: nothing crashes, nothing leaks, and the honest get their answers.
 
-    hostile_test.py SERVER BUILD_FOLDER [REQUESTS]
+    hostile_test.py SERVER BUILD_FOLDER [REQUESTS] [--default-model]
 
-SERVER is the scripted server, or `switchyard` itself, which then serves the default model with so few pages that
-they run out. 600 requests unless told otherwise. Prints how many of each kind there were and how they ended.
+SERVER is the scripted server, or `switchyard` itself, which then serves a tiny model, or the default one, with so few
+pages that they run out. 600 requests unless told otherwise. Prints how many of each kind there were and how they ended.
 Seeded, though threads make the order differ.
 """
 
@@ -325,7 +325,7 @@ def main(count):
 if __name__ == "__main__":
     if sys.argv[1].endswith("switchyard"):
         SERVER = served.ServedModel(sys.argv[1], "--kv-pages", "48", "--max-running", "8", "--max-waiting", "64",
-                                    "--no-request-log")
+                                    "--no-request-log", tiny=sys.argv[-1] != "--default-model")
     else:
         SERVER = served.Served(sys.argv[1])
     failed = main(int(sys.argv[3]) if len(sys.argv) > 3 else 600)

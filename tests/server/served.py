@@ -2,10 +2,13 @@
 
 import http.client
 import json
+import os
 import re
 import subprocess
 import sys
 import tempfile
+
+import tiny_model
 
 SKIPPED = 77
 
@@ -53,15 +56,22 @@ class Served(Server):
 
 
 class ServedModel(Server):
-    """`switchyard serve` on the default model, which is brought if it is not there."""
+    """`switchyard serve` on the default model, which is brought if it is not there, or on a tiny one."""
 
     model = "smollm2"
 
-    def __init__(self, program, *arguments, key=None):
-        pulled = subprocess.run([program, "pull", self.model], stdin=subprocess.DEVNULL,
-                                capture_output=True, text=True, timeout=600)
-        if pulled.returncode != 0:
-            skip(f"the default model cannot be had: {pulled.stderr.strip()}")
+    def __init__(self, program, *arguments, key=None, tiny=False):
+        source = self.model
+        if tiny:
+            self.folder = tempfile.TemporaryDirectory()
+            tiny_model.make(self.folder.name)
+            source, self.model = self.folder.name, "tiny"
+            arguments = ("--served-model-name", self.model, *arguments)
+        else:
+            pulled = subprocess.run([program, "pull", source], stdin=subprocess.DEVNULL,
+                                    capture_output=True, text=True, timeout=600)
+            if pulled.returncode != 0:
+                skip(f"the default model cannot be had: {pulled.stderr.strip()}")
         self.key = key
         self.log = tempfile.TemporaryFile("w+")
         keys = []
@@ -70,8 +80,9 @@ class ServedModel(Server):
             self.keys.write(key + "\n")
             self.keys.flush()
             keys = ["--api-key-file", self.keys.name]
+        chip = os.environ.get("SWITCHYARD_TEST_CHIP", "cpu")
         self.child = subprocess.Popen(
-            [program, "serve", self.model, "--chip", "cpu", "--port", "0", "--context", "1024", *keys,
+            [program, "serve", source, "--chip", chip, "--port", "0", "--context", "1024", *keys,
              *arguments], stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.child.stdout.readline()
         found = re.search(r":(\d+)/v1$", line.strip())

@@ -1,9 +1,9 @@
 #!/usr/bin/env python3
 """A long time of requests that come and go at random: memory stays flat, and no page, file or request is lost.
 
-    soak.py SWITCHYARD [--minutes 30] [--clients 4] [--pause 0.5]
+    soak.py SWITCHYARD [--minutes 30] [--clients 4] [--pause 0.5] [--tiny]
 
-Serves the default model with few pages, so that requests are preempted. Two of five requests are cancelled at a
+Serves the default model, or a tiny one, with few pages, so that requests are preempted. Two of five requests are cancelled at a
 random moment. Prints a line a minute, then the slope of the resident memory after the first fifth of the time.
 """
 
@@ -92,9 +92,10 @@ def main():
     parser.add_argument("--minutes", type=float, default=30)
     parser.add_argument("--clients", type=int, default=4)
     parser.add_argument("--pause", type=float, default=0.5, help="seconds between a client's requests, on average")
+    parser.add_argument("--tiny", action="store_true", help="many more requests in the same time")
     options = parser.parse_args()
     server = served.ServedModel(options.program, "--kv-pages", "40", "--max-running", "8", "--no-request-log",
-                                "--threads", "1")
+                                "--threads", "1", tiny=options.tiny)
     process = pathlib.Path(f"/proc/{server.child.pid}")
     clients = [Client(server, seed, options.pause) for seed in range(options.clients)]
     for client in clients:
