@@ -1,0 +1,176 @@
+#include "grammar/grammar.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/error.h"
+
+namespace switchyard::grammar {
+namespace {
+
+// The last character of each length in UTF-8 but the longest.
+constexpr std::array<char32_t, 3> kLastOfLength = {0x7F, 0x7FF, 0xFFFF};
+
+std::vector<std::uint8_t> Utf8(char32_t c) {
+  const auto byte = [](char32_t value) { return static_cast<std::uint8_t>(value); };
+  const auto tail = [&](int shift) { return byte(0x80 | ((c >> shift) & 0x3F)); };
+  if (c <= kLastOfLength[0]) return {byte(c)};
+  if (c <= kLastOfLength[1]) return {byte(0xC0 | (c >> 6)), tail(0)};
+  if (c <= kLastOfLength[2]) return {byte(0xE0 | (c >> 12)), tail(6), tail(0)};
+  return {byte(0xF0 | (c >> 18)), tail(12), tail(6), tail(0)};
+}
+
+}  // namespace
+
+std::string SpecialSpelling(std::string_view name) { return fmt::format("\xFF{}\xFE", name); }
+
+ExprId Grammar::Add(const Expr& expr) {
+  exprs_.push_back(expr);
+  return static_cast<ExprId>(exprs_.size() - 1);
+}
+
+ExprId Grammar::Literal(std::string_view text) {
+  if (text.empty()) return 0;
+  const auto begin = static_cast<std::uint32_t>(text_.size());
+  text_ += text;
+  return Add({.kind = Expr::Kind::kLiteral,
+              .begin = begin,
+              .end = static_cast<std::uint32_t>(text_.size())});
+}
+
+ExprId Grammar::Bytes(std::uint8_t low, std::uint8_t high) {
+  return Add({.kind = Expr::Kind::kBytes, .low = low, .high = high});
+}
+
+ExprId Grammar::Group(Expr::Kind kind, std::span<const ExprId> parts) {
+  if (parts.size() == 1) return parts.front();
+  if (parts.empty() && kind == Expr::Kind::kSequence) return Empty();
+  const auto begin = static_cast<std::uint32_t>(children_.size());
+  children_.insert(children_.end(), parts.begin(), parts.end());
+  return Add({.kind = kind, .begin = begin, .end = static_cast<std::uint32_t>(children_.size())});
+}
+
+ExprId Grammar::Repeat(ExprId part, std::uint32_t min, std::uint32_t max) {
+  if (max == 0) return Empty();
+  if (min == 1 && max == 1) return part;
+  return Add({.kind = Expr::Kind::kRepeat, .begin = part, .min = min, .max = max});
+}
+
+// Cuts the range where the encodings of its ends stop having the same shape, until each piece is a
+// sequence of byte ranges (as RE2 does).
+void Grammar::AddUtf8(char32_t first, char32_t last, std::vector<ExprId>& choices) {
+  for (const char32_t border : kLastOfLength) {
+    if (first > border || last <= border) continue;
+    AddUtf8(first, border, choices);
+    return AddUtf8(border + 1, last, choices);
+  }
+  const std::vector<std::uint8_t> low = Utf8(first);
+  for (std::size_t i = 1; i < low.size(); ++i) {
+    const char32_t tail = (char32_t{1} << (6 * i)) - 1;  // the bits of the last i bytes
+    if ((first & ~tail) == (last & ~tail)) continue;
+    if ((first & tail) != 0) {
+      AddUtf8(first, first | tail, choices);
+      return AddUtf8((first | tail) + 1, last, choices);
+    }
+    if ((last & tail) != tail) {
+      AddUtf8(first, (last & ~tail) - 1, choices);
+      return AddUtf8(last & ~tail, last, choices);
+    }
+  }
+  const std::vector<std::uint8_t> high = Utf8(last);
+  std::vector<ExprId> bytes;
+  for (std::size_t i = 0; i < low.size(); ++i) bytes.push_back(Bytes(low[i], high[i]));
+  choices.push_back(Sequence(bytes));
+}
+
+ExprId Grammar::Characters(const CharSet& set) {
+  std::vector<ExprId> choices;
+  for (const CharRange& range : set.ranges()) AddUtf8(range.first, range.last, choices);
+  return Choice(choices);
+}
+
+ExprId Grammar::SpecialToken(std::string_view name) { return Literal(SpecialSpelling(name)); }
+
+// The states of Knuth, Morris and Pratt's search for `stop`, as rules that go on as one another.
+// Bytes from 0x80 are taken as they come outside of `stop`: where the text must be UTF-8, the
+// vocabulary's whole characters see to that.
+ExprId Grammar::TextWithout(std::string_view stop) {
+  SWITCHYARD_CHECK(!stop.empty());
+  std::vector<std::size_t> border(stop.size() + 1, 0);  // the longest proper one of each prefix
+  for (std::size_t i = 1, k = 0; i < stop.size(); ++i) {
+    while (k > 0 && stop[i] != stop[k]) k = border[k];
+    if (stop[i] == stop[k]) ++k;
+    border[i + 1] = k;
+  }
+  const auto after = [&](std::size_t state, std::uint8_t byte) {
+    while (state > 0 && static_cast<std::uint8_t>(stop[state]) != byte) state = border[state];
+    return static_cast<std::uint8_t>(stop[state]) == byte ? state + 1 : std::size_t{0};
+  };
+  std::vector<RuleId> states;
+  for (std::size_t i = 0; i < stop.size(); ++i) states.push_back(AddRule("text"));
+  constexpr unsigned kEndOfText = 0xF8;  // no byte of UTF-8, nor of a special token, from here on
+  for (std::size_t i = 0; i < stop.size(); ++i) {
+    std::vector<ExprId> choices = {Empty()};
+    for (unsigned low = 0; low < kEndOfText;) {
+      const std::size_t next = after(i, static_cast<std::uint8_t>(low));
+      unsigned high = low;
+      while (high + 1 < kEndOfText && after(i, static_cast<std::uint8_t>(high + 1)) == next) ++high;
+      if (next < stop.size()) {
+        choices.push_back(
+            Sequence({Bytes(static_cast<std::uint8_t>(low), static_cast<std::uint8_t>(high)),
+                      Rule(states[next])}));
+      }
+      low = high + 1;
+    }
+    Define(states[i], Choice(choices));
+  }
+  return Rule(states.front());
+}
+
+RuleId Grammar::AddRule(std::string name) {
+  rules_.push_back({std::move(name), 0});
+  return static_cast<RuleId>(rules_.size() - 1);
+}
+
+RuleId Grammar::AddRule(std::string name, ExprId body) {
+  const RuleId rule = AddRule(std::move(name));
+  Define(rule, body);
+  return rule;
+}
+
+ExprId Grammar::Rule(RuleId rule) { return Add({.kind = Expr::Kind::kRule, .begin = rule}); }
+
+ExprId Grammar::Import(const Grammar& other) {
+  const auto exprs = static_cast<std::uint32_t>(exprs_.size());
+  const auto children = static_cast<std::uint32_t>(children_.size());
+  const auto text = static_cast<std::uint32_t>(text_.size());
+  const auto rules = static_cast<std::uint32_t>(rules_.size());
+  text_ += other.text_;
+  for (const ExprId child : other.children_) children_.push_back(child + exprs);
+  for (const RuleBody& rule : other.rules_) rules_.push_back({rule.name, rule.body + exprs});
+  for (Expr expr : other.exprs_) {
+    switch (expr.kind) {
+      case Expr::Kind::kLiteral:
+        expr.begin += text;
+        expr.end += text;
+        break;
+      case Expr::Kind::kBytes:
+        break;
+      case Expr::Kind::kSequence:
+      case Expr::Kind::kChoice:
+        expr.begin += children;
+        expr.end += children;
+        break;
+      case Expr::Kind::kRepeat:
+        expr.begin += exprs;
+        break;
+      case Expr::Kind::kRule:
+        expr.begin += rules;
+        break;
+    }
+    exprs_.push_back(expr);
+  }
+  return other.root_ + exprs;
+}
+
+}  // namespace switchyard::grammar
