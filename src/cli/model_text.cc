@@ -1,5 +1,7 @@
 #include "cli/model_text.h"
 
+#include "engine/token_vocabulary.h"
+
 namespace switchyard::cli {
 
 base::Result<std::vector<engine::TokenId>> ModelText::EncodeChat(const base::Json& messages) const {
@@ -20,5 +22,11 @@ std::string ModelText::TokenBytes(engine::TokenId token) const {
 }
 
 std::int32_t ModelText::vocabulary_size() const { return model_.tokenizer().vocabulary_size(); }
+
+std::shared_ptr<const grammar::Vocabulary> ModelText::vocabulary() const {
+  std::call_once(vocabulary_made_,
+                 [this] { vocabulary_ = engine::MakeVocabulary(model_.tokenizer()); });
+  return vocabulary_;
+}
 
 }  // namespace switchyard::cli

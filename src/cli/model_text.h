@@ -1,6 +1,9 @@
 // A model's tokenizer and chat template as the server asks for them. Immutable; any thread.
 #pragma once
 
+#include <memory>
+#include <mutex>
+
 #include "model/model.h"
 #include "server/text_model.h"
 
@@ -17,9 +20,12 @@ class ModelText final : public server::TextModel {
   std::string TokenBytes(engine::TokenId token) const override;
   std::int32_t vocabulary_size() const override;
   std::span<const engine::TokenId> end_tokens() const override { return model_.end_tokens(); }
+  std::shared_ptr<const grammar::Vocabulary> vocabulary() const override;
 
  private:
   const model::Model& model_;
+  mutable std::once_flag vocabulary_made_;  // by the first request that needs it
+  mutable std::shared_ptr<const grammar::Vocabulary> vocabulary_;  // with the grammars
 };
 
 }  // namespace switchyard::cli

@@ -24,6 +24,20 @@ std::int64_t MostTokens(const CompletionRequest& request, std::int64_t context_t
   return request.max_tokens < 0 ? room : std::min(request.max_tokens, room);
 }
 
+// Whether the resumed tokens are the beginning of a text that the grammar allows.
+base::Status CheckResumed(const CompletionRequest& request) {
+  grammar::Matcher matcher(request.grammar, !request.continues_text);
+  for (const TokenId token : request.resumed) {
+    if (Contains(request.end_tokens, token) || Contains(request.stop_tokens, token)) return {};
+    if (matcher.Accept(token)) continue;
+    return Fail(ErrorCode::kInvalidArgument,
+                "the resumed tokens do not fit the request's grammar: token {} cannot come where "
+                "it does",
+                token);
+  }
+  return {};
+}
+
 }  // namespace
 
 base::Status Validate(const CompletionRequest& request, std::int64_t context_tokens,
@@ -56,6 +70,7 @@ base::Status Validate(const CompletionRequest& request, std::int64_t context_tok
                   vocabulary);
     }
   }
+  if (request.grammar && !request.resumed.empty()) return CheckResumed(request);
   return {};
 }
 
@@ -67,6 +82,10 @@ Answer::Answer(CompletionRequest request, const model::Tokenizer& tokenizer,
       stops_(request_.stops, request_.includes_stop) {
   sequence_.tokens = request_.prompt;
   if (most_tokens_ <= 0) end_ = CompletionEnd::kLength;
+  if (request_.grammar) {
+    matcher_.emplace(request_.grammar, !request_.continues_text);
+    if (matcher_->is_over()) end_ = CompletionEnd::kEnd;
+  }
   for (const TokenId token : request_.resumed) {
     if (end_) {
       sequence_.tokens.push_back(token);
@@ -86,10 +105,13 @@ std::string Answer::Accept(TokenId token) {
     end_ = CompletionEnd::kStop;
     if (request_.includes_stop) text = stops_.Pass(stream_.Push(token));
   } else {
+    fits_ = !matcher_ || matcher_->Accept(token);
     const std::string said = stream_.Push(token);
     text = answered < request_.rules.min_tokens ? stops_.Pass(said) : stops_.Push(said);
     if (stops_.stopped()) {
       end_ = CompletionEnd::kStop;
+    } else if (matcher_ && matcher_->is_over()) {
+      end_ = CompletionEnd::kEnd;
     } else if (answered >= most_tokens_) {
       end_ = CompletionEnd::kLength;
     }
@@ -98,18 +120,50 @@ std::string Answer::Accept(TokenId token) {
   return text;
 }
 
+base::Result<bool> Answer::Constrain(std::span<float> scores) {
+  SWITCHYARD_TRY(const auto allowed, matcher_->NextTokens());
+  // A text that may end may do so by any token that ends it; one that may not, by none.
+  std::vector<std::pair<TokenId, float>> ends;
+  for (const std::vector<TokenId>* ids : {&request_.end_tokens, &request_.stop_tokens}) {
+    for (const TokenId id : *ids) {
+      if (id < 0 || static_cast<std::size_t>(id) >= scores.size()) continue;
+      float& score = scores[static_cast<std::size_t>(id)];
+      if (matcher_->is_complete()) {
+        ends.emplace_back(id, score);
+      } else if (ids == &request_.end_tokens) {
+        score = kNever;
+      }
+    }
+  }
+  allowed->Apply(scores);
+  for (const auto& [id, score] : ends) scores[static_cast<std::size_t>(id)] = score;
+  if (!allowed->empty() || !ends.empty()) return true;
+  if (matcher_->is_complete()) return false;
+  return Fail(ErrorCode::kInvalidArgument,
+              "no token of the vocabulary can go on with the text as the grammar wants it");
+}
+
 base::Result<CompletionDelta> Answer::Next(std::span<const float> logits) {
   std::vector<float> scores(logits.begin(), logits.end());
   const auto answer = std::span(sequence_.tokens).subspan(request_.prompt.size());
+  if (matcher_) {
+    SWITCHYARD_TRY(const bool can_go_on, Constrain(scores));
+    if (!can_go_on) {
+      end_ = CompletionEnd::kEnd;
+      CompletionDelta rest;
+      rest.text = stops_.Push(stream_.Finish()) + stops_.Finish();
+      return rest;
+    }
+  }
   if (!request_.rules.forbid_nothing()) {
     const std::array<const std::vector<TokenId>*, 2> ends{&request_.end_tokens,
                                                           &request_.stop_tokens};
     Forbid(request_.rules, answer, ends, scores);
     if (std::ranges::all_of(scores, [](float score) { return !(score > kNever); })) {
       return Fail(ErrorCode::kInvalidArgument,
-                  "the request's rules (min_tokens, allowed tokens, bad words) leave no token that "
-                  "may come after {} tokens of the answer",
-                  answer.size());
+                  "the request's rules (min_tokens, allowed tokens, bad words{}) leave no token "
+                  "that may come after {} tokens of the answer",
+                  matcher_ ? ", the form of the answer" : "", answer.size());
     }
   }
   SWITCHYARD_TRY(const TokenId token, Sample(scores, request_.sampling, request_.prompt, answer));
@@ -118,6 +172,10 @@ base::Result<CompletionDelta> Answer::Next(std::span<const float> logits) {
                              ? CompletionToken{token, {}, {}}
                              : WithLogprobs(token, logits, request_.top_logprobs));
   delta.text = Accept(token);
+  if (!fits_) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "the text nests deeper, or can be read in more ways, than a grammar's may");
+  }
   return delta;
 }
 

@@ -13,6 +13,7 @@
 #include "engine/sampling.h"
 #include "engine/step_inputs.h"
 #include "engine/stop_matcher.h"
+#include "grammar/matcher.h"
 #include "model/tokenizer.h"
 
 namespace switchyard::engine {
@@ -46,12 +47,16 @@ class Answer {
  private:
   // Appends the token; returns the text that is certain by now.
   std::string Accept(TokenId token);
+  // Forbids what the grammar does not let follow. True: a token can come.
+  base::Result<bool> Constrain(std::span<float> scores);
 
   CompletionRequest request_;
   Sequence sequence_;
   std::int64_t most_tokens_;  // of the answer
   model::TokenStream stream_;
   StopMatcher stops_;
+  std::optional<grammar::Matcher> matcher_;  // of a request with a grammar
+  bool fits_ = true;                         // the tokens so far, that grammar
   std::optional<CompletionEnd> end_;
 };
 

@@ -15,6 +15,7 @@
 #include "base/error.h"
 #include "engine/sampling.h"
 #include "engine/token_rules.h"
+#include "grammar/compiled_grammar.h"
 
 namespace switchyard::engine {
 
@@ -36,6 +37,9 @@ struct CompletionRequest {
   std::int32_t priority = 0;         // higher first
   std::string tenant;                // requests of different tenants take turns
   TokenRules rules;
+  // What the answer must fit, shared with other requests; none: anything. The answer ends where
+  // nothing can follow; end tokens come only where the text is complete.
+  std::shared_ptr<const grammar::CompiledGrammar> grammar = nullptr;
   bool includes_stop = false;   // the text ends with the stop string or stop token that ended it
   bool skips_special = true;    // special tokens have no text
   bool continues_text = false;  // the text goes on from the prompt's: a first space is its own

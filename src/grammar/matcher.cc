@@ -6,7 +6,8 @@
 
 namespace switchyard::grammar {
 
-Matcher::Matcher(std::shared_ptr<const CompiledGrammar> grammar) : grammar_(std::move(grammar)) {
+Matcher::Matcher(std::shared_ptr<const CompiledGrammar> grammar, bool at_start)
+    : grammar_(std::move(grammar)), at_start_(at_start) {
   const std::lock_guard lock(grammar_->mutex_);
   table_ = grammar_->Table();
   config_ = table_->configurations().Start();

@@ -14,8 +14,9 @@ namespace switchyard::grammar {
 
 class Matcher {
  public:
-  // The grammar is shared with all texts that follow it.
-  explicit Matcher(std::shared_ptr<const CompiledGrammar> grammar);
+  // The grammar is shared with all texts that follow it. `at_start`: no other text stands before the
+  // first token, which may then lack its space.
+  explicit Matcher(std::shared_ptr<const CompiledGrammar> grammar, bool at_start = true);
 
   // False, and nothing changes, if the token does not fit. End tokens have no part in this: they
   // fit where is_complete().
@@ -37,7 +38,7 @@ class Matcher {
   std::shared_ptr<const CompiledGrammar> grammar_;
   std::shared_ptr<internal::MaskTable> table_;  // with the grammar and its other matchers
   std::uint32_t config_ = 0;
-  bool at_start_ = true;
+  bool at_start_;
   bool is_complete_ = false;
   bool is_over_ = false;
 };

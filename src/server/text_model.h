@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "engine/completion_service.h"
+#include "grammar/vocabulary.h"
 
 namespace switchyard::server {
 
@@ -27,6 +29,8 @@ class TextModel {
   virtual std::string TokenBytes(engine::TokenId token) const = 0;
   virtual std::int32_t vocabulary_size() const = 0;
   virtual std::span<const engine::TokenId> end_tokens() const = 0;
+  // For grammars, which share it. The first call may take a moment.
+  virtual std::shared_ptr<const grammar::Vocabulary> vocabulary() const = 0;
 };
 
 }  // namespace switchyard::server

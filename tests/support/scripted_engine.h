@@ -48,9 +48,17 @@ class BytesText : public TextModel {
   }
   std::int32_t vocabulary_size() const override { return 256; }
   std::span<const engine::TokenId> end_tokens() const override { return ends_; }
+  std::shared_ptr<const grammar::Vocabulary> vocabulary() const override { return vocabulary_; }
 
  private:
+  static std::shared_ptr<const grammar::Vocabulary> AllBytes() {
+    grammar::VocabularyBytes bytes;
+    for (int byte = 0; byte < 256; ++byte) bytes.tokens.emplace_back(1, static_cast<char>(byte));
+    return std::make_shared<const grammar::Vocabulary>(std::move(bytes));
+  }
+
   std::vector<engine::TokenId> ends_ = {0};
+  std::shared_ptr<const grammar::Vocabulary> vocabulary_ = AllBytes();  // with the grammars
 };
 
 class ScriptedEngine : public engine::CompletionService {
