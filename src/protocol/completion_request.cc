@@ -243,6 +243,7 @@ ApiResult<CompletionRequest> ParseCompletionRequest(Endpoint endpoint, std::stri
                                              .stream = request.stream,
                                              .logprobs = request.top_logprobs >= 0,
                                              .max_tokens = request.max_tokens});
+  request.structured_output = ReadStructuredOutput(reader);
   request.ignore_eos = reader.Boolean("ignore_eos").value_or(false);
   request.priority = Narrow(reader.Integer("priority", -1'000'000, 1'000'000)).value_or(0);
   request.user = reader.String("user", kNameBytes).value_or("");

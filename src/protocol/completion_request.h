@@ -15,6 +15,7 @@
 #include "protocol/output_fields.h"
 #include "protocol/prompts.h"
 #include "protocol/refused_fields.h"
+#include "protocol/structured_output.h"
 
 namespace switchyard::protocol {
 
@@ -57,6 +58,7 @@ struct CompletionRequest {
   OutputFields output;
   std::int32_t priority = 0;  // vLLM's: lower first
   std::string user;
+  StructuredOutput structured_output;
 };
 
 ApiResult<CompletionRequest> ParseCompletionRequest(Endpoint endpoint, std::string_view body,

@@ -1,6 +1,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <fstream>
 #include <sstream>
 
@@ -27,6 +28,14 @@ std::vector<std::string> CaseLines(const std::string& path) {
 template <typename T>
 Json OrNull(const std::optional<T>& value) {
   return value ? Json(*value) : Json();
+}
+
+Json Fields(const StructuredOutput& wanted) {
+  constexpr std::array kKinds = {"none",  "json_object", "json_schema",
+                                 "regex", "choice",      "grammar"};
+  return Json::array({kKinds.at(static_cast<std::size_t>(wanted.kind)), wanted.param, wanted.schema,
+                      wanted.schema_name, wanted.strict, wanted.text, wanted.choices,
+                      OrNull(wanted.blank)});
 }
 
 Json Fields(const CompletionRequest& request) {
@@ -65,7 +74,8 @@ Json Fields(const CompletionRequest& request) {
           {"allowed_token_ids", request.output.allowed_token_ids},
           {"include_stop", request.output.include_stop},
           {"skip_special_tokens", request.output.skip_special_tokens},
-          {"truncate_prompt_tokens", OrNull(request.output.truncate_prompt_tokens)}};
+          {"truncate_prompt_tokens", OrNull(request.output.truncate_prompt_tokens)},
+          {"structured_output", Fields(request.structured_output)}};
 }
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }

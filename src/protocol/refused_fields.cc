@@ -14,14 +14,7 @@ struct Refused {
 // OpenAI's own, then those that vLLM adds.
 constexpr auto kEverywhere = std::to_array<Refused>({
     {"suffix", "\"\""},
-    {"guided_json", ""},
-    {"guided_regex", ""},
-    {"guided_choice", ""},
-    {"guided_grammar", ""},
-    {"guided_decoding_backend", ""},
-    {"structured_outputs", ""},
     {"structural_tag", ""},
-    {"response_format", "{\"type\":\"text\"}"},
     {"prompt_logprobs", ""},
     {"use_beam_search", "false"},
     {"length_penalty", "1 1.0"},

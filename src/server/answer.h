@@ -17,6 +17,7 @@
 #include "protocol/completion_response.h"
 #include "protocol/embeddings.h"
 #include "server/api_server.h"
+#include "server/grammar_cache.h"
 #include "server/metrics.h"
 #include "server/request_log.h"
 
@@ -31,6 +32,7 @@ struct ServerState {
   engine::CompletionService& service;
   const TextModel& text;
   Metrics metrics;
+  GrammarCache grammars;
   std::int64_t started = 0;  // seconds since 1970
   std::atomic<bool> draining = false;
   std::atomic<std::int64_t> in_flight = 0;

@@ -171,6 +171,16 @@ std::optional<ApiError> CheckAgainstModel(const protocol::CompletionRequest& req
   return std::nullopt;
 }
 
+// Null if the answer may have any form.
+ApiResult<GrammarCache::Compiled> CompileGrammar(const protocol::StructuredOutput& wanted,
+                                                 ServerState& state) {
+  if (wanted.kind == protocol::StructuredOutput::Kind::kNone) return nullptr;
+  auto compiled = state.grammars.Get(wanted.Key(), state.text.vocabulary(),
+                                     [&] { return protocol::ToGrammar(wanted); });
+  if (compiled) return std::move(*compiled);
+  return std::unexpected(protocol::InvalidStructuredOutput(wanted, compiled.error()));
+}
+
 }  // namespace
 
 struct ApiServer::Call {
@@ -319,6 +329,8 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
                             state_->text.vocabulary_size())) {
     return call.Respond(*error);
   }
+  auto grammar = CompileGrammar(request->structured_output, *state_);
+  if (!grammar) return call.Respond(grammar.error());
 
   AnswerPlan plan;
   plan.head.endpoint = endpoint;
@@ -347,6 +359,7 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
     const auto ends = state_->text.end_tokens();
     one.end_tokens.assign(ends.begin(), ends.end());
   }
+  one.grammar = std::move(*grammar);
   // The best are found by their logprobs.
   const bool rates = plan.given_by_prompt < plan.choices_by_prompt;
   one.top_logprobs = rates ? std::max(request->top_logprobs, 0) : request->top_logprobs;

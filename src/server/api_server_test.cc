@@ -7,6 +7,7 @@
 #include <mutex>
 #include <thread>
 
+#include "grammar/matcher.h"
 #include "server/best_answers.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/scripted_engine.h"
@@ -270,6 +271,59 @@ TEST_F(ApiServerTest, RefusesWithOpenAisErrors) {
   EXPECT_EQ(code(full), "429 \"rate_limit_exceeded\"");
   EXPECT_THAT(full.head, HasSubstr("Retry-After: 1"));
   EXPECT_TRUE(Eventually([&] { return api_->in_flight() == 0; }));
+}
+
+TEST_F(ApiServerTest, AFormOfTheAnswerBecomesAGrammar) {
+  Start();
+  EXPECT_EQ(Chat().status, 200);
+  const std::string schema =
+      R"(,"response_format":{"type":"json_schema","json_schema":{"name":"N",)"
+      R"("strict":true,"schema":{"type":"object","properties":{"a":{"type":)"
+      R"("integer"}},"required":["a"],"additionalProperties":false}}})";
+  EXPECT_EQ(Chat(schema).status, 200);
+  EXPECT_EQ(Chat(schema + ",\"n\":2").status, 200);
+  EXPECT_EQ(Chat(R"(,"guided_regex":"a+")").status, 200);
+  const auto seen = engine_.seen();
+  ASSERT_EQ(seen.size(), 5U);
+  EXPECT_EQ(seen[0].grammar, nullptr);
+  ASSERT_NE(seen[1].grammar, nullptr);
+  EXPECT_EQ(seen[2].grammar, seen[1].grammar);  // compiled once
+  EXPECT_EQ(seen[3].grammar, seen[1].grammar);
+  EXPECT_NE(seen[4].grammar, seen[1].grammar);
+  grammar::Matcher matcher(seen[1].grammar);
+  EXPECT_TRUE(matcher.AcceptText(R"({"a": 5)"));
+  EXPECT_FALSE(matcher.AcceptText(","));
+}
+
+TEST_F(ApiServerTest, RefusesFormsWithTheirPlace) {
+  Start();
+  const auto message = [&](const std::string& fields) {
+    const Reply reply = Chat(fields);
+    EXPECT_EQ(reply.status, 400);
+    return fmt::format("{}: {}", reply.json["error"]["param"].get<std::string>(),
+                       reply.json["error"]["message"].get<std::string>());
+  };
+  // As OpenAI says it.
+  EXPECT_EQ(
+      message(R"(,"response_format":{"type":"json_schema","json_schema":{"name":"N","strict":)"
+              R"(true,"schema":{"type":"object","properties":{"p":{"type":"object",)"
+              R"("properties":{}}},"required":["p"],"additionalProperties":false}}})"),
+      "response_format: Invalid schema for response_format 'N': In context=('properties', "
+      "'p'), 'additionalProperties' is required to be supplied and to be false.");
+  EXPECT_EQ(
+      message(R"(,"response_format":{"type":"json_schema","json_schema":{"name":"N","strict":)"
+              R"(true,"schema":{"type":"object","properties":{"p":{"type":"null"}},)"
+              R"("required":[],"additionalProperties":false}}})"),
+      "response_format: Invalid schema for response_format 'N': In context=(), 'required' is "
+      "required to be supplied and to be an array including every key in properties. Missing "
+      "'p'.");
+  EXPECT_THAT(message(R"(,"guided_json":{"type":"array","items":{"not":{}}})"),
+              HasSubstr("guided_json: Invalid 'guided_json': the schema at '#/items': the keyword "
+                        "'not' is not supported"));
+  EXPECT_THAT(message(R"(,"guided_regex":"(a")"), HasSubstr("line 1, column 1"));
+  EXPECT_THAT(message(R"(,"guided_grammar":"root ::= \"a\" )\n")"), HasSubstr("without its '('"));
+  EXPECT_THAT(message(R"(,"guided_regex":"(a{1,1000}){1,1000000}")"), HasSubstr("too large"));
+  EXPECT_THAT(message(R"(,"structured_outputs":{"choice":[]})"), HasSubstr("there are no choices"));
 }
 
 TEST_F(ApiServerTest, WithoutRoomForEveryChoiceNoneStaysBehind) {
