@@ -6,7 +6,8 @@
 //
 // Every text that is allowed fits the schema. Not every text that fits is allowed: properties come
 // in the schema's order, those that it does not declare come only where additionalProperties asks
-// for them, and white space is short. Pure functions; any thread.
+// for them and without escapes in their names, and white space is short. Pure functions; any
+// thread.
 #pragma once
 
 #include <optional>

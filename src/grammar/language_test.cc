@@ -102,5 +102,9 @@ TEST(Languages, AreThoseOfTheTable) { RunTable("tests/grammar/languages.txt", 40
 
 TEST(Schemas, AllowWhatTheTableSays) { RunTable("tests/grammar/schemas.txt", 50); }
 
+TEST(Schemas, AgreeWithAnIndependentValidator) {
+  RunTable("tests/grammar/schema_instances.txt", 20);
+}
+
 }  // namespace
 }  // namespace switchyard::grammar
