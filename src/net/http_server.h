@@ -1,6 +1,6 @@
-// An HTTP/1.1 server: keep-alive, whole and streamed answers, limits on sizes and times. It knows
-// no routes; each request goes to one function, on a worker thread of the server's, which answers
-// through the request's HttpResponder, then or later and from any thread.
+// An HTTP/1.1 server, in the clear or under TLS: keep-alive, whole and streamed answers, limits on
+// sizes and times. It knows no routes; each request goes to one function, on a worker thread of the
+// server's, which answers through the request's HttpResponder, then or later and from any thread.
 //
 // A client that vanishes or closes its side, and one that reads too slowly, ends its exchange: the
 // responder's OnGone is called and the connection closed. Nobody who writes ever waits for a
@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "net/tls_identity.h"
 
 namespace switchyard::net {
 
@@ -61,6 +62,9 @@ class HttpResponder {
   // Runs `work` on the connection's own sequence: one at a time, in order, with OnGone's. It runs
   // even when the client has gone, unless the server has stopped. It must not block.
   virtual void Post(std::function<void()> work) = 0;
+  // Post after some time, once; dropped when the answer has ended or the client has gone. A later
+  // call takes its place.
+  virtual void After(std::chrono::milliseconds time, std::function<void()> work) = 0;
   // `on_gone` runs there once, if the client goes before the answer's end; at once if it has gone.
   virtual void OnGone(std::function<void()> on_gone) = 0;
 };
@@ -80,11 +84,12 @@ struct HttpServerOptions {
   std::size_t body_limit_bytes = 32 << 20;
   // What a slow client may leave unread before it counts as gone.
   std::size_t stream_buffer_bytes = 1 << 20;
-  std::chrono::milliseconds header_timeout{10'000};  // from the first byte
+  std::chrono::milliseconds header_timeout{10'000};  // from the first byte; of a TLS handshake
   std::chrono::milliseconds body_timeout{60'000};
   std::chrono::milliseconds idle_timeout{75'000};   // between requests
   std::chrono::milliseconds write_timeout{30'000};  // without progress
   HttpErrorBody error_body;                         // null: plain text
+  std::shared_ptr<TlsIdentity> tls;  // shared with whoever reloads it; null: HTTP in the clear
 };
 
 class HttpServer {

@@ -6,6 +6,8 @@
 #include <boost/beast/http/read.hpp>
 #include <ctime>
 
+#include "net/internal/tls_context.h"
+
 namespace switchyard::net::internal {
 namespace {
 
@@ -64,6 +66,11 @@ std::string HeadText(const HttpResponse& response, std::optional<std::size_t> le
   if (!length && chunked) head += "Transfer-Encoding: chunked\r\n";
   head += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
   return head;
+}
+
+std::shared_ptr<asio::ssl::context> ServerShared::Tls() const {
+  return options.tls == nullptr ? nullptr
+                                : std::static_pointer_cast<TlsContext>(options.tls)->current();
 }
 
 void ServerShared::CloseAll() {
@@ -134,6 +141,16 @@ void Exchange::Abort() {
   Post([connection = connection_, watch = watch_] { connection->Drop(watch); });
 }
 
+void Exchange::After(std::chrono::milliseconds time, std::function<void()> work) {
+  Post([executor = connection_->executor(), watch = watch_, time, work = std::move(work)] {
+    if (watch->is_over || watch->gone) return;
+    watch->timer.emplace(executor, time);
+    watch->timer->async_wait([watch, work](error_code error) {
+      if (!error && !watch->is_over && !watch->gone) work();
+    });
+  });
+}
+
 void Exchange::OnGone(std::function<void()> on_gone) {
   Post([watch = watch_, on_gone = std::move(on_gone)] {
     if (watch->gone) return on_gone();
@@ -150,20 +167,25 @@ void HttpConnection::Begin(const std::shared_ptr<ServerShared>& shared, Socket s
   }
   asio::post(connection->executor(), [connection, shared] {
     error_code ignored;
-    (void)connection->socket_.set_option(asio::ip::tcp::no_delay(true), ignored);
-    const auto peer = connection->socket_.remote_endpoint(ignored);
+    Socket& client = connection->stream_.socket();
+    (void)client.set_option(asio::ip::tcp::no_delay(true), ignored);
+    const auto peer = client.remote_endpoint(ignored);
     const std::string host = peer.address().to_string(ignored);
     connection->peer_ = peer.address().is_v6() ? fmt::format("[{}]:{}", host, peer.port())
                                                : fmt::format("{}:{}", host, peer.port());
-    if (shared->connections > shared->options.max_connections) {
-      return connection->Refuse(503, "too many connections; try again later");
+    const bool is_full = shared->connections > shared->options.max_connections;
+    if (connection->stream_.is_encrypted()) {
+      return is_full ? connection->Close() : connection->Handshake();
     }
+    if (is_full) return connection->Refuse(503, "too many connections; try again later");
     connection->AwaitRequest();
   });
 }
 
 HttpConnection::HttpConnection(std::shared_ptr<ServerShared> shared, Socket socket)
-    : shared_(std::move(shared)), socket_(std::move(socket)), deadline_(socket_.get_executor()) {
+    : shared_(std::move(shared)),
+      stream_(std::move(socket), shared_->Tls()),
+      deadline_(stream_.get_executor()) {
   ++shared_->connections;
 }
 
@@ -198,11 +220,20 @@ void HttpConnection::ClearDeadline() {
   deadline_.cancel();
 }
 
+// Many may be at it at once; a slow one holds up nobody.
+void HttpConnection::Handshake() {
+  SetDeadline(shared_->options.header_timeout);
+  stream_.async_handshake([self = shared_from_this()](error_code error) {
+    if (error) return self->Close();
+    self->AwaitRequest();
+  });
+}
+
 void HttpConnection::AwaitRequest() {
   if (is_closed_) return;
   if (buffer_.size() > 0) return ReadHeader();
   SetDeadline(shared_->options.idle_timeout);
-  socket_.async_read_some(buffer_.prepare(4096),
+  stream_.async_read_some(buffer_.prepare(4096),
                           [self = shared_from_this()](error_code error, std::size_t bytes) {
                             if (error) return self->Close();
                             self->buffer_.commit(bytes);
@@ -216,7 +247,7 @@ void HttpConnection::ReadHeader() {
   parser_->header_limit(static_cast<std::uint32_t>(shared_->options.header_limit_bytes));
   parser_->body_limit(shared_->options.body_limit_bytes);
   http::async_read_header(
-      socket_, buffer_, *parser_,
+      stream_, buffer_, *parser_,
       [self = shared_from_this()](error_code error, std::size_t) { self->OnHeader(error); });
 }
 
@@ -226,7 +257,7 @@ void HttpConnection::OnHeader(error_code error) {
   const auto expect = parser_->get().find(http::field::expect);
   if (expect != parser_->get().end() && !parser_->is_done()) {
     writing_ = "HTTP/1.1 100 Continue\r\n\r\n";
-    asio::async_write(socket_, asio::buffer(writing_),
+    asio::async_write(stream_, asio::buffer(writing_),
                       [self = shared_from_this()](error_code failed, std::size_t) {
                         if (failed) return self->Close();
                         self->ReadBody();
@@ -239,7 +270,7 @@ void HttpConnection::OnHeader(error_code error) {
 void HttpConnection::ReadBody() {
   SetDeadline(shared_->options.body_timeout);
   http::async_read(
-      socket_, buffer_, *parser_,
+      stream_, buffer_, *parser_,
       [self = shared_from_this()](error_code error, std::size_t) { self->OnBody(error); });
 }
 
@@ -283,12 +314,12 @@ void HttpConnection::WatchClient() {
   is_watching_ = true;
   if (buffer_.size() >= kReadAheadBytes) {
     // Nothing more is read; only a broken connection still shows.
-    socket_.async_wait(Socket::wait_error, [self = shared_from_this()](error_code error) {
+    stream_.socket().async_wait(Socket::wait_error, [self = shared_from_this()](error_code error) {
       self->OnWatched(error ? error : error_code(asio::error::eof), 0);
     });
     return;
   }
-  socket_.async_read_some(buffer_.prepare(4096),
+  stream_.async_read_some(buffer_.prepare(4096),
                           [self = shared_from_this()](error_code error, std::size_t bytes) {
                             self->OnWatched(error, bytes);
                           });
@@ -332,7 +363,7 @@ void HttpConnection::Flush() {
   is_writing_ = true;
   SetDeadline(shared_->options.write_timeout);
   asio::async_write(
-      socket_, asio::buffer(writing_),
+      stream_, asio::buffer(writing_),
       [self = shared_from_this()](error_code error, std::size_t) { self->OnWritten(error); });
 }
 
@@ -353,14 +384,19 @@ void HttpConnection::OnWritten(error_code error) {
 
 void HttpConnection::FinishExchange() {
   watch_->is_over = true;
+  watch_->timer.reset();
   watch_->on_gone = nullptr;  // which mostly holds the responder, and so the connection
   watch_.reset();
   is_last_ = false;
   if (!keep_alive_) return Linger();
   if (!is_watching_) return AwaitRequest();
+  // The read that watches the client goes on and finds the next request, unless some of that has
+  // come already.
   wants_request_ = true;
+  SetDeadline(shared_->options.idle_timeout);
+  if (buffer_.size() == 0) return;
   error_code ignored;
-  (void)socket_.cancel(ignored);
+  (void)stream_.socket().cancel(ignored);
 }
 
 void HttpConnection::Refuse(int status, std::string_view message) {
@@ -374,7 +410,7 @@ void HttpConnection::Refuse(int status, std::string_view message) {
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
   writing_ = HeadText(response, response.body.size(), false, false) + response.body;
   SetDeadline(shared_->options.write_timeout);
-  asio::async_write(socket_, asio::buffer(writing_),
+  asio::async_write(stream_, asio::buffer(writing_),
                     [self = shared_from_this()](error_code error, std::size_t) {
                       if (error) return self->Close();
                       self->Linger();
@@ -385,15 +421,30 @@ void HttpConnection::Refuse(int status, std::string_view message) {
 // answer: so what it still sends is read and dropped for a while.
 void HttpConnection::Linger() {
   if (is_closed_) return;
+  if (!stream_.is_encrypted()) return DropWhatComes();
+  // First the farewell of TLS, so that the client knows that it has everything.
+  SetDeadline(kLinger);
   error_code ignored;
-  (void)socket_.shutdown(Socket::shutdown_send, ignored);
+  if (is_watching_) (void)stream_.socket().cancel(ignored);
+  asio::post(executor(), [self = shared_from_this()] {
+    if (self->is_closed_) return;
+    self->stream_.async_shutdown([self](error_code) {
+      if (!self->is_closed_) self->DropWhatComes();
+    });
+  });
+}
+
+void HttpConnection::DropWhatComes() {
+  Socket& socket = stream_.socket();
+  error_code ignored;
+  (void)socket.shutdown(Socket::shutdown_send, ignored);
   if (is_stopping_) return Close();
   SetDeadline(kLinger);
-  if (is_watching_) (void)socket_.cancel(ignored);
+  if (is_watching_) (void)socket.cancel(ignored);
   struct Drain {
     static void Next(const std::shared_ptr<HttpConnection>& self) {
       self->buffer_.clear();
-      self->socket_.async_read_some(
+      self->stream_.socket().async_read_some(
           self->buffer_.prepare(16384), [self](error_code error, std::size_t) {
             if (error == asio::error::operation_aborted && !self->is_closed_) {
               return Next(self);
@@ -413,10 +464,11 @@ void HttpConnection::Close() {
   is_closed_ = true;
   ClearDeadline();
   error_code ignored;
-  (void)socket_.close(ignored);
+  (void)stream_.socket().close(ignored);
   if (!watch_) return;
   const auto watch = std::exchange(watch_, nullptr);
   watch->gone = true;
+  watch->timer.reset();
   if (watch->on_gone) std::exchange(watch->on_gone, nullptr)();
 }
 

@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "net/http_server.h"
+#include "net/internal/connection_stream.h"
 
 namespace switchyard::net {
 
@@ -38,6 +39,8 @@ struct ServerShared {
         work(asio::make_work_guard(io)) {}
 
   void CloseAll();
+  // For a connection that begins; null: in the clear.
+  std::shared_ptr<asio::ssl::context> Tls() const;
 
   const HttpServerOptions options;
   const HttpService service;
@@ -65,12 +68,14 @@ class Exchange final : public HttpResponder {
   void EndStream() override;
   void Abort() override;
   void Post(std::function<void()> work) override;
+  void After(std::chrono::milliseconds time, std::function<void()> work) override;
   void OnGone(std::function<void()> on_gone) override;
 
   // What OnGone needs, which a connection keeps while the responder may be destroyed.
   struct Watch {
     std::function<void()> on_gone;  // on the strand
     bool is_over = false;           // on the strand
+    std::optional<asio::steady_timer> timer;  // of After, on the strand
     std::atomic<bool> gone = false;
     std::atomic<std::size_t> buffered_bytes = 0;
   };
@@ -102,7 +107,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
             bool keep_alive);
   void Drop(const std::shared_ptr<Exchange::Watch>& watch);
 
-  asio::any_io_executor executor() { return socket_.get_executor(); }
+  asio::any_io_executor executor() { return stream_.get_executor(); }
   // Of the request that is being answered; written on the strand before its service runs.
   bool keeps_alive() const { return keep_alive_; }
   bool is_head() const { return is_head_; }
@@ -110,6 +115,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  private:
   using Parser = beast::http::request_parser<beast::http::string_body>;
 
+  void Handshake();
   void AwaitRequest();
   void ReadHeader();
   void OnHeader(boost::system::error_code error);
@@ -123,12 +129,13 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void Refuse(int status, std::string_view message);
   void FinishExchange();
   void Linger();
+  void DropWhatComes();
   void Close();
   void SetDeadline(std::chrono::milliseconds after);
   void ClearDeadline();
 
   std::shared_ptr<ServerShared> shared_;
-  Socket socket_;
+  ConnectionStream stream_;
   asio::steady_timer deadline_;
   std::uint64_t deadline_id_ = 0;
   beast::flat_buffer buffer_;

@@ -1,13 +1,12 @@
 #include "net/internal/http_exchange.h"
 
-#include <curl/curl.h>
-
 #include <algorithm>
 #include <array>
 #include <charconv>
 #include <memory>
 #include <string_view>
 
+#include "net/internal/curl_handle.h"
 #include "net/url.h"
 
 namespace switchyard::net::internal {
@@ -19,19 +18,6 @@ using base::Status;
 
 constexpr long kMaxRedirects = 10;
 constexpr std::size_t kMaxHeaderValue = 1024;
-
-struct CurlFree {
-  void operator()(CURL* handle) const { curl_easy_cleanup(handle); }
-  void operator()(curl_slist* list) const { curl_slist_free_all(list); }
-};
-using CurlHandle = std::unique_ptr<CURL, CurlFree>;
-using CurlList = std::unique_ptr<curl_slist, CurlFree>;
-
-// libcurl asks for this once in a process, before its first use.
-bool StartCurlOnce() {
-  static const bool started = curl_global_init(CURL_GLOBAL_DEFAULT) == CURLE_OK;
-  return started;
-}
 
 // The state that libcurl's callbacks share during one exchange, all on the calling thread.
 struct Progress {
@@ -275,7 +261,7 @@ std::expected<ResponseHead, ExchangeFailure> PerformExchange(const Exchange& exc
   if (Status safe = CheckCredentials(exchange.url, options); !safe) {
     return std::unexpected(ExchangeFailure{std::move(safe.error()), false, {}});
   }
-  const CurlHandle handle(StartCurlOnce() ? curl_easy_init() : nullptr);
+  const CurlHandle handle = NewCurlHandle();
   if (!handle) {
     return std::unexpected(
         ExchangeFailure{{ErrorCode::kResourceExhausted, "libcurl cannot start"}, false, {}});
@@ -288,13 +274,7 @@ std::expected<ResponseHead, ExchangeFailure> PerformExchange(const Exchange& exc
     lines.push_back("Authorization: Bearer " + options.bearer_token);
   }
   if (!options.cookie.empty()) lines.push_back("Cookie: " + options.cookie);
-  CurlList headers;
-  for (const std::string& line : lines) {
-    curl_slist* const longer = curl_slist_append(headers.get(), line.c_str());
-    SWITCHYARD_CHECK(longer != nullptr);
-    (void)headers.release();
-    headers.reset(longer);
-  }
+  const CurlList headers = ListOf(lines);
 
   Progress progress;
   progress.handle = curl;

@@ -1,0 +1,64 @@
+// The bytes of one connection, in the clear or under TLS: what Asio calls an asynchronous stream.
+// Used on the connection's strand, which the socket's executor is.
+#pragma once
+
+#include <boost/asio/ip/tcp.hpp>
+#include <boost/asio/ssl/context.hpp>
+#include <boost/asio/ssl/stream.hpp>
+#include <memory>
+#include <optional>
+#include <utility>
+
+namespace switchyard::net::internal {
+
+class ConnectionStream {
+ public:
+  using Socket = boost::asio::ip::tcp::socket;
+  using executor_type = Socket::executor_type;  // Asio's spelling
+
+  // `tls` is null for bytes in the clear.
+  ConnectionStream(Socket socket, std::shared_ptr<boost::asio::ssl::context> tls)
+      : socket_(std::move(socket)), context_(std::move(tls)) {
+    if (context_ != nullptr) tls_.emplace(socket_, *context_);
+  }
+  ConnectionStream(const ConnectionStream&) = delete;
+  ConnectionStream& operator=(const ConnectionStream&) = delete;
+
+  executor_type get_executor() { return socket_.get_executor(); }
+  Socket& socket() { return socket_; }
+  bool is_encrypted() const { return tls_.has_value(); }
+
+  template <typename Buffers, typename Handler>
+  void async_read_some(const Buffers& buffers, Handler&& handler) {
+    if (tls_) {
+      tls_->async_read_some(buffers, std::forward<Handler>(handler));
+    } else {
+      socket_.async_read_some(buffers, std::forward<Handler>(handler));
+    }
+  }
+  template <typename Buffers, typename Handler>
+  void async_write_some(const Buffers& buffers, Handler&& handler) {
+    if (tls_) {
+      tls_->async_write_some(buffers, std::forward<Handler>(handler));
+    } else {
+      socket_.async_write_some(buffers, std::forward<Handler>(handler));
+    }
+  }
+
+  // Of an encrypted one.
+  template <typename Handler>
+  void async_handshake(Handler&& handler) {
+    tls_->async_handshake(boost::asio::ssl::stream_base::server, std::forward<Handler>(handler));
+  }
+  template <typename Handler>
+  void async_shutdown(Handler&& handler) {
+    tls_->async_shutdown(std::forward<Handler>(handler));
+  }
+
+ private:
+  Socket socket_;
+  std::shared_ptr<boost::asio::ssl::context> context_;  // with the identity and other connections
+  std::optional<boost::asio::ssl::stream<Socket&>> tls_;
+};
+
+}  // namespace switchyard::net::internal
