@@ -42,6 +42,7 @@ BatchEngine::BatchEngine(Runner& runner, const model::Tokenizer& tokenizer,
       std::clamp<std::int64_t>(options.sequences, 1, runner.options().chunk_tokens);
   const KvShape& kv = runner.kv_shape();
   context_tokens_ = std::min(runner.options().context_tokens, kv.pages * kv.page_size);
+  status_.kv_page_tokens = kv.page_size;
   status_.kv_pages = kv.pages;
   thread_ = std::thread([this] { Loop(); });
 }
@@ -99,6 +100,7 @@ ServiceStatus BatchEngine::Status() const {
   const policy::PagePool& pool = std::as_const(runner_).pool();
   status.kv_pages_in_use = pool.in_use();
   status.kv_pages_cached = pool.cached();
+  status.replicas.push_back(replica_);
   return status;
 }
 
@@ -247,6 +249,7 @@ void BatchEngine::Admit(Request& request) {
   request.runs = true;
   if (request.begun) return;  // it was preempted and goes on
   request.begun = Clock::now();
+  request.listener->OnBegin();
   request.cached_prompt_tokens = std::min(sequence.cached, request.answer.prompt_tokens());
   status_.prompt_tokens += request.answer.request().prompt.size();
   status_.cached_prompt_tokens += static_cast<std::uint64_t>(request.cached_prompt_tokens);
@@ -272,7 +275,9 @@ void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const>
   }
   std::int64_t tokens = 0;
   for (const StepItem& item : items) tokens += item.count;
-  step_time_.Observe(tokens, std::chrono::duration<double>(Clock::now() - start).count());
+  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  step_time_.Observe(tokens, seconds);
+  if (output == StepOutput::kLogits) CountDecode(items, seconds);
   const auto width = static_cast<std::size_t>(
       output == StepOutput::kLogits ? runner_.vocabulary_size() : runner_.hidden_size());
   std::size_t at = 0;
@@ -281,6 +286,18 @@ void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const>
     AfterStep(*fed[i], rows->subspan(at * width, count * width));
     at += count;
   }
+}
+
+void BatchEngine::CountDecode(std::span<const StepItem> items, double seconds) {
+  std::int64_t cached = 0;
+  for (const StepItem& item : items) {
+    if (item.count > 1) return;
+    cached += item.sequence->cached;
+  }
+  const std::lock_guard lock(mutex_);
+  ++replica_.decode_steps;
+  replica_.decode_cached_tokens += static_cast<std::uint64_t>(cached);
+  replica_.decode_s += seconds;
 }
 
 void BatchEngine::AfterStep(Request& request, std::span<const float> rows) {
@@ -358,7 +375,9 @@ void BatchEngine::FailAll(const base::Error& error) {
     lost_ = std::unexpected(error);
     submitted = std::exchange(submitted_, {});
     status_.waiting += std::ssize(submitted);
+    replica_.is_lost = true;
   }
+  if (options_.on_lost) options_.on_lost(error, requests_.size() + submitted.size());
   for (std::unique_ptr<Request>& request : submitted) {
     request->tenant = turns_.Arrive(request->answer.request().tenant);
     requests_.emplace(request->id, std::move(request));

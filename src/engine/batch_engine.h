@@ -15,6 +15,7 @@
 #include <array>
 #include <chrono>
 #include <condition_variable>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
@@ -41,6 +42,8 @@ struct BatchEngineOptions {
   // the runner's chunk.
   double step_budget_ms = 50;
   bool prefix_cache = true;
+  // Told once, on the engine's thread, if the chip is lost, with the requests that it had.
+  std::function<void(const base::Error&, std::size_t requests)> on_lost = {};
 };
 
 class BatchEngine final : public CompletionService {
@@ -84,6 +87,7 @@ class BatchEngine final : public CompletionService {
   void Finish(RequestId id, CompletionEnd end, base::Error error = {});
   void End(Request& request, CompletionEnd end, base::Error error);
   void FailAll(const base::Error& error);
+  void CountDecode(std::span<const StepItem> items, double seconds);
 
   Runner& runner_;
   const model::Tokenizer& tokenizer_;
@@ -105,6 +109,7 @@ class BatchEngine final : public CompletionService {
   std::vector<RequestId> cancelled_;
   base::Status lost_;  // why there is no going on; only the engine's thread writes it
   ServiceStatus status_;
+  ReplicaStatus replica_;
 
   std::thread thread_;  // last: it uses all the others
 };

@@ -87,14 +87,28 @@ struct CompletionSummary {
 class CompletionListener {
  public:
   virtual ~CompletionListener() = default;
+  // It waits no longer: the engine has begun with it. Called under the engine's lock, so this must
+  // not call the service.
+  virtual void OnBegin() {}
   virtual void OnDelta(const CompletionDelta& delta) = 0;
   // The last call.
   virtual void OnEnd(const CompletionSummary& summary) = 0;
 };
 
+// One chip of those that serve, in the order in which they were given.
+struct ReplicaStatus {
+  bool is_lost = false;
+  std::uint64_t requests_moved = 0;  // to others, when it was lost
+  // Of the steps in which every sequence decoded, which read the weights once each.
+  std::uint64_t decode_steps = 0;
+  std::uint64_t decode_cached_tokens = 0;  // in the KV cache of their sequences
+  double decode_s = 0;
+};
+
 struct ServiceStatus {
   std::int64_t running = 0;
   std::int64_t waiting = 0;
+  std::int64_t kv_page_tokens = 0;
   std::int64_t kv_pages = 0;
   std::int64_t kv_pages_in_use = 0;  // by requests that run; what is only cached is not in use
   std::int64_t kv_pages_cached = 0;
@@ -104,6 +118,7 @@ struct ServiceStatus {
   std::uint64_t preemptions = 0;
   std::uint64_t steps = 0;
   std::uint64_t requests_ended = 0;
+  std::vector<ReplicaStatus> replicas;
 };
 
 class CompletionService {

@@ -19,6 +19,7 @@ class Replicas::Session final : public CompletionListener,
   Session(Replicas& owner, CompletionRequest asked, std::shared_ptr<CompletionListener> told)
       : request(std::move(asked)), listener(std::move(told)), owner_(owner) {}
 
+  void OnBegin() override { listener->OnBegin(); }
   void OnDelta(const CompletionDelta& delta) override {
     for (const CompletionToken& token : delta.tokens) request.resumed.push_back(token.token);
     told_tokens += std::ssize(delta.tokens);
@@ -206,6 +207,7 @@ void Replicas::OnReplicaEnd(const std::shared_ptr<Session>& session,
       alive_.erase(session->id);
       ++ended_;
     } else {
+      ++replica.moved;
       session->queued = std::chrono::steady_clock::now();
       queue_.emplace(session->id, session);
     }
@@ -238,6 +240,7 @@ ServiceStatus Replicas::Status() const {
   ServiceStatus sum;
   for (const Replica& replica : replicas_) {
     const ServiceStatus one = replica.engine->Status();
+    sum.kv_page_tokens = one.kv_page_tokens;
     sum.running += one.running;
     sum.waiting += one.waiting;
     sum.prompt_tokens += one.prompt_tokens;
@@ -245,6 +248,9 @@ ServiceStatus Replicas::Status() const {
     sum.completion_tokens += one.completion_tokens;
     sum.preemptions += one.preemptions;
     sum.steps += one.steps;
+    sum.replicas.push_back(one.replicas.front());
+    sum.replicas.back().is_lost = replica.is_lost || sum.replicas.back().is_lost;
+    sum.replicas.back().requests_moved = replica.moved;
     if (replica.is_lost) continue;
     sum.kv_pages += one.kv_pages;
     sum.kv_pages_in_use += one.kv_pages_in_use;

@@ -47,6 +47,7 @@ class Replicas final : public CompletionService {
     std::unique_ptr<BatchEngine> engine;
     bool is_lost = false;
     std::int64_t requests = 0;
+    std::uint64_t moved = 0;  // requests, to others
   };
   using Sessions = std::vector<std::shared_ptr<Session>>;
 

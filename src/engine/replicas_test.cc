@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <map>
 
 #include "tests/support/loaded_model.h"
@@ -32,7 +33,7 @@ CompletionRequest Ask(int which) {
 
 // Replicas on null chips that are lost after so many runs each; -1: never.
 struct Fleet {
-  explicit Fleet(const std::vector<int>& lost_after) {
+  explicit Fleet(const std::vector<int>& lost_after) : told_lost(lost_after.size()) {
     std::vector<std::unique_ptr<BatchEngine>> engines;
     for (const int runs : lost_after) {
       std::vector<device::DeviceOption> options;
@@ -40,9 +41,12 @@ struct Fleet {
       auto one = Load("null", kOptions, 1, options);
       EXPECT_TRUE(one) << one.error().message;
       loaded.push_back(std::move(*one));
-      engines.push_back(
-          std::make_unique<BatchEngine>(*loaded.back()->runner, loaded.back()->model->tokenizer(),
-                                        BatchEngineOptions{.sequences = 4, .step_budget_ms = 0}));
+      engines.push_back(std::make_unique<BatchEngine>(
+          *loaded.back()->runner, loaded.back()->model->tokenizer(),
+          BatchEngineOptions{.sequences = 4,
+                             .step_budget_ms = 0,
+                             .on_lost = [&told = told_lost[engines.size()]](
+                                            const base::Error&, std::size_t) { ++told; }}));
     }
     service = std::make_unique<Replicas>(std::move(engines), ReplicasOptions{});
   }
@@ -57,6 +61,7 @@ struct Fleet {
     return listeners;
   }
 
+  std::vector<std::atomic<int>> told_lost;
   std::vector<std::unique_ptr<Loaded>> loaded;
   std::unique_ptr<Replicas> service;  // uses them
 };
@@ -84,6 +89,14 @@ TEST(Replicas, ALostChipLosesNoRequestAndNoToken) {
     const ServiceStatus status = fleet.service->Status();
     EXPECT_EQ(status.requests_ended, static_cast<std::uint64_t>(kRequests));
     EXPECT_EQ(status.running + status.waiting, 0);
+    ASSERT_EQ(status.replicas.size(), lost_after.size());
+    std::uint64_t moved = 0;
+    for (std::size_t i = 0; i < lost_after.size(); ++i) {
+      EXPECT_EQ(status.replicas[i].is_lost, fleet.told_lost[i] == 1) << i;
+      EXPECT_LE(fleet.told_lost[i], lost_after[i] < 0 ? 0 : 1) << i;
+      moved += status.replicas[i].requests_moved;
+    }
+    EXPECT_GT(moved, 0U);
   }
 }
 
