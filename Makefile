@@ -1,10 +1,14 @@
 # The few things that a person types. Everything else is CMake; see CMakePresets.json.
-#   make run [MODEL=name]   install what is missing, build, bring the model, talk to it
+#   make run [MODEL=name]   install what is missing, build, bring the model, serve it, ask it something
+#   make chat [MODEL=name]  the same, to talk to it in the terminal
+#   make install [PREFIX=/usr/local] [DESTDIR=]   program, chips, man page and systemd unit
 #   make test               install what tests need, build all of it, run it
 #   make faults             what certification makes of planted faults
 #   make sanitize           the same under sanitizers, built with the second compiler
 
 MODEL ?= smollm2
+PREFIX ?= /usr/local
+QUESTION ?= Why is the sky blue? Answer in two sentences.
 BUILD := build/release
 PROGRAM := $(BUILD)/bin/switchyard
 
@@ -17,19 +21,26 @@ CONFIGURE = cmake --preset release -DCMAKE_C_COMPILER=gcc-12 -DCMAKE_CXX_COMPILE
 bring_data = $(1) pull $(MODEL) || echo 'Tests that need the default model will skip.'; \
   tests/tokenizers/get_vocabularies.sh || echo 'Tests that need a missing vocabulary will skip.'
 
-.PHONY: help run build test faults sanitize clean
+.PHONY: help run chat build install test faults sanitize clean
 
 help:
-	@echo 'make run     installs missing Debian packages, builds, brings the model and talks to it'
+	@echo 'make run     installs missing Debian packages, builds, brings the model, serves it to OpenAI'
+	@echo '             clients and asks it QUESTION as they do'
 	@echo '             (MODEL=name chooses another; "$(PROGRAM) pull --list" shows names)'
+	@echo 'make chat    the same, for a chat in the terminal'
 	@echo 'make build   installs missing Debian packages and builds $(PROGRAM)'
+	@echo 'make install PREFIX=/usr/local   program, chips, man page and systemd unit; needs a build'
 	@echo 'make test    installs what tests need, builds them and runs them all'
 	@echo 'make faults  shows that certification finds planted faults and passes honest chips'
 	@echo 'make sanitize  builds with clang++-19 and runs the tests under ASan and UBSan, and those of'
 	@echo '             engine, device and chips under TSan'
 	@echo 'make clean   removes build/; models stay in the cache folder'
 
+run: export QUESTION := $(QUESTION)
 run: build
+	@$(PROGRAM) serve $(MODEL) --ask "$$QUESTION"
+
+chat: build
 	@$(PROGRAM) run $(MODEL)
 
 # An up-to-date build directory is left as it is: ninja configures again by itself when a
@@ -38,6 +49,11 @@ build:
 	@tools/install_packages.sh build
 	@test -f $(BUILD)/build.ninja || $(CONFIGURE) -DSWITCHYARD_TESTS=OFF
 	@cmake --build $(BUILD) --target product
+
+# Builds nothing, so that root need not.
+install:
+	@test -x $(PROGRAM) || { echo 'Run make build first.' >&2; exit 1; }
+	@cmake --install $(BUILD) --prefix $(PREFIX)
 
 # A build directory that has the tests.
 configure_tests = tools/install_packages.sh build test && \

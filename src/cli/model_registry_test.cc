@@ -42,7 +42,7 @@ TEST(ModelRegistry, NamesWhatIsWrong) {
     auto registry = ModelRegistry::Parse(toml, "models.toml");
     return registry ? std::string("no error") : registry.error().message;
   };
-  EXPECT_THAT(message("[a]\nhf = \"x/y\"\nsize = \n"), HasSubstr("models.toml, line 3"));
+  EXPECT_THAT(message("[a]\nhf = \"x/y\"\nsize = \n"), HasSubstr("models.toml:3: "));
   EXPECT_THAT(message("[a]\nhf = 3\n"), HasSubstr("[a]: 'hf' must be a text"));
   EXPECT_THAT(message("[a]\nhf = \"x\"\n"), HasSubstr("ORGANISATION/REPOSITORY"));
   EXPECT_THAT(message("[a]\nhf = \"x/y\"\nsha265 = \"0\"\n"),
@@ -54,7 +54,7 @@ TEST(ModelRegistry, NamesWhatIsWrong) {
   EXPECT_THAT(message("[a]\npackage = \"p\"\nversion = \"1\"\nmember = \"m\"\n"),
               HasSubstr("needs 'sha256' and 'size'"));
   EXPECT_THAT(message("# \u4e2d\n[a]\nhf = \"x/y\"\n\u0271 = 1\n"),
-              HasSubstr("line 4: put characters"));
+              HasSubstr(":4: put characters"));
   EXPECT_THAT(message("[a]\nhf = \"\"\"x/y\"\"\"\n"), HasSubstr("several lines"));
   EXPECT_EQ(message("[a] # \u0271\nhf = \"x/y\"\ndescription = \"\u4e2d \\\" \u6587\"\n"),
             "no error");

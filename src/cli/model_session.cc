@@ -16,6 +16,12 @@ constexpr std::int64_t kDefaultContext = 4096;
 
 bool IsMatrix(const device::HostWeight& weight) { return (weight.use & SY_WEIGHT_LINEAR) != 0; }
 
+void Tell(const SessionOptions& options, std::string_view notice) {
+  while (notice.ends_with('\n')) notice.remove_suffix(1);
+  if (options.on_notice) return options.on_notice(notice);
+  fmt::print(stderr, "switchyard: {}\n", notice);
+}
+
 // The share of a weight that one token uses: all of a matrix, the chosen ones of a stack of
 // experts.
 double UsedShare(const device::HostWeight& weight, const model::ModelConfig& config) {
@@ -30,12 +36,13 @@ void AddSessionOptions(CLI::App& command, SessionOptions& options) {
       ->required();
   command.add_option("--chip", options.chip, "The chip to run on; see 'switchyard chips'");
   command.add_option("--device", options.device, "Which of the chip's devices");
-  command.add_option("--threads", options.threads, "Threads of a chip that has them");
+  command.add_option("--threads", options.threads, "Threads of a chip that has them; 0: the chip decides");
   command.add_option("--chip-option", options.chip_options,
                      "A further option for the chip, NAME=VALUE; may be repeated");
   command.add_flag("--no-fallback", options.no_fallback,
                    "Refuse to run anything on the reference that the chip lacks");
-  command.add_option("--context", options.context_tokens, "Tokens of prompt and answer together");
+  command.add_option("--context", options.context_tokens,
+                     "Tokens of prompt and answer together; 0: the model's own, 4096 at most");
   command.add_option("--kv-type", options.kv_type, "Type of the KV cache: f16, f32 or bf16");
 }
 
@@ -93,13 +100,12 @@ base::Result<std::unique_ptr<ModelSession>> ModelSession::Open(const SessionOpti
   SWITCHYARD_TRY(session->runner_,
                  engine::Runner::Create(*session->model_, session->chip_->target(), runner));
   if (const auto type = session->runner_->activation_dtype(); type != tensor::DType::kF32) {
-    fmt::print(stderr,
-               "switchyard: activations are {}: chip '{}' runs more with them than with f32\n",
-               tensor::Name(type), session->device().chip().name());
+    Tell(options, fmt::format("activations are {}: chip '{}' runs more with them than with f32",
+                              tensor::Name(type), session->device().chip().name()));
   }
   const std::string report = session->runner_->report().Describe(session->device().chip().name(),
                                                                  session->chip_->fallback_name());
-  if (!report.empty()) fmt::print(stderr, "switchyard: warning: {}", report);
+  if (!report.empty()) Tell(options, "warning: " + report);
   return session;
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -28,6 +29,8 @@ struct SessionOptions {
   bool no_fallback = false;
   std::int64_t context_tokens = 0;  // 0: the model's own, 4096 at most
   std::string kv_type = "f16";
+  // What the user should know of how the model runs; null: standard error.
+  std::function<void(std::string_view)> on_notice = {};
 };
 
 void AddSessionOptions(CLI::App& command, SessionOptions& options);
@@ -55,6 +58,7 @@ class ModelSession {
   engine::Runner& runner() { return *runner_; }
   const device::Device& device() const { return chip_->device(); }
 
+  const device::LoadReport& report() const { return runner_->report(); }
   std::string WeightTypes() const { return cli::WeightTypes(*model_); }
   // What one decoded token reads with `depth` tokens in the cache.
   double DecodeBytes(double depth) const;

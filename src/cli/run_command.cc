@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "cli/model_session.h"
+#include "cli/speed_line.h"
 #include "engine/generation.h"
 
 namespace switchyard::cli {
@@ -111,28 +112,6 @@ base::Result<std::string> ReadPromptFile(const std::string& path) {
   return text.str();
 }
 
-// What one answer cost, in the one line that ends it.
-std::string SpeedLine(const engine::Generation& generation, ModelSession& session,
-                      const Ceilings& ceilings, std::int64_t depth) {
-  const sy_device_properties& properties = session.device().properties();
-  const double prefill = static_cast<double>(generation.prefill_tokens) / generation.prefill_s;
-  std::string line =
-      fmt::format("prefill {} tokens, {:.0f} tokens/s", generation.prefill_tokens, prefill);
-  if (generation.decode_steps > 0) {
-    const double decode = static_cast<double>(generation.decode_steps) / generation.decode_s;
-    line += fmt::format(" | decode {} tokens, {:.0f} tokens/s", generation.decode_steps, decode);
-    if (ceilings.memory_gb_s) {
-      const double gb_s = decode * session.DecodeBytes(static_cast<double>(depth)) / 1e9;
-      line += fmt::format(" = {:.1f} GB/s, {:.0f} % of the measured {:.1f} GB/s", gb_s,
-                          100 * gb_s / *ceilings.memory_gb_s, *ceilings.memory_gb_s);
-    }
-  }
-  line += fmt::format(" | {} ({}, {}, {} units) | weights {}", session.device().chip().name(),
-                      properties.name, properties.architecture, properties.unit_count,
-                      session.WeightTypes());
-  return line;
-}
-
 class Conversation {
  public:
   Conversation(const Options& options, ModelSession& session, engine::SamplingParameters sampling,
@@ -179,8 +158,12 @@ class Conversation {
       const auto ceilings = MeasureCeilings(
           session_.device(), environment_.CacheFolder() / "switchyard", CeilingSource::kRemembered);
       fmt::print(stderr, "[{}]\n",
-                 SpeedLine(*generation, session_, ceilings,
-                           static_cast<std::int64_t>(sequence_.tokens.size())));
+                 SpeedLine({.prefill_tokens = generation->prefill_tokens,
+                            .prefill_s = generation->prefill_s,
+                            .decode_steps = generation->decode_steps,
+                            .decode_s = generation->decode_s,
+                            .depth = std::ssize(sequence_.tokens)},
+                           session_, ceilings));
     }
     if (generation->finish == engine::FinishReason::kLength && options_.max_tokens < 0) {
       fmt::print(stderr, "switchyard: the context of {} tokens is full; --context asks for more\n",

@@ -1,17 +1,21 @@
 #include "cli/serve_command.h"
 
-#include <semaphore.h>
-#include <signal.h>
+#include <unistd.h>
 
-#include <algorithm>
 #include <chrono>
 #include <fstream>
 #include <sstream>
 
-#include "cli/model_session.h"
 #include "cli/model_text.h"
-#include "engine/batch_engine.h"
-#include "engine/replicas.h"
+#include "cli/resource_metrics.h"
+#include "cli/serve_config.h"
+#include "cli/serve_log.h"
+#include "cli/serve_options.h"
+#include "cli/serve_signals.h"
+#include "cli/serve_traces.h"
+#include "cli/served_question.h"
+#include "cli/service_notice.h"
+#include "cli/serving_chips.h"
 #include "net/http_server.h"
 #include "protocol/api_error.h"
 #include "server/api_server.h"
@@ -22,121 +26,10 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-// A step holds a token of each.
-constexpr std::int64_t kMaxRunning = engine::RunnerOptions{}.chunk_tokens;
+// How many ports are tried where none was chosen and the first is taken.
+constexpr std::uint16_t kPortsTried = 20;
 
-struct Options {
-  SessionOptions session;
-  std::vector<std::string> chips;
-  std::string host = "127.0.0.1";
-  std::uint16_t port = 8080;
-  std::string api_key_file;
-  std::string served_name;
-  std::int64_t max_waiting = 1024;
-  std::int64_t max_running = 16;
-  std::int64_t kv_pages = 0;
-  std::size_t max_connections = 1024;
-  std::size_t max_body_mib = 32;
-  std::int64_t drain_seconds = 30;
-  bool no_request_log = false;
-};
-
-// SIGINT and SIGTERM; a second one ends the drain. A semaphore is what a signal may post to.
-sem_t g_signalled;
-
-class SignalGuard {
- public:
-  SignalGuard() {
-    ::sem_init(&g_signalled, 0, 0);
-    struct sigaction action{};
-    action.sa_handler = [](int) { ::sem_post(&g_signalled); };
-    ::sigaction(SIGINT, &action, &interrupt_before_);
-    ::sigaction(SIGTERM, &action, &terminate_before_);
-  }
-  ~SignalGuard() {
-    ::sigaction(SIGINT, &interrupt_before_, nullptr);
-    ::sigaction(SIGTERM, &terminate_before_, nullptr);
-  }
-  SignalGuard(const SignalGuard&) = delete;
-  SignalGuard& operator=(const SignalGuard&) = delete;
-
-  static void Wait() {
-    while (::sem_wait(&g_signalled) != 0) {
-    }
-  }
-  // Whether a signal came within 50 ms.
-  static bool Poll() {
-    timespec until{};
-    ::clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_nsec += 50'000'000;
-    until.tv_sec += until.tv_nsec / 1'000'000'000;
-    until.tv_nsec %= 1'000'000'000;
-    return ::sem_timedwait(&g_signalled, &until) == 0;
-  }
-
- private:
-  struct sigaction interrupt_before_{};
-  struct sigaction terminate_before_{};
-};
-
-// One for each chip, with a model of its own, as the engine's replicas want it.
-using Sessions = std::vector<std::unique_ptr<ModelSession>>;
-
-// "opencl:row_lanes=8" is for the chip of that name alone.
-base::Result<std::vector<std::string>> ChipOptionsFor(const std::string& chip,
-                                                      const Options& options) {
-  std::vector<std::string> chosen;
-  for (const std::string& option : options.session.chip_options) {
-    const std::size_t colon = option.substr(0, option.find('=')).find(':');
-    if (colon == std::string::npos && options.chips.size() > 1) {
-      return Fail(ErrorCode::kInvalidArgument,
-                  "--chip-option {} is for which of the {} chips? Write CHIP:{}", option,
-                  options.chips.size(), option);
-    }
-    if (colon == std::string::npos) {
-      chosen.push_back(option);
-    } else if (option.substr(0, colon) == chip) {
-      chosen.push_back(option.substr(colon + 1));
-    } else if (std::ranges::find(options.chips, option.substr(0, colon)) == options.chips.end()) {
-      return Fail(ErrorCode::kInvalidArgument, "--chip-option {}: '{}' is not among the chips",
-                  option, option.substr(0, colon));
-    }
-  }
-  return chosen;
-}
-
-base::Result<Sessions> OpenSessions(const Options& options, const Environment& environment) {
-  engine::RunnerOptions runner;
-  runner.sequences = options.max_running;
-  runner.pages = options.kv_pages;
-  Sessions sessions;
-  for (const std::string& chip :
-       options.chips.empty() ? std::vector{options.session.chip} : options.chips) {
-    SessionOptions one = options.session;
-    one.chip = chip;
-    SWITCHYARD_TRY(one.chip_options, ChipOptionsFor(chip, options));
-    SWITCHYARD_TRY(auto session, ModelSession::Open(one, runner, environment));
-    sessions.push_back(std::move(session));
-  }
-  return sessions;
-}
-
-// The engines that complete tokens for the server. They alone use the sessions' runners from now
-// on.
-std::unique_ptr<engine::CompletionService> MakeService(const Sessions& sessions,
-                                                       const Options& options) {
-  engine::BatchEngineOptions batching;
-  batching.sequences = options.max_running;
-  batching.waiting = options.max_waiting;
-  std::vector<std::unique_ptr<engine::BatchEngine>> engines;
-  for (const auto& session : sessions) {
-    engines.push_back(std::make_unique<engine::BatchEngine>(
-        session->runner(), session->model().tokenizer(), batching));
-  }
-  if (engines.size() == 1) return std::move(engines.front());
-  return std::make_unique<engine::Replicas>(
-      std::move(engines), engine::ReplicasOptions{.waiting = options.max_waiting});
-}
+bool HasTerminal() { return ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0; }
 
 // The publisher's recommendations where there are some, else what OpenAI's interface means.
 engine::SamplingParameters DefaultSampling(const model::GenerationDefaults& defaults) {
@@ -150,125 +43,235 @@ engine::SamplingParameters DefaultSampling(const model::GenerationDefaults& defa
   return sampling;
 }
 
-base::Result<server::ApiKeys> ReadKeys(const std::string& path) {
+base::Result<std::string> ReadKeyFile(const std::string& path) {
   std::ifstream file(path);
   std::ostringstream text;
   if (!file || !(text << file.rdbuf())) {
     return Fail(ErrorCode::kNotFound,
                 "cannot read the keys in '{}': it must be a file with one key a line", path);
   }
-  auto keys = server::ApiKeys::Parse(text.str());
-  if (!keys) return base::Rethrow(std::move(keys.error()), "--api-key-file {}", path);
+  return text.str();
+}
+
+base::Result<server::ApiKeys> ReadKeys(const ServeOptions& options) {
+  SWITCHYARD_TRY(const std::string text, ReadKeyFile(options.api_key_file));
+  auto keys = server::ApiKeys::Parse(text);
+  if (!keys) {
+    return base::Rethrow(std::move(keys.error()), "--api-key-file {}", options.api_key_file);
+  }
   return keys;
 }
 
-base::Result<server::ApiServerOptions> ApiOptions(const Options& options,
-                                                  const Sessions& sessions) {
+// Either may be null.
+std::string MoreMetrics(const server::TraceExporter* traces, const net::TlsIdentity* identity) {
+  std::string text = ResourceMetrics();
+  if (traces != nullptr) text += traces->Render();
+  if (identity == nullptr) return text;
+  return text +
+         fmt::format(
+             "# HELP switchyard_tls_certificate_end_seconds The certificate's end, since 1970.\n"
+             "# TYPE switchyard_tls_certificate_end_seconds gauge\n"
+             "switchyard_tls_certificate_end_seconds {}\n",
+             identity->valid_until());
+}
+
+base::Result<server::ApiServerOptions> ApiOptions(const ServeOptions& options, ServingChips& chips,
+                                                  const base::LogSink& log) {
   server::ApiServerOptions api;
   api.model = options.served_name.empty() ? options.session.model : options.served_name;
   if (api.model != options.session.model) api.aliases.push_back(options.session.model);
   api.version = SWITCHYARD_VERSION;
-  api.sampling = DefaultSampling(sessions.front()->model().generation_defaults());
-  for (const auto& session : sessions) {
-    api.chips.push_back({std::string(session->device().chip().name()),
-                         session->device().properties().name,
-                         session->runner().report().ops_on_fallback});
-  }
+  api.sampling = DefaultSampling(chips.model().generation_defaults());
+  api.chips = chips.Described();
+  api.times = {.request = std::chrono::seconds(options.request_seconds),
+               .queue = std::chrono::seconds(options.queue_seconds),
+               .heartbeat = std::chrono::seconds(options.heartbeat_seconds)};
   if (!options.api_key_file.empty()) {
-    SWITCHYARD_TRY(auto keys, ReadKeys(options.api_key_file));
-    api.keys = std::move(keys);
+    SWITCHYARD_TRY(api.keys, ReadKeys(options));
   }
-  if (!options.no_request_log) {
-    // One call, one line: the stream's lock keeps lines whole.
-    api.log = [](std::string_view line) { fmt::print(stderr, "{}\n", line); };
-  }
+  if (!options.no_request_log) api.log = log;
   return api;
 }
 
-void Announce(const Options& options, const std::string& model, std::uint16_t port) {
+net::HttpServerOptions HttpOptionsOf(const ServeOptions& options) {
+  net::HttpServerOptions http;
+  http.host = options.host;
+  http.port = options.port;
+  http.max_connections = options.max_connections;
+  http.body_limit_bytes = options.max_body_mib << 20;
+  http.error_body = [](int status, std::string_view message) {
+    return protocol::ErrorBody(protocol::ApiError{status, std::string(message)});
+  };
+  return http;
+}
+
+// Null without TLS.
+base::Result<std::shared_ptr<net::TlsIdentity>> LoadIdentity(const ServeOptions& options) {
+  if (options.tls_cert.empty()) return nullptr;
+  return net::TlsIdentity::Load({options.tls_cert, options.tls_key, options.tls_client_ca});
+}
+
+// Where nobody chose a port and a question is to be answered, a port that is taken is no reason to
+// give up.
+base::Result<std::unique_ptr<net::HttpServer>> Listen(const ServeOptions& options,
+                                                      bool is_port_chosen,
+                                                      std::shared_ptr<net::TlsIdentity> tls,
+                                                      const net::HttpService& service) {
+  const bool may_move = !is_port_chosen && !options.ask.empty();
+  for (std::uint16_t tried = 1;; ++tried) {
+    net::HttpServerOptions http = HttpOptionsOf(options);
+    http.tls = tls;
+    http.port = static_cast<std::uint16_t>(options.port + tried - 1);
+    auto server = net::HttpServer::Start(std::move(http), service);
+    if (server && tried > 1) {
+      fmt::print(stderr, "switchyard: port {} is taken; this is port {} (--port chooses one)\n",
+                 options.port, (*server)->port());
+    }
+    const bool is_taken = !server && server.error().code == ErrorCode::kUnavailable;
+    if (!may_move || !is_taken || tried == kPortsTried) return server;
+  }
+}
+
+base::Result<ServerAddress> AddressOf(const ServeOptions& options, const std::string& model,
+                                      std::uint16_t port) {
   const bool is_v6 = options.host.find(':') != std::string::npos;
   const bool is_any = options.host == "0.0.0.0" || options.host == "::";
   const std::string shown = is_any ? "127.0.0.1" : is_v6 ? "[" + options.host + "]" : options.host;
-  fmt::print("Serving {} at http://{}:{}/v1\n", model, shown, port);
-  fmt::print(
-      "curl http://{}:{}/v1/chat/completions -H 'Content-Type: application/json' {}-d '{}'\n",
-      shown, port, options.api_key_file.empty() ? "" : "-H 'Authorization: Bearer YOUR_KEY' ",
-      base::Json({{"model", model}, {"messages", {{{"role", "user"}, {"content", "Say hello."}}}}})
-          .dump());
+  const std::string_view scheme = options.tls_cert.empty() ? "http" : "https";
+  ServerAddress address{fmt::format("{}://{}:{}", scheme, shown, port), model, {},
+                        options.tls_cert};
+  if (!options.api_key_file.empty()) {
+    SWITCHYARD_TRY(const std::string text, ReadKeyFile(options.api_key_file));
+    address.key = server::ApiKeys::FirstKey(text);
+  }
+  return address;
+}
+
+// The address, and a line that asks it something.
+void Announce(const ServerAddress& address, const std::string& body) {
+  fmt::print("Serving {} at {}/v1\n{}\n", address.model, address.url, CurlLine(address, body));
   std::fflush(stdout);
 }
 
-// Nothing new is admitted; what runs may finish until the time is over or a second signal comes.
-void Drain(server::ApiServer& api, std::int64_t seconds) {
-  api.BeginDrain();
-  fmt::print(stderr, "switchyard: stopping; {} requests have {} s to finish\n", api.in_flight(),
-             seconds);
-  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
-  while (api.in_flight() > 0 && std::chrono::steady_clock::now() < end) {
-    if (SignalGuard::Poll()) return;
+// Shows the answer as it comes, and then what it cost. Whether it was asked to stop meanwhile is
+// seen by whoever waits next.
+base::Status Ask(const ServerAddress& address, const std::string& body, ServingChips& chips,
+                 const ServeSignals& signals) {
+  const auto answer = AskServer(address, body, [&](std::string_view text) {
+    fmt::print("{}", text);
+    std::fflush(stdout);
+    return !signals.IsAskedToStop();
+  });
+  fmt::print("\n");
+  std::fflush(stdout);
+  if (!answer && answer.error().code == ErrorCode::kCancelled) return {};
+  if (!answer) return base::Rethrow(answer.error(), "the question got no answer");
+  fmt::print(stderr, "[{}]\n", SpeedLine(answer->times, chips.first(), chips.ceilings()));
+  return {};
+}
+
+// What was read from files is read again; what is broken stays as it was.
+void Reload(const ServeOptions& options, server::ApiServer& api, net::TlsIdentity* identity,
+            const base::LogSink& log) {
+  const auto tell = [&log](const std::string& what, const base::Status& status) {
+    if (status) {
+      log({base::LogLevel::kInfo, "reloaded", {{"what", what}}});
+    } else {
+      log({base::LogLevel::kError,
+           "not reloaded, the old one stays",
+           {{"what", what}, {"why", status.error().message}}});
+    }
+  };
+  if (identity != nullptr) tell("certificate", identity->Reload());
+  if (!options.api_key_file.empty()) {
+    auto keys = ReadKeys(options);
+    if (keys) api.ReplaceKeys(std::move(*keys));
+    tell("API keys", keys ? base::Status() : std::unexpected(keys.error()));
   }
 }
 
-base::Status ServeModel(Options options, const Environment& environment) {
-  if (options.max_running < 1 || options.max_running > kMaxRunning || options.max_waiting < 1) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "--max-running must lie between 1 and {} and --max-waiting be 1 or more",
-                kMaxRunning);
+// Nothing new is admitted; what runs may finish until the time is over or a second signal comes.
+void Drain(server::ApiServer& api, ServeSignals& signals, std::int64_t seconds,
+           const base::LogSink& log) {
+  api.BeginDrain();
+  log({base::LogLevel::kInfo,
+       "stopping",
+       {{"requests", api.in_flight()}, {"drain_seconds", seconds}}});
+  const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
+  while (api.in_flight() > 0 && std::chrono::steady_clock::now() < end) {
+    if (signals.Wait(std::chrono::milliseconds(50)) == ServeSignal::kStop) return;
   }
-  SWITCHYARD_TRY(const Sessions sessions, OpenSessions(options, environment));
-  const auto service = MakeService(sessions, options);
-  const ModelText text(sessions.front()->model());
-  SWITCHYARD_TRY(auto api_options, ApiOptions(options, sessions));
-  const std::string model = api_options.model;
-  server::ApiServer api(std::move(api_options), *service, text);
+}
 
-  net::HttpServerOptions http_options;
-  http_options.host = options.host;
-  http_options.port = options.port;
-  http_options.max_connections = options.max_connections;
-  http_options.body_limit_bytes = options.max_body_mib << 20;
-  http_options.error_body = [](int status, std::string_view message) {
-    return protocol::ErrorBody(protocol::ApiError{status, std::string(message)});
+base::Status ServeModel(const ServeOptions& options, bool is_port_chosen,
+                        const Environment& environment) {
+  SWITCHYARD_RETURN_IF_ERROR(Check(options));
+  SWITCHYARD_TRY(const auto identity, LoadIdentity(options));
+  const base::LogSink log = MakeServeLog(options);
+  SWITCHYARD_TRY(ServingChips chips, ServingChips::Open(options, environment, log));
+  const ModelText text(chips.model());
+  SWITCHYARD_TRY(auto api_options, ApiOptions(options, chips, log));
+  const std::string model = api_options.model;
+  const auto traces = MakeTraceExporter(options, environment, model, log);
+  if (traces != nullptr) {
+    api_options.trace = [&traces](auto spans) { traces->Export(std::move(spans)); };
+  }
+  api_options.more_metrics = [&traces, &identity] {
+    return MoreMetrics(traces.get(), identity.get());
   };
-  const SignalGuard signals;
-  SWITCHYARD_TRY(const auto http,
-                 net::HttpServer::Start(std::move(http_options),
-                                        [&api](net::HttpRequest request, auto responder) {
-                                          api.Serve(std::move(request), std::move(responder));
-                                        }));
-  Announce(options, model, http->port());
-  SignalGuard::Wait();
-  Drain(api, options.drain_seconds);
+  server::ApiServer api(std::move(api_options), chips.service(), text);
+
+  ServeSignals signals(HasTerminal());
+  SWITCHYARD_TRY(
+      const auto http,
+      Listen(options, is_port_chosen, identity, [&api](net::HttpRequest request, auto responder) {
+        api.Serve(std::move(request), std::move(responder));
+      }));
+  SWITCHYARD_TRY(const ServerAddress address, AddressOf(options, model, http->port()));
+  const bool asks = !options.ask.empty();
+  const std::string body = QuestionBody(model, asks ? options.ask : "Say hello.", asks);
+  Announce(address, body);
+  log({base::LogLevel::kInfo, "serving", {{"model", model}, {"url", address.url}}});
+  TellServiceManager(environment, fmt::format("READY=1\nSTATUS=Serving {} at {}", model,
+                                              address.url));
+  base::Status asked;
+  bool stays = true;
+  if (asks) {
+    asked = Ask(address, body, chips, signals);
+    stays = asked.has_value() && HasTerminal();
+    fmt::print(stderr, "switchyard: {}\n",
+               stays ? "serving until Ctrl-C" : "there is no terminal, so this was all");
+  }
+  while (stays && signals.Wait() == ServeSignal::kReload) {
+    Reload(options, api, identity.get(), log);
+  }
+  TellServiceManager(environment, "STOPPING=1");
+  Drain(api, signals, options.drain_seconds, log);
   http->Stop();
-  return {};
+  log({base::LogLevel::kInfo, "stopped", {{"requests_cut_off", api.in_flight()}}});
+  return asked;
 }
 
 }  // namespace
 
 void AddServeCommand(CommandLine& line, const Environment& environment) {
-  const auto o = std::make_shared<Options>();
-  CLI::App& command = line.Add("serve", "Serves a model to OpenAI clients over HTTP.",
-                               [o, &environment] { return ServeModel(*o, environment); });
-  AddSessionOptions(command, o->session);
-  command.remove_option(command.get_option("--chip"));
-  command
-      .add_option("--chip", o->chips, "A chip to serve from; repeated, one queue feeds them all")
-      ->expected(1)
-      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
-  command.add_option("--host", o->host, "The address to listen on; 0.0.0.0 or :: is all");
-  command.add_option("--port", o->port, "The port to listen on; 0 is any that is free");
-  command.add_option("--api-key-file", o->api_key_file, "Keys that clients need, one a line");
-  command.add_option("--served-model-name", o->served_name, "The model's name to clients");
-  command.add_option("--max-running", o->max_running, "Requests in the batch at most");
-  command.add_option("--kv-pages", o->kv_pages,
-                     "Pages of the KV cache, of 32 tokens or what the chip wants; 0: enough for "
-                     "all that run at full context");
-  command.add_option("--max-waiting", o->max_waiting, "Requests that wait at most; more get 429");
-  command.add_option("--max-connections", o->max_connections, "More get 503");
-  command.add_option("--max-body-mib", o->max_body_mib, "A request's body at most, in MiB");
-  command.add_option("--drain-seconds", o->drain_seconds,
-                     "What runs may take so long to finish after SIGTERM or Ctrl-C");
-  command.add_flag("--no-request-log", o->no_request_log, "No line for each request");
+  const auto o = std::make_shared<ServeOptions>();
+  const auto parsed = std::make_shared<CLI::App*>(nullptr);
+  CLI::App& command =
+      line.Add("serve", "Serves a model to OpenAI clients over HTTP.",
+               [o, parsed, &environment]() -> base::Status {
+                 CLI::App& said = **parsed;
+                 if (o->print_config) {
+                   fmt::print("{}", ExampleConfig(said));
+                   return {};
+                 }
+                 if (!o->config.empty()) {
+                   SWITCHYARD_RETURN_IF_ERROR(ApplyConfigFile(o->config, said));
+                 }
+                 return ServeModel(*o, !said.get_option("--port")->empty(), environment);
+               });
+  AddServeOptions(command, *o);
+  *parsed = &command;
 }
 
 }  // namespace switchyard::cli

@@ -29,6 +29,8 @@ net::HttpResponse ErrorResponse(const protocol::ApiError& error, const std::stri
   if (error.status == 429 || error.status == 503) {
     response.headers.emplace_back("Retry-After", "1");
   }
+  // OpenAI's clients would ask again at once, and wait as long again.
+  if (error.status == 504) response.headers.emplace_back("x-should-retry", "false");
   if (error.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
   response.body = protocol::ErrorBody(error);
   return response;
@@ -40,6 +42,9 @@ class Answer::Listener final : public engine::CompletionListener {
   Listener(std::shared_ptr<Answer> answer, std::size_t index)
       : answer_(std::move(answer)), index_(index) {}
 
+  void OnBegin() override {
+    answer_->responder_->Post([answer = answer_] { answer->has_begun_ = true; });
+  }
   void OnDelta(const engine::CompletionDelta& delta) override {
     answer_->responder_->Post(
         [answer = answer_, index = index_, delta] { answer->OnDelta(index, delta); });
@@ -82,6 +87,8 @@ void Answer::Start() {
   for (std::size_t i = 0; i < std::min(kAtOnce, choices_.size()); ++i) {
     if (!SubmitNext()) return;
   }
+  last_written_ = plan_.arrival;
+  Watch();
 }
 
 bool Answer::SubmitNext() {
@@ -96,6 +103,45 @@ bool Answer::SubmitNext() {
   choices_[i].id = *id;
   choices_[i].is_submitted = true;
   return true;
+}
+
+void Answer::Watch() {
+  const RequestTimes& times = state_->options.times;
+  auto tick = std::chrono::milliseconds::max();
+  for (const auto time : {times.request, times.queue, times.heartbeat}) {
+    if (time.count() > 0) tick = std::min({tick, time, std::chrono::milliseconds(1000)});
+  }
+  if (tick == std::chrono::milliseconds::max()) return;
+  responder_->After(tick, [weak = weak_from_this()] {
+    if (const auto answer = weak.lock()) answer->OnTick();
+  });
+}
+
+void Answer::OnTick() {
+  if (is_over_) return;
+  const RequestTimes& times = state_->options.times;
+  const auto now = Clock::now();
+  const auto waited = now - plan_.arrival;
+  if (times.request.count() > 0 && waited >= times.request) {
+    return Fail(protocol::ToApiError(
+        {base::ErrorCode::kDeadlineExceeded,
+         fmt::format("the request took more than the {:g} s that this server gives to one; ask for "
+                     "fewer tokens",
+                     Seconds(times.request))}));
+  }
+  if (times.queue.count() > 0 && waited >= times.queue && !has_begun_) {
+    return Fail(protocol::ToApiError(
+        {base::ErrorCode::kUnavailable,
+         fmt::format("the request waited {:g} s and no place came free; try again later",
+                     Seconds(times.queue))}));
+  }
+  if (times.heartbeat.count() > 0 && plan_.stream && now - last_written_ >= times.heartbeat) {
+    // What goes wrong from here on can be told only in the stream.
+    BeginStream();
+    responder_->Write(": keep-alive\n\n");
+    last_written_ = now;
+  }
+  Watch();
 }
 
 void Answer::OnDelta(std::size_t index, const engine::CompletionDelta& delta) {
@@ -117,6 +163,7 @@ void Answer::OnDelta(std::size_t index, const engine::CompletionDelta& delta) {
     return;
   }
   OpenStream(progress);
+  last_written_ = Clock::now();
   if (delta.text.empty() && logprobs.empty()) return;
   protocol::Choice part{.index = progress.choice.index,
                         .text = delta.text,
@@ -156,14 +203,18 @@ std::string_view Answer::EchoOf(const Progress& progress) const {
   return plan_.echoes[static_cast<std::size_t>(progress.choice.index) / plan_.choices_by_prompt];
 }
 
+void Answer::BeginStream() {
+  if (is_streaming_) return;
+  is_streaming_ = true;
+  net::HttpHeaders headers = Headers();
+  headers.emplace_back("Cache-Control", "no-cache");
+  headers.emplace_back("X-Accel-Buffering", "no");
+  responder_->BeginStream(
+      {.content_type = "text/event-stream; charset=utf-8", .headers = std::move(headers)});
+}
+
 void Answer::OpenStream(Progress& progress) {
-  if (!is_streaming_) {
-    is_streaming_ = true;
-    responder_->BeginStream({.content_type = "text/event-stream; charset=utf-8",
-                             .headers = {{"x-request-id", plan_.line.id},
-                                         {"Cache-Control", "no-cache"},
-                                         {"X-Accel-Buffering", "no"}}});
-  }
+  BeginStream();
   if (progress.is_opened) return;
   progress.is_opened = true;
   responder_->Write(protocol::OpeningEvent(plan_.head, progress.choice.index));
@@ -196,6 +247,7 @@ void Answer::Observe(const Progress& progress, protocol::Finish finish) {
   metrics.queue_time_s.Observe(summary.queued_s);
   metrics.prefill_time_s.Observe(summary.prefill_s);
   metrics.decode_time_s.Observe(summary.decode_s);
+  metrics.inference_time_s.Observe(summary.prefill_s + summary.decode_s);
   metrics.prompt_tokens.Observe(static_cast<double>(summary.prompt_tokens));
   metrics.generation_tokens.Observe(static_cast<double>(summary.completion_tokens));
   if (progress.tokens > 1) {
@@ -245,7 +297,7 @@ void Answer::Finish() {
     responder_->Write(std::string(protocol::kDoneEvent));
     responder_->EndStream();
   } else {
-    responder_->Respond({.headers = {{"x-request-id", plan_.line.id}}, .body = WholeBody(usage)});
+    responder_->Respond({.headers = Headers(), .body = WholeBody(usage)});
   }
   Close(200);
 }
@@ -310,6 +362,12 @@ void Answer::CancelAll() {
   }
 }
 
+net::HttpHeaders Answer::Headers() const {
+  net::HttpHeaders headers = plan_.headers;
+  headers.emplace_back("x-request-id", plan_.line.id);
+  return headers;
+}
+
 void Answer::Close(int status) {
   if (is_over_) return;
   is_over_ = true;
@@ -318,8 +376,14 @@ void Answer::Close(int status) {
   for (const Progress& progress : choices_) {
     if (!progress.is_ended) plan_.line.completion_tokens += progress.tokens;
   }
+  std::int64_t tokens = 0;
+  for (const Progress& progress : choices_) tokens += progress.tokens;
+  plan_.key.Settle(std::ranges::any_of(choices_, &Progress::is_submitted), tokens);
   state_->metrics.CountHttp(status);
-  if (state_->options.log) state_->options.log(ToText(plan_.line));
+  if (state_->options.log) state_->options.log(ToRecord(plan_.line));
+  if (plan_.trace && !choices_.empty()) {
+    state_->options.trace(SpansOf(*plan_.trace, plan_.line, choices_.front().summary));
+  }
   --state_->in_flight;
 }
 

@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,17 +19,20 @@
 #include "protocol/embeddings.h"
 #include "server/api_server.h"
 #include "server/grammar_cache.h"
+#include "server/key_ring.h"
 #include "server/metrics.h"
 #include "server/request_log.h"
+#include "server/request_spans.h"
 
 namespace switchyard::server {
 
 // What the server and its answers share.
 struct ServerState {
   ServerState(ApiServerOptions chosen, engine::CompletionService& engine, const TextModel& model)
-      : options(std::move(chosen)), service(engine), text(model) {}
+      : options(std::move(chosen)), keys(options.keys), service(engine), text(model) {}
 
   const ApiServerOptions options;
+  KeyRing keys;
   engine::CompletionService& service;
   const TextModel& text;
   Metrics metrics;
@@ -50,6 +54,9 @@ struct AnswerPlan {
   std::vector<std::string> echoes;    // by prompt, what stands before its answers; empty: nothing
   std::optional<protocol::EmbeddingForm> embedding;  // no choices but embeddings are wanted
   std::vector<engine::CompletionRequest> requests;   // choices of one prompt side by side
+  KeyUse key;
+  net::HttpHeaders headers;  // of the answer, besides those of every answer
+  std::optional<TracedRequest> trace;  // if it is to be traced
   RequestLine line;
   std::chrono::steady_clock::time_point arrival;
 };
@@ -83,9 +90,12 @@ class Answer : public std::enable_shared_from_this<Answer> {
   void OnDelta(std::size_t index, const engine::CompletionDelta& delta);
   void OnEnd(std::size_t index, const engine::CompletionSummary& summary);
   void OnGone();
+  void Watch();
+  void OnTick();
   void Fail(const protocol::ApiError& error);
   void CancelAll();
   void Finish();
+  void BeginStream();
   void OpenStream(Progress& progress);
   void CountTokens(Progress& progress, std::size_t tokens);
   void Observe(const Progress& progress, protocol::Finish finish);
@@ -94,6 +104,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   std::string_view EchoOf(const Progress& progress) const;
   std::vector<protocol::Choice> GivenChoices();
   std::string WholeBody(const protocol::Usage& usage);
+  net::HttpHeaders Headers() const;
   void Close(int status);
 
   std::shared_ptr<ServerState> state_;             // with the server and other answers
@@ -102,6 +113,8 @@ class Answer : public std::enable_shared_from_this<Answer> {
   std::vector<Progress> choices_;
   std::size_t submitted_ = 0;
   std::size_t ended_ = 0;
+  Clock::time_point last_written_;
+  bool has_begun_ = false;  // one of the choices
   bool is_streaming_ = false;
   bool is_over_ = false;
 };

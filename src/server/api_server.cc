@@ -189,27 +189,66 @@ struct ApiServer::Call {
   ServerState& state;
   Clock::time_point arrival = Clock::now();
   RequestLine line = {};
+  std::shared_ptr<KeyHolder> key = {};  // with the ring; null: none is asked for
 
   void Respond(net::HttpResponse response) {
     line.status = response.status;
     line.total_s = std::chrono::duration<double>(Clock::now() - arrival).count();
     state.metrics.CountHttp(response.status);
-    if (state.options.log) state.options.log(ToText(line));
+    if (state.options.log) state.options.log(ToRecord(line));
     response.headers.emplace_back("x-request-id", line.id);
     responder->Respond(std::move(response));
   }
   void Respond(std::string json) { Respond({.status = 200, .body = std::move(json)}); }
-  void Respond(const ApiError& error) {
+  // `headers` come instead of those that such an error has by itself.
+  void Respond(const ApiError& error, const net::HttpHeaders& headers = {}) {
     line.error = error.code.empty() ? error.type : error.code;
     net::HttpResponse response = ErrorResponse(error, line.id);
-    std::erase_if(response.headers,
-                  [](const auto& header) { return header.first == "x-request-id"; });
+    std::erase_if(response.headers, [&headers](const auto& header) {
+      return header.first == "x-request-id" ||
+             std::ranges::find(headers, header.first, [](const auto& other) {
+               return other.first;
+             }) != headers.end();
+    });
+    response.headers.insert(response.headers.end(), headers.begin(), headers.end());
     Respond(std::move(response));
   }
-  // Whose turn it is with the engine: of one key, whatever its holder.
-  std::string Tenant() const {
-    if (!state.options.keys) return {};
-    return fmt::format("{:x}", std::hash<std::string_view>{}(request.Header("authorization")));
+  // Whether the key's limits let the request in; if not, it has been answered. `announced`: tokens of
+  // each prompt's answers, as far as the request tells.
+  bool Admits(const std::vector<Tokens>& prompts, std::int64_t announced, AnswerPlan& plan) {
+    if (key == nullptr) return true;
+    std::int64_t prompt_tokens = 0;
+    for (const Tokens& prompt : prompts) prompt_tokens += std::ssize(prompt);
+    const auto decision = key->Ask(prompt_tokens + announced * std::ssize(prompts));
+    plan.headers = RateHeaders(decision);
+    if (decision.refusal != policy::RateRefusal::kNone) {
+      const auto retry = RetryHeaders(decision);
+      plan.headers.insert(plan.headers.end(), retry.begin(), retry.end());
+      Respond(RateLimited(*key, decision), plan.headers);
+      return false;
+    }
+    plan.key = KeyUse(key, decision.reserved_tokens, prompt_tokens);
+    return true;
+  }
+  // Whose turn it is with the engine, and how urgent. A request may go behind others of its key's
+  // rank, never before them.
+  void Rank(engine::CompletionRequest& one, std::int32_t priority) const {
+    one.priority = -priority;
+    if (key == nullptr) return;
+    one.priority = key->priority() + std::min(0, one.priority);
+    one.tenant = key->name();
+  }
+  void Trace(std::string operation, const engine::CompletionRequest& one, AnswerPlan& plan) const {
+    if (!state.options.trace) return;
+    const TraceContext context = ContextOf(request.Header("traceparent"));
+    if (!context.is_sampled) return;
+    plan.trace = TracedRequest{.context = context,
+                               .operation = std::move(operation),
+                               .model = plan.head.model,
+                               .answer_id = plan.head.id,
+                               .sampling = one.sampling,
+                               .max_tokens = one.max_tokens,
+                               .arrival = arrival};
   }
   bool Knows(std::string_view model) const {
     const ApiServerOptions& options = state.options;
@@ -236,6 +275,8 @@ std::shared_ptr<void> ApiServer::CountInFlight() {
 
 void ApiServer::BeginDrain() { state_->draining = true; }
 
+void ApiServer::ReplaceKeys(ApiKeys keys) { state_->keys.Replace(std::move(keys)); }
+
 std::int64_t ApiServer::in_flight() const { return state_->in_flight; }
 
 void ApiServer::Serve(net::HttpRequest request, std::shared_ptr<net::HttpResponder> responder) {
@@ -246,11 +287,11 @@ void ApiServer::Serve(net::HttpRequest request, std::shared_ptr<net::HttpRespond
   call.line.client = call.request.peer;
   const bool is_open = call.line.path == "/health" || call.line.path == "/ready" ||
                        call.line.path == "/metrics" || call.line.path == "/version";
-  if (state_->options.keys && !is_open) {
+  if (!state_->keys.is_open() && !is_open) {
     const std::string_view key = call.request.Header("authorization");
-    if (!state_->options.keys->Accepts(key)) {
-      return call.Respond(protocol::InvalidApiKey(key.empty()));
-    }
+    call.key = state_->keys.Find(key);
+    if (call.key == nullptr) return call.Respond(protocol::InvalidApiKey(key.empty()));
+    call.line.key = call.key->name();
   }
   Route(call);
 }
@@ -288,7 +329,9 @@ void ApiServer::Route(Call& call) {
         {.status = 200,
          .content_type = "text/plain; version=0.0.4; charset=utf-8",
          .body = state_->metrics.Render(state_->service.Status(), state_->options.model,
-                                        state_->options.chips, !state_->draining)});
+                                        state_->options.chips, !state_->draining) +
+                 state_->keys.Render() +
+                 (state_->options.more_metrics ? state_->options.more_metrics() : "")});
   }
   if (path == "/ready") {
     if (!state_->draining) return call.Respond(R"({"status":"ready"})");
@@ -333,6 +376,9 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
   if (!grammar) return call.Respond(grammar.error());
 
   AnswerPlan plan;
+  // What a request does not announce is charged when it has been used.
+  const std::int64_t announced = request->max_tokens.value_or(0) * request->output.best_of;
+  if (!call.Admits(*prompts, announced, plan)) return;
   plan.head.endpoint = endpoint;
   plan.head.id = fmt::format("{}-{:016x}{:08x}", endpoint == Endpoint::kChat ? "chatcmpl" : "cmpl",
                              RandomBits(), RandomBits() & 0xFFFFFFFFU);
@@ -365,8 +411,7 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
   one.top_logprobs = rates ? std::max(request->top_logprobs, 0) : request->top_logprobs;
   SetOutput(one, request->output, state_->text);
   one.continues_text = endpoint == Endpoint::kText;
-  one.priority = -request->priority;
-  one.tenant = call.Tenant();
+  call.Rank(one, request->priority);
   for (auto& prompt : *prompts) {
     one.prompt = std::move(prompt);
     for (std::int32_t choice = 0; choice < request->output.best_of; ++choice) {
@@ -374,6 +419,7 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
       plan.requests.push_back(one);
     }
   }
+  call.Trace(endpoint == Endpoint::kChat ? "chat" : "text_completion", one, plan);
   plan.line = std::move(call.line);
   plan.line.stream = plan.stream;
   plan.line.choices = static_cast<std::int64_t>(plan.requests.size());
@@ -393,6 +439,7 @@ void ApiServer::Embed(Call& call) {
   if (const auto error = CheckLengths(*inputs, 0, context, "input")) return call.Respond(*error);
 
   AnswerPlan plan;
+  if (!call.Admits(*inputs, 0, plan)) return;
   plan.head.model = request->model;
   plan.embedding = request->form;
   plan.arrival = call.arrival;
@@ -400,9 +447,9 @@ void ApiServer::Embed(Call& call) {
     engine::CompletionRequest& one = plan.requests.emplace_back();
     one.embeds = true;
     one.prompt = std::move(input);
-    one.priority = -request->priority;
-    one.tenant = call.Tenant();
+    call.Rank(one, request->priority);
   }
+  call.Trace("embeddings", plan.requests.front(), plan);
   plan.line = std::move(call.line);
   plan.line.choices = static_cast<std::int64_t>(plan.requests.size());
   Answer::Begin(state_, std::move(call.responder), std::move(plan));

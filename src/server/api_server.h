@@ -6,20 +6,30 @@
 #pragma once
 
 #include <chrono>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
 #include <vector>
 
+#include "base/log.h"
 #include "engine/completion_service.h"
 #include "net/http_server.h"
 #include "protocol/completion_request.h"
 #include "server/api_keys.h"
 #include "server/metrics.h"
+#include "server/otlp.h"
 #include "server/request_log.h"
 #include "server/text_model.h"
 
 namespace switchyard::server {
+
+// How long a request may take, and how long a stream is silent. 0: no limit, and never.
+struct RequestTimes {
+  std::chrono::milliseconds request{0};    // from its arrival to its end; then 504
+  std::chrono::milliseconds queue{0};      // until it begins; then 503
+  std::chrono::milliseconds heartbeat{0};  // a stream that is silent gets a comment
+};
 
 struct ApiServerOptions {
   std::string model;                 // its name in answers
@@ -29,8 +39,14 @@ struct ApiServerOptions {
   // What a request means that does not say: OpenAI's defaults, or the publisher's.
   engine::SamplingParameters sampling;
   protocol::RequestLimits limits;
+  RequestTimes times;
   std::vector<ServingChip> chips;
-  LogSink log;  // null: nothing is logged
+  base::LogSink log;  // null: nothing is logged
+  // Given the spans of each sampled request; null: nothing is traced. Called from several threads;
+  // must not block.
+  std::function<void(std::vector<Span>)> trace;
+  // Further lines for GET /metrics, of what only the program knows; null: none.
+  std::function<std::string()> more_metrics;
 };
 
 struct ServerState;
@@ -45,6 +61,8 @@ class ApiServer {
 
   // From now on new work is refused with 503 and /ready says so; what runs goes on.
   void BeginDrain();
+  // From now on these are the keys; there must have been some from the start.
+  void ReplaceKeys(ApiKeys keys);
   // Completions that were admitted and have not ended.
   std::int64_t in_flight() const;
 

@@ -55,9 +55,9 @@ class ApiServerTest : public testing::Test {
   void Start(ApiServerOptions options = {}) {
     options.model = "tiny";
     options.version = "9.9";
-    options.log = [this](std::string_view line) {
+    options.log = [this](const base::LogRecord& record) {
       const std::lock_guard lock(mutex_);
-      log_ += std::string(line) + "\n";
+      log_ += base::ToText(record, base::LogFormat::kLogfmt, {}) + "\n";
     };
     api_ = std::make_unique<ApiServer>(std::move(options), engine_, text_);
     auto http = net::HttpServer::Start({}, [this](net::HttpRequest request, auto responder) {
@@ -386,6 +386,139 @@ TEST_F(ApiServerTest, AsksForKeysWhereThereAreSome) {
   EXPECT_THAT(log(), Not(HasSubstr("sk-")));
 }
 
+TEST_F(ApiServerTest, HoldsEachKeyToItsLimits) {
+  ApiServerOptions options;
+  options.keys = *ApiKeys::Parse(
+      "sk-a name=teamA requests_per_minute=2 tokens_per_minute=5000 priority=3\nsk-b name=teamB\n");
+  Start(std::move(options));
+  constexpr const char* kA = "Authorization: Bearer sk-a\r\n";
+  const Reply first = Chat("", kA);
+  EXPECT_EQ(first.status, 200);
+  EXPECT_THAT(first.head, AllOf(HasSubstr("x-ratelimit-limit-requests: 2\r\n"),
+                                HasSubstr("x-ratelimit-remaining-requests: 1\r\n"),
+                                HasSubstr("x-ratelimit-limit-tokens: 5000\r\n"),
+                                HasSubstr("x-ratelimit-reset-requests: ")));
+  EXPECT_EQ(Chat(",\"priority\":-9", kA).status, 200);
+  const Reply refused = Chat("", kA);
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_EQ(refused.json["error"]["code"], "rate_limit_exceeded");
+  EXPECT_EQ(refused.json["error"]["type"], "requests");
+  EXPECT_THAT(refused.json["error"]["message"].get<std::string>(),
+              HasSubstr("Rate limit reached for teamA on requests per min (RPM): Limit 2"));
+  // Half a minute less what the test took.
+  EXPECT_THAT(refused.head, testing::ContainsRegex("Retry-After: (30|2[0-9])\r\n"));
+  EXPECT_EQ(Chat("", "Authorization: Bearer sk-b\r\n").status, 200);
+
+  const auto seen = engine_.seen();
+  ASSERT_EQ(seen.size(), 3U);
+  EXPECT_EQ(seen[0].tenant, "teamA");
+  EXPECT_EQ(seen[0].priority, 3);
+  EXPECT_EQ(seen[1].priority, 3);  // nobody lifts itself
+  EXPECT_EQ(seen[2].tenant, "teamB");
+  const std::string metrics = Ask("GET", "/metrics").body;
+  EXPECT_THAT(metrics, HasSubstr("switchyard_key_requests_total{key=\"teamA\"} 2\n"));
+  EXPECT_THAT(metrics,
+              HasSubstr("switchyard_key_refused_total{key=\"teamA\",limit=\"requests\"} 1\n"));
+  EXPECT_THAT(metrics, HasSubstr("switchyard_key_tokens_total{key=\"teamB\",kind=\"prompt\"} 8\n"));
+  EXPECT_THAT(log(), AllOf(HasSubstr("key=teamA"), Not(HasSubstr("sk-"))));
+
+  // New keys, and what was used is not forgotten.
+  api_->ReplaceKeys(*ApiKeys::Parse("sk-new name=teamA requests_per_minute=2\n"));
+  EXPECT_EQ(Chat("", kA).status, 401);
+  EXPECT_EQ(Chat("", "Authorization: Bearer sk-new\r\n").status, 429);
+}
+
+TEST_F(ApiServerTest, GivesAPlaceBackWhenARequestEnds) {
+  engine_.hold_at = 3;
+  ApiServerOptions options;
+  options.keys = *ApiKeys::Parse("sk-a concurrent=1\n");
+  Start(std::move(options));
+  constexpr const char* kA = "Authorization: Bearer sk-a\r\n";
+  net::RawClient client(http_->port());
+  client.Send(
+      Text("POST", "/v1/chat/completions",
+           R"({"model":"tiny","messages":[{"role":"user","content":"Hi"}],"stream":true})", kA));
+  ASSERT_TRUE(Eventually([&] { return engine_.Status().running == 1; }));
+  const Reply refused = Chat("", kA);
+  EXPECT_EQ(refused.status, 429);
+  EXPECT_THAT(refused.head, HasSubstr("Retry-After: 1\r\n"));
+  client.Close();
+  EXPECT_TRUE(Eventually([&] { return engine_.Status().running == 0; }));
+  EXPECT_TRUE(Eventually([&] { return Chat(",\"max_tokens\":2", kA).status == 200; }));
+}
+
+constexpr std::string_view kStream =
+    R"({"model":"tiny","messages":[{"role":"user","content":"Hi"}],"stream":true})";
+
+TEST_F(ApiServerTest, ASilentStreamGetsSignsOfLife) {
+  engine_.hold_at = 0;
+  ApiServerOptions options;
+  options.times.heartbeat = std::chrono::milliseconds(50);
+  Start(std::move(options));
+  net::RawClient client(http_->port());
+  client.Send(Text("POST", "/v1/chat/completions", kStream, ""));
+  EXPECT_THAT(client.ReadUntil(": keep-alive\n\n"), HasSubstr(" 200 OK"));
+  EXPECT_THAT(client.ReadUntil(": keep-alive\n\n"), HasSubstr(": keep-alive"));
+}
+
+TEST_F(ApiServerTest, ARequestThatTakesTooLongEnds) {
+  engine_.hold_at = 3;
+  ApiServerOptions options;
+  options.times.request = std::chrono::milliseconds(100);
+  Start(std::move(options));
+  const Reply whole = Chat();
+  EXPECT_EQ(whole.status, 504);
+  EXPECT_EQ(whole.json["error"]["code"], "timeout");
+  EXPECT_THAT(whole.head, HasSubstr("x-should-retry: false\r\n"));
+  const Reply stream = Ask("POST", "/v1/chat/completions", kStream);
+  EXPECT_EQ(stream.status, 200);
+  EXPECT_THAT(stream.body, AllOf(HasSubstr("\"code\":\"timeout\""), Not(HasSubstr("[DONE]"))));
+  EXPECT_TRUE(Eventually([&] { return engine_.Status().running == 0; }));
+}
+
+TEST_F(ApiServerTest, ARequestThatWaitsTooLongIsTurnedAway) {
+  engine_.hold_at = 0;  // never begins
+  ApiServerOptions options;
+  options.times.queue = std::chrono::milliseconds(100);
+  Start(std::move(options));
+  const Reply reply = Chat();
+  EXPECT_EQ(reply.status, 503);
+  EXPECT_THAT(reply.head, HasSubstr("Retry-After: 1\r\n"));
+  EXPECT_TRUE(Eventually([&] { return engine_.Status().running == 0; }));
+}
+
+TEST_F(ApiServerTest, TracesWhatIsSampled) {
+  std::mutex mutex;
+  std::vector<Span> spans;
+  ApiServerOptions options;
+  options.trace = [&](std::vector<Span> more) {
+    const std::lock_guard lock(mutex);
+    spans.insert(spans.end(), more.begin(), more.end());
+  };
+  Start(std::move(options));
+  const std::string ids = "traceparent: 00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-";
+  EXPECT_EQ(Chat("", ids + "00\r\n").status, 200);
+  EXPECT_EQ(Chat(",\"max_tokens\":5", ids + "01\r\n").status, 200);
+  EXPECT_TRUE(Eventually([&] { return api_->in_flight() == 0; }));
+  const std::lock_guard lock(mutex);
+  ASSERT_EQ(spans.size(), 1U);
+  EXPECT_EQ(spans[0].name, "chat tiny");
+  EXPECT_EQ(Hex(spans[0].context.trace), "0af7651916cd43dd8448eb211c80319c");
+  EXPECT_EQ(Hex(spans[0].context.parent), "b7ad6b7169203331");
+  EXPECT_GE(spans[0].end, spans[0].begin);
+  const auto value = [&](std::string_view key) {
+    for (const auto& [name, held] : spans[0].attributes) {
+      if (name == key) return held;
+    }
+    return SpanValue(std::string("absent"));
+  };
+  EXPECT_EQ(value("gen_ai.operation.name"), SpanValue(std::string("chat")));
+  EXPECT_EQ(value("gen_ai.request.max_tokens"), SpanValue(std::int64_t{5}));
+  EXPECT_EQ(value("gen_ai.usage.output_tokens"), SpanValue(std::int64_t{5}));
+  EXPECT_EQ(value("http.response.status_code"), SpanValue(std::int64_t{200}));
+  EXPECT_EQ(value("gen_ai.response.finish_reasons"), SpanValue(std::vector<std::string>{"length"}));
+}
+
 TEST_F(ApiServerTest, EchoesTheRequestIdAndLogsNoText) {
   Start();
   const Reply reply = Chat("", "x-request-id: abc-1\r\n");
@@ -406,7 +539,7 @@ TEST_F(ApiServerTest, TellsOfItself) {
   EXPECT_EQ(Ask("GET", "/version").json["version"], "9.9");
   EXPECT_EQ(Ask("GET", "/ready").status, 200);
   EXPECT_THAT(Ask("GET", "/metrics").body,
-              HasSubstr("vllm:kv_cache_usage_perc{model_name=\"tiny\"} 0.5\n"));
+              HasSubstr("vllm:kv_cache_usage_perc{model_name=\"tiny\",engine=\"0\"} 0.5\n"));
   EXPECT_EQ(Ask("POST", "/tokenize", R"({"prompt":"ab"})").json["tokens"], Json::array({97, 98}));
   EXPECT_EQ(
       Ask("POST", "/tokenize", R"({"messages":[{"role":"user","content":"x"}]})").json["count"], 7);

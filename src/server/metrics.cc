@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "server/chip_metrics.h"
+
 namespace switchyard::server {
 namespace {
 
@@ -17,16 +19,6 @@ constexpr auto kRequest =
 constexpr auto kTokens =
     std::to_array({1.0, 2.0, 5.0, 10.0, 20.0, 50.0, 100.0, 200.0, 500.0, 1000.0, 2000.0, 5000.0,
                    10000.0, 20000.0, 50000.0, 100000.0});
-
-// A label's value with what Prometheus's format asks to escape.
-std::string Escaped(std::string_view value) {
-  std::string text;
-  for (const char c : value) {
-    if (c == '\\' || c == '"') text += '\\';
-    text += c == '\n' ? ' ' : c;
-  }
-  return text;
-}
 
 template <typename T>
 std::string One(std::string_view name, std::string_view type, std::string_view help,
@@ -50,13 +42,14 @@ Metrics::Metrics()
       e2e_latency_s(kRequest),
       queue_time_s(kRequest),
       prefill_time_s(kRequest),
+      inference_time_s(kRequest),
       decode_time_s(kRequest),
       prompt_tokens(kTokens),
       generation_tokens(kTokens) {}
 
 std::string Metrics::Render(const engine::ServiceStatus& status, std::string_view model,
                             const std::vector<ServingChip>& chips, bool ready) const {
-  const std::string labels = fmt::format("model_name=\"{}\"", Escaped(model));
+  const std::string labels = fmt::format("model_name=\"{}\",engine=\"0\"", Escaped(model));
   const double usage = status.kv_pages > 0 ? static_cast<double>(status.kv_pages_in_use) /
                                                  static_cast<double>(status.kv_pages)
                                            : 0.0;
@@ -67,6 +60,10 @@ std::string Metrics::Render(const engine::ServiceStatus& status, std::string_vie
   text += One("vllm:kv_cache_usage_perc", "gauge", "KV pages in use, 1 is all.", labels, usage);
   text +=
       One("vllm:gpu_cache_usage_perc", "gauge", "The same under its older name.", labels, usage);
+  text += One("vllm:cache_config_info", "gauge", "The KV cache.",
+              fmt::format("{},block_size=\"{}\",num_gpu_blocks=\"{}\"", labels,
+                          status.kv_page_tokens, status.kv_pages),
+              1);
   text +=
       One("vllm:prompt_tokens_total", "counter", "Prompt tokens.", labels, status.prompt_tokens);
   text += One("vllm:generation_tokens_total", "counter", "Tokens of answers.", labels,
@@ -88,12 +85,16 @@ std::string Metrics::Render(const engine::ServiceStatus& status, std::string_vie
                                        "From a request's arrival to its first token.", labels);
   text += inter_token_latency_s.Render("vllm:inter_token_latency_seconds",
                                        "Between two parts of an answer.", labels);
-  text += time_per_output_token_s.Render("vllm:time_per_output_token_seconds",
-                                         "Time by token after the first.", labels);
+  text += inter_token_latency_s.Render("vllm:time_per_output_token_seconds",
+                                       "The same under its older name.", labels);
+  text += time_per_output_token_s.Render("vllm:request_time_per_output_token_seconds",
+                                         "A request's mean time by token after the first.", labels);
   text += e2e_latency_s.Render("vllm:e2e_request_latency_seconds",
                                "From a request's arrival to its end.", labels);
   text += queue_time_s.Render("vllm:request_queue_time_seconds", "Time spent waiting.", labels);
   text += prefill_time_s.Render("vllm:request_prefill_time_seconds", "Time in prefill.", labels);
+  text += inference_time_s.Render("vllm:request_inference_time_seconds",
+                                  "Time in prefill and decode.", labels);
   text += decode_time_s.Render("vllm:request_decode_time_seconds", "Time in decode.", labels);
   text += prompt_tokens.Render("vllm:request_prompt_tokens", "Prompt tokens of a request.", labels);
   text +=
@@ -103,18 +104,7 @@ std::string Metrics::Render(const engine::ServiceStatus& status, std::string_vie
   text += One("switchyard_kv_pages", "gauge", "KV pages in all.", labels, status.kv_pages);
   text += One("switchyard_kv_pages_cached", "gauge", "KV pages that only the prefix cache holds.",
               labels, status.kv_pages_cached);
-  text += "# HELP switchyard_chip_info The chips that serve.\n# TYPE switchyard_chip_info gauge\n";
-  for (const ServingChip& chip : chips) {
-    text += fmt::format("switchyard_chip_info{{{},chip=\"{}\",device=\"{}\"}} 1\n", labels,
-                        Escaped(chip.name), Escaped(chip.device));
-  }
-  text +=
-      "# HELP switchyard_fallback_operations Operations of a step that the chip lacks and the "
-      "reference runs.\n# TYPE switchyard_fallback_operations gauge\n";
-  for (const ServingChip& chip : chips) {
-    text += fmt::format("switchyard_fallback_operations{{{},chip=\"{}\"}} {}\n", labels,
-                        Escaped(chip.name), chip.fallback_operations);
-  }
+  text += RenderChips(status.replicas, chips, labels);
   text +=
       "# HELP switchyard_http_responses_total Answers by HTTP status.\n"
       "# TYPE switchyard_http_responses_total counter\n";

@@ -5,6 +5,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -25,6 +26,10 @@ struct ServingChip {
   std::string name;
   std::string device;
   std::uint64_t fallback_operations = 0;  // of one step, that run on the reference instead
+  // What a step of decoding reads: the weights, and for each token in the cache.
+  double weight_bytes = 0;
+  double kv_bytes_per_token = 0;
+  std::optional<double> memory_gb_s = {};  // its ceiling, where it could be measured
 };
 
 class Metrics {
@@ -34,6 +39,7 @@ class Metrics {
   void CountEnd(Outcome outcome) { ++outcomes_[static_cast<std::size_t>(outcome)]; }
   void CountHttp(int status) { ++http_[static_cast<std::size_t>(status) % 1000]; }
 
+  // `status.replicas` and `chips` are of the same chips, in the same order.
   std::string Render(const engine::ServiceStatus& status, std::string_view model,
                      const std::vector<ServingChip>& chips, bool ready) const;
 
@@ -43,6 +49,7 @@ class Metrics {
   Histogram e2e_latency_s;
   Histogram queue_time_s;
   Histogram prefill_time_s;
+  Histogram inference_time_s;  // prefill and decode
   Histogram decode_time_s;
   Histogram prompt_tokens;
   Histogram generation_tokens;

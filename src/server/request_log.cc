@@ -1,41 +1,44 @@
 #include "server/request_log.h"
 
-#include <fmt/chrono.h>
-#include <fmt/format.h>
-
-#include <chrono>
+#include <string_view>
 
 namespace switchyard::server {
 namespace {
 
-// What a client chose is kept to one word, so that it can't write lines of its own.
+// What a client chose is kept to one word, so that it can't pretend to be something else.
 std::string Word(std::string_view text) {
   std::string word;
   for (const char c : text.substr(0, 128)) {
     const auto byte = static_cast<unsigned char>(c);
-    word += byte > 0x20 && byte < 0x7F && c != '"' && c != '=' ? c : '_';
+    word += byte > 0x20 && byte < 0x7F && c != '"' && c != '=' && c != '\\' ? c : '_';
   }
   return word.empty() ? "-" : word;
 }
 
 }  // namespace
 
-std::string ToText(const RequestLine& line) {
-  const auto now = std::chrono::floor<std::chrono::milliseconds>(std::chrono::system_clock::now());
-  const auto ms = now.time_since_epoch().count() % 1000;
-  std::string text = fmt::format(
-      "time={:%Y-%m-%dT%H:%M:%S}.{:03}Z id={} client={} method={} path={} status={} total_s={:.4f}",
-      fmt::gmtime(std::chrono::system_clock::to_time_t(now)), ms, Word(line.id), Word(line.client),
-      Word(line.method), Word(line.path), line.status, line.total_s);
+base::LogRecord ToRecord(const RequestLine& line) {
+  base::LogRecord record{line.status >= 500 ? base::LogLevel::kWarn : base::LogLevel::kInfo,
+                         "request",
+                         {{"id", Word(line.id)},
+                          {"client", Word(line.client)},
+                          {"method", Word(line.method)},
+                          {"path", Word(line.path)},
+                          {"status", std::int64_t{line.status}},
+                          {"total_s", line.total_s}}};
+  auto& fields = record.fields;
+  if (!line.key.empty()) fields.push_back({"key", Word(line.key)});
   if (line.choices > 0) {
-    text += fmt::format(
-        " stream={} choices={} prompt_tokens={} cached_tokens={} completion_tokens={} "
-        "first_token_s={:.4f} finish={}",
-        line.stream ? 1 : 0, line.choices, line.prompt_tokens, line.cached_tokens,
-        line.completion_tokens, line.first_token_s, Word(line.finish));
+    fields.insert(fields.end(), {{"stream", line.stream},
+                                 {"choices", line.choices},
+                                 {"prompt_tokens", line.prompt_tokens},
+                                 {"cached_tokens", line.cached_tokens},
+                                 {"completion_tokens", line.completion_tokens},
+                                 {"first_token_s", line.first_token_s},
+                                 {"finish", Word(line.finish)}});
   }
-  if (!line.error.empty()) text += fmt::format(" error={}", Word(line.error));
-  return text;
+  if (!line.error.empty()) fields.push_back({"error", Word(line.error)});
+  return record;
 }
 
 }  // namespace switchyard::server

@@ -1,21 +1,19 @@
-// One line for each request in logfmt (key=value), for the operator. Never a prompt, an answer or a
-// key. Values; the sink is called from several threads, one line a call.
+// One record for each request, for the operator. Never a prompt, an answer or a key. Values.
 #pragma once
 
 #include <cstdint>
-#include <functional>
 #include <string>
-#include <string_view>
+
+#include "base/log.h"
 
 namespace switchyard::server {
-
-using LogSink = std::function<void(std::string_view line)>;
 
 struct RequestLine {
   std::string id;
   std::string method;
   std::string path;
   std::string client;
+  std::string key;  // its name, never itself
   int status = 0;
   std::string error;  // its code
   bool stream = false;
@@ -28,6 +26,6 @@ struct RequestLine {
   double total_s = 0;
 };
 
-std::string ToText(const RequestLine& line);
+base::LogRecord ToRecord(const RequestLine& line);
 
 }  // namespace switchyard::server

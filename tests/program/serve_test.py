@@ -9,12 +9,22 @@ is in tests/server.
 
 import concurrent.futures
 import http.client
+import http.server
 import json
+import os
+import pty
+import queue
 import re
+import select
+import shlex
+import shutil
 import signal
+import socket
+import ssl
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -30,17 +40,21 @@ def setUpModule():
 
 
 class Serve(unittest.TestCase):
-    def start(self, *arguments):
+    def start(self, *arguments, scheme="http"):
         self.log = tempfile.TemporaryFile("w+")
         self.server = subprocess.Popen(
             [PROGRAM, "serve", MODEL, "--chip", "cpu", "--port", "0", "--context", "1024", *arguments],
             stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
         line = self.server.stdout.readline()
-        self.assertRegex(line, r"^Serving smollm2 at http://127\.0\.0\.1:\d+/v1\n$", self.errors())
+        self.assertRegex(line, rf"^Serving smollm2 at {scheme}://127\.0\.0\.1:\d+/v1\n$", self.errors())
         self.port = int(re.search(r":(\d+)/", line).group(1))
-        self.assertTrue(self.server.stdout.readline().startswith("curl http://"))
+        self.assertTrue(self.server.stdout.readline().startswith(f"curl {scheme}://"))
+
+    server = None
 
     def tearDown(self):
+        if self.server is None:
+            return  # skipped before it began
         if self.server.poll() is None:
             self.server.kill()
         self.server.wait()
@@ -62,6 +76,11 @@ class Serve(unittest.TestCase):
         answer = self.open("POST", "/v1/chat/completions", {**body, **fields})
         self.assertEqual(answer.status, 200)
         return json.loads(answer.read())
+
+    def by_chip(self, name):
+        text = self.open("GET", "/metrics").read().decode()
+        lines = re.findall(rf'^{re.escape(name)}{{.*chip="([^"]+)".*}} (\S+)$', text, re.MULTILINE)
+        return {chip: float(value) for chip, value in lines}
 
     def metric(self, name):
         text = self.open("GET", "/metrics").read().decode()
@@ -138,6 +157,14 @@ class Serve(unittest.TestCase):
         # Only one chip's pages are left to be had.
         self.assertEqual(self.metric("switchyard_kv_pages"), 16 * 1024 / 32)
         self.assertEqual([text(fields) for fields in asked], through_the_loss)
+        # Metrics and the log say so.
+        up, lost, moved = (self.by_chip(f"switchyard_{name}") for name in
+                           ("chip_up", "chip_lost_total", "requests_moved_total"))
+        self.assertEqual((up["cpu"], up["opencl"]), (1, 0))
+        self.assertEqual((lost["cpu"], lost["opencl"]), (0, 1))
+        self.assertGreater(moved["opencl"], 0)
+        line = next(line for line in self.errors().splitlines() if 'msg="chip lost"' in line)
+        self.assertRegex(line, r"^time=\S+ level=error .* chip=opencl replica=1 requests=[1-9]\d* why=")
 
     def test_options_are_for_one_of_several_chips(self):
         refused = subprocess.run([PROGRAM, "serve", MODEL, "--chip", "cpu", "--chip", "cpu", "--chip-option",
@@ -145,6 +172,20 @@ class Serve(unittest.TestCase):
         self.assertEqual(refused.returncode, 1)
         self.assertIn("Write CHIP:threads=1", refused.stderr)
         self.start()
+
+    def test_a_configuration_is_read_and_the_command_line_wins(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".toml") as file:
+            file.write('served-model-name = "from the file"\nmax_running = 2\ncontext = 4096\n')
+            file.flush()
+            self.start("--config", file.name, "--served-model-name", MODEL)
+            self.assertEqual(json.loads(self.open("GET", "/v1/models").read())["data"][0]["id"], MODEL)
+            self.assertEqual(self.metric("switchyard_kv_pages"), 2 * 1024 / 32)
+            file.write("prot = 1\n")
+            file.flush()
+            refused = subprocess.run([PROGRAM, "serve", "--config", file.name], capture_output=True, text=True,
+                                     timeout=60)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn(f"{file.name}:4: there is no option 'prot'; did you mean 'port'?", refused.stderr)
 
     def test_keys_come_from_a_file(self):
         with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
@@ -154,6 +195,187 @@ class Serve(unittest.TestCase):
             self.assertEqual(self.open("GET", "/v1/models").status, 401)
             right = self.open("GET", "/v1/models", headers={"Authorization": "Bearer sk-right"})
             self.assertEqual(json.loads(right.read())["data"][0]["max_model_len"], 1024)
+
+
+    def test_keys_are_read_again_on_sighup(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".txt") as file:
+            file.write("sk-old name=us\n")
+            file.flush()
+            self.start("--api-key-file", file.name, "--log-format", "json")
+            ask = lambda key: self.open("GET", "/v1/models", headers={"Authorization": f"Bearer {key}"}).status
+            self.assertEqual((ask("sk-old"), ask("sk-new")), (200, 401))
+            file.seek(0)
+            file.write("sk-new name=us\n")
+            file.flush()
+            self.server.send_signal(signal.SIGHUP)
+            self.wait_for_log("reloaded")
+            self.assertEqual((ask("sk-old"), ask("sk-new")), (401, 200))
+            file.seek(0)
+            file.write("sk-new limit=1\n")
+            file.flush()
+            self.server.send_signal(signal.SIGHUP)
+            self.wait_for_log("not reloaded")
+            self.assertEqual(ask("sk-new"), 200)
+        records = [json.loads(line) for line in self.errors().splitlines()]
+        self.assertTrue(all({"time", "level", "msg"} <= set(record) for record in records))
+        self.assertEqual([record["key"] for record in records if record["msg"] == "request"
+                          and record["status"] == 200], ["us"] * 3)
+        self.assertNotIn("sk-", self.errors())
+
+    def wait_for_log(self, words):
+        deadline = time.monotonic() + 60
+        while words not in self.errors():
+            self.assertLess(time.monotonic(), deadline, self.errors())
+            time.sleep(0.05)
+
+    def test_traces_reach_a_collector(self):
+        bodies = queue.Queue()
+
+        class Collector(http.server.BaseHTTPRequestHandler):
+            def do_POST(self):
+                text = self.rfile.read(int(self.headers["Content-Length"]))
+                bodies.put((self.path, self.headers["Content-Type"], json.loads(text)))
+                self.send_response(200)
+                self.end_headers()
+                self.wfile.write(b"{}")
+
+            def log_message(self, *_):
+                pass
+
+        with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Collector) as collector:
+            threading.Thread(target=collector.serve_forever, daemon=True).start()
+            self.start("--otlp-endpoint", f"http://127.0.0.1:{collector.server_port}")
+            trace, parent = "0af7651916cd43dd8448eb211c80319c", "b7ad6b7169203331"
+            body = {"model": MODEL, "max_tokens": 4, "ignore_eos": True,
+                    "messages": [{"role": "user", "content": "A secret."}]}
+            for flags in ("00", "01"):
+                answer = self.open("POST", "/v1/chat/completions", body,
+                                   {"traceparent": f"00-{trace}-{parent}-{flags}"})
+                identity = json.loads(answer.read())["id"]
+            path, kind, sent = bodies.get(timeout=60)
+            collector.shutdown()
+        self.assertEqual((path, kind), ("/v1/traces", "application/json"))
+        self.assertNotIn("secret", json.dumps(sent))
+        (resource,) = sent["resourceSpans"]
+        names = {a["key"]: a["value"] for a in resource["resource"]["attributes"]}
+        self.assertEqual(names["service.name"], {"stringValue": "switchyard"})
+        spans = resource["scopeSpans"][0]["spans"]
+        self.assertEqual({span["traceId"] for span in spans}, {trace})
+        whole = spans[0]
+        self.assertEqual((whole["name"], whole["kind"], whole["parentSpanId"]), (f"chat {MODEL}", 2, parent))
+        attributes = {a["key"]: a["value"] for a in whole["attributes"]}
+        self.assertEqual(attributes["gen_ai.usage.output_tokens"], {"intValue": "4"})
+        self.assertEqual(attributes["gen_ai.response.id"], {"stringValue": identity})
+        self.assertEqual(attributes["gen_ai.response.finish_reasons"],
+                         {"arrayValue": {"values": [{"stringValue": "length"}]}})
+        for span in spans:
+            self.assertRegex(span["spanId"], "^[0-9a-f]{16}$")
+            self.assertLessEqual(int(span["startTimeUnixNano"]), int(span["endTimeUnixNano"]))
+        inner = {span["name"]: span for span in spans[1:]}
+        self.assertLessEqual({"prefill", "decode"}, set(inner))
+        self.assertEqual(inner["decode"]["parentSpanId"], whole["spanId"])
+
+    def test_https_with_a_certificate_that_is_replaced(self):
+        if not shutil.which("openssl"):
+            self.skipTest("openssl is not here to make certificates")
+        with tempfile.TemporaryDirectory() as folder:
+            def certify(name):
+                subprocess.run(["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256",
+                                "-nodes", "-days", "2", "-subj", f"/CN={name}", "-addext",
+                                "subjectAltName=IP:127.0.0.1", "-keyout", f"{folder}/key.pem", "-out",
+                                f"{folder}/cert.pem"], check=True, capture_output=True)
+
+            def connect():
+                trusted = ssl.create_default_context(cafile=f"{folder}/cert.pem")
+                link = http.client.HTTPSConnection("127.0.0.1", self.port, timeout=240, context=trusted)
+                self.addCleanup(link.close)
+                return link
+
+            certify("first")
+            self.start("--tls-cert", f"{folder}/cert.pem", "--tls-key", f"{folder}/key.pem", scheme="https")
+            link = connect()
+            link.request("POST", "/v1/completions", json.dumps(
+                {"model": MODEL, "prompt": "Once", "max_tokens": 200, "ignore_eos": True, "stream": True}))
+            stream = link.getresponse()
+            self.assertIn(b"data: ", stream.readline())
+            certify("second")
+            self.server.send_signal(signal.SIGHUP)
+            self.wait_for_log("reloaded")
+            new = connect()
+            new.request("GET", "/metrics")
+            self.assertEqual(dict(new.sock.getpeercert()["subject"][0])["commonName"], "second")
+            end = re.search(r"(?m)^switchyard_tls_certificate_end_seconds (\d+)$", new.getresponse().read().decode())
+            self.assertAlmostEqual(int(end.group(1)), time.time() + 2 * 86400, delta=300)
+            rest = stream.read().decode()
+            self.assertTrue(rest.endswith("data: [DONE]\n\n"))
+            self.assertIn('"finish_reason":"length"', rest)
+
+
+class Ask(unittest.TestCase):
+    """`make run`: the server asks itself, over HTTP."""
+
+    COMMAND = ["serve", MODEL, "--chip", "cpu", "--context", "512", "--no-request-log", "--ask"]
+
+    def test_without_a_terminal_it_answers_and_stops(self):
+        asked = subprocess.run([PROGRAM, *self.COMMAND, "What is the capital of France?"],
+                               stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240)
+        self.assertEqual(asked.returncode, 0, asked.stderr)
+        first, line, answer = asked.stdout.split("\n", 2)
+        self.assertRegex(first, r"^Serving smollm2 at http://127\.0\.0\.1:\d+/v1$")
+        # The line is for a shell, whatever the question holds.
+        words = shlex.split(line)
+        self.assertEqual(words[0], "curl")
+        body = json.loads(words[words.index("-d") + 1])
+        self.assertEqual(body["messages"][0]["content"], "What is the capital of France?")
+        self.assertIn("Paris", answer)
+        self.assertRegex(asked.stderr, r"(?m)^\[prefill \d+ tokens, \d+ tokens/s \| decode \d+ tokens, "
+                                       r"\d+ tokens/s = [\d.]+ GB/s, \d+ % of the measured [\d.]+ GB/s \| "
+                                       r"cpu \(.+\) \| weights .*q4_1")
+        self.assertIn("this was all", asked.stderr)
+
+    def test_a_taken_port_is_no_reason_to_give_up_unless_it_was_chosen(self):
+        with socket.socket() as taken:
+            taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                taken.bind(("127.0.0.1", 8080))
+                taken.listen()
+            except OSError:
+                pass  # somebody else has it, which serves as well
+            asked = subprocess.run([PROGRAM, *self.COMMAND, "Hello"], stdin=subprocess.DEVNULL,
+                                   capture_output=True, text=True, timeout=240)
+            self.assertEqual(asked.returncode, 0, asked.stderr)
+            self.assertRegex(asked.stderr, r"port 8080 is taken; this is port \d+")
+            self.assertNotIn(":8080/", asked.stdout)
+            chosen = subprocess.run([PROGRAM, *self.COMMAND, "Hello", "--port", "8080"],
+                                    stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=240)
+            self.assertEqual(chosen.returncode, 1)
+            self.assertIn("cannot listen on 127.0.0.1 port 8080", chosen.stderr)
+
+    def test_with_a_terminal_it_serves_on_until_told_to_stop(self):
+        controller, terminal = pty.openpty()
+        server = subprocess.Popen([PROGRAM, *self.COMMAND, "Hello"], stdin=terminal, stdout=terminal,
+                                  stderr=terminal)
+        os.close(terminal)
+        seen = ""
+        deadline = time.monotonic() + 240
+        while "serving until Ctrl-C" not in seen:
+            self.assertLess(time.monotonic(), deadline, seen)
+            if select.select([controller], [], [], 1)[0]:
+                seen += os.read(controller, 4096).decode(errors="replace")
+        port = int(re.search(r"http://127\.0\.0\.1:(\d+)/v1", seen).group(1))
+        connection = http.client.HTTPConnection("127.0.0.1", port, timeout=60)
+        connection.request("GET", "/ready")
+        self.assertEqual(connection.getresponse().status, 200)
+        connection.close()
+        server.send_signal(signal.SIGINT)
+        # The rest must be read, or the program could not end its output.
+        try:
+            while os.read(controller, 4096):
+                pass
+        except OSError:
+            pass
+        self.assertEqual(server.wait(60), 0)
+        os.close(controller)
 
 
 if __name__ == "__main__":

@@ -175,6 +175,7 @@ class ScriptedEngine : public engine::CompletionService {
       lock.lock();
       return;
     }
+    if (one.steps == 0) listener->OnBegin();
     engine::CompletionDelta delta;
     const char c = answer[one.steps++];
     delta.text = c;

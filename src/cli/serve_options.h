@@ -1,0 +1,49 @@
+// What `switchyard serve` may be told: one list of options, for the command line, its help, and the
+// configuration file (serve_config.h), which derives its keys from it.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/model_session.h"
+
+namespace switchyard::cli {
+
+struct ServeOptions {
+  SessionOptions session;
+  std::vector<std::string> chips;
+  std::string host = "127.0.0.1";
+  std::uint16_t port = 8080;
+  std::string api_key_file;
+  std::string tls_cert;
+  std::string tls_key;
+  std::string tls_client_ca;
+  std::string served_name;
+  std::int64_t max_waiting = 1024;
+  std::int64_t max_running = 16;
+  std::int64_t kv_pages = 0;
+  std::size_t max_connections = 1024;
+  std::size_t max_body_mib = 32;
+  std::int64_t request_seconds = 0;
+  std::int64_t queue_seconds = 0;
+  std::int64_t heartbeat_seconds = 15;
+  std::int64_t drain_seconds = 30;
+  bool no_request_log = false;
+  std::string log_format = "logfmt";
+  std::string log_level = "info";
+  std::string otlp_endpoint;
+  std::string ask;
+  std::string config;
+  bool print_config = false;
+};
+
+// `options` must live as long as `command`.
+void AddServeOptions(CLI::App& command, ServeOptions& options);
+
+// What no option alone can tell.
+base::Status Check(const ServeOptions& options);
+
+}  // namespace switchyard::cli

@@ -1,0 +1,117 @@
+#include "cli/serving_chips.h"
+
+#include <algorithm>
+
+#include "engine/batch_engine.h"
+#include "engine/replicas.h"
+
+namespace switchyard::cli {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+// "opencl:row_lanes=8" is for the chip of that name alone.
+base::Result<std::vector<std::string>> ChipOptionsFor(const std::string& chip,
+                                                      const ServeOptions& options) {
+  std::vector<std::string> chosen;
+  for (const std::string& option : options.session.chip_options) {
+    const std::size_t colon = option.substr(0, option.find('=')).find(':');
+    if (colon == std::string::npos && options.chips.size() > 1) {
+      return Fail(ErrorCode::kInvalidArgument,
+                  "--chip-option {} is for which of the {} chips? Write CHIP:{}", option,
+                  options.chips.size(), option);
+    }
+    if (colon == std::string::npos) {
+      chosen.push_back(option);
+    } else if (option.substr(0, colon) == chip) {
+      chosen.push_back(option.substr(colon + 1));
+    } else if (std::ranges::find(options.chips, option.substr(0, colon)) == options.chips.end()) {
+      return Fail(ErrorCode::kInvalidArgument, "--chip-option {}: '{}' is not among the chips",
+                  option, option.substr(0, colon));
+    }
+  }
+  return chosen;
+}
+
+base::LogRecord LostChip(const std::string& chip, std::int64_t replica, const base::Error& error,
+                         std::size_t requests) {
+  return {base::LogLevel::kError,
+          "chip lost",
+          {{"chip", chip},
+           {"replica", replica},
+           {"requests", static_cast<std::int64_t>(requests)},
+           {"why", error.message}}};
+}
+
+std::unique_ptr<engine::CompletionService> MakeService(
+    const std::vector<std::unique_ptr<ModelSession>>& sessions, const ServeOptions& options,
+    const base::LogSink& log) {
+  engine::BatchEngineOptions batching;
+  batching.sequences = options.max_running;
+  batching.waiting = options.max_waiting;
+  std::vector<std::unique_ptr<engine::BatchEngine>> engines;
+  for (const auto& session : sessions) {
+    batching.on_lost = [log, chip = std::string(session->device().chip().name()),
+                        replica = std::ssize(engines)](const base::Error& error,
+                                                       std::size_t requests) {
+      log(LostChip(chip, replica, error, requests));
+    };
+    engines.push_back(std::make_unique<engine::BatchEngine>(
+        session->runner(), session->model().tokenizer(), batching));
+  }
+  if (engines.size() == 1) return std::move(engines.front());
+  return std::make_unique<engine::Replicas>(
+      std::move(engines), engine::ReplicasOptions{.waiting = options.max_waiting});
+}
+
+}  // namespace
+
+base::Result<ServingChips> ServingChips::Open(const ServeOptions& options,
+                                              const Environment& environment,
+                                              const base::LogSink& log) {
+  engine::RunnerOptions runner;
+  runner.sequences = options.max_running;
+  runner.pages = options.kv_pages;
+  ServingChips chips;
+  for (const std::string& chip :
+       options.chips.empty() ? std::vector{options.session.chip} : options.chips) {
+    SessionOptions one = options.session;
+    one.chip = chip;
+    one.on_notice = [&log](std::string_view text) {
+      log({base::LogLevel::kWarn, "notice", {{"text", std::string(text)}}});
+    };
+    SWITCHYARD_TRY(one.chip_options, ChipOptionsFor(chip, options));
+    SWITCHYARD_TRY(auto session, ModelSession::Open(one, runner, environment));
+    const device::Device& device = session->device();
+    chips.ceilings_.push_back(MeasureCeilings(device, environment.CacheFolder() / "switchyard",
+                                              CeilingSource::kRemembered));
+    log({base::LogLevel::kInfo,
+         "chip opened",
+         {{"chip", std::string(device.chip().name())},
+          {"replica", std::ssize(chips.sessions_)},
+          {"device", std::string(device.properties().name)},
+          {"code_path", std::string(device.properties().architecture)},
+          {"memory_gb_s", chips.ceilings_.back().memory_gb_s.value_or(0)},
+          {"fallback_operations",
+           static_cast<std::int64_t>(session->report().ops_on_fallback)}}});
+    chips.sessions_.push_back(std::move(session));
+  }
+  chips.service_ = MakeService(chips.sessions_, options, log);
+  return chips;
+}
+
+std::vector<server::ServingChip> ServingChips::Described() const {
+  std::vector<server::ServingChip> described;
+  for (std::size_t i = 0; i < sessions_.size(); ++i) {
+    const ModelSession& session = *sessions_[i];
+    const double weights = session.DecodeBytes(0);
+    described.push_back({std::string(session.device().chip().name()),
+                         session.device().properties().name,
+                         session.report().ops_on_fallback, weights,
+                         session.DecodeBytes(1) - weights, ceilings_[i].memory_gb_s});
+  }
+  return described;
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,37 @@
+// The chips that one server serves from, each with a model of its own as the engine's replicas want
+// it, and the engine that completes tokens on them. Made on the main thread; from then on the
+// engine alone uses the runners.
+#pragma once
+
+#include <memory>
+#include <vector>
+
+#include "base/error.h"
+#include "base/log.h"
+#include "cli/model_session.h"
+#include "cli/serve_options.h"
+#include "engine/completion_service.h"
+#include "server/metrics.h"
+
+namespace switchyard::cli {
+
+class ServingChips {
+ public:
+  // `log` is told of each chip, now and when it is lost.
+  static base::Result<ServingChips> Open(const ServeOptions& options,
+                                         const Environment& environment, const base::LogSink& log);
+
+  engine::CompletionService& service() { return *service_; }
+  model::Model& model() { return sessions_.front()->model(); }
+  ModelSession& first() { return *sessions_.front(); }
+  // The first one's, measured before it served.
+  const Ceilings& ceilings() const { return ceilings_.front(); }
+  std::vector<server::ServingChip> Described() const;
+
+ private:
+  std::vector<std::unique_ptr<ModelSession>> sessions_;
+  std::vector<Ceilings> ceilings_;  // of each session
+  std::unique_ptr<engine::CompletionService> service_;  // uses the sessions
+};
+
+}  // namespace switchyard::cli

@@ -1,0 +1,82 @@
+#include "server/chip_metrics.h"
+
+#include <fmt/format.h>
+
+#include <functional>
+
+namespace switchyard::server {
+namespace {
+
+// The memory that the steps of decoding have read.
+double ReadBytes(const engine::ReplicaStatus& replica, const ServingChip& chip) {
+  return static_cast<double>(replica.decode_steps) * chip.weight_bytes +
+         static_cast<double>(replica.decode_cached_tokens) * chip.kv_bytes_per_token;
+}
+
+}  // namespace
+
+std::string Escaped(std::string_view value) {
+  std::string text;
+  for (const char c : value) {
+    if (c == '\\' || c == '"') text += '\\';
+    text += c == '\n' ? ' ' : c;
+  }
+  return text;
+}
+
+std::string RenderChips(std::span<const engine::ReplicaStatus> replicas,
+                        std::span<const ServingChip> chips, std::string_view labels) {
+  // The value of chip `i`, or nothing where there is none to tell.
+  using Value = std::function<std::string(std::size_t i)>;
+  const auto family = [&](std::string_view name, std::string_view type, std::string_view help,
+                          const Value& value) {
+    std::string text = fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
+    for (std::size_t i = 0; i < chips.size(); ++i) {
+      const std::string shown = value(i);
+      if (shown.empty()) continue;
+      // Two chips may be of one name.
+      text += fmt::format("{}{{{},chip=\"{}\",replica=\"{}\"}} {}\n", name, labels,
+                          Escaped(chips[i].name), i, shown);
+    }
+    return text;
+  };
+  std::string text = "# HELP switchyard_chip_info The chips that serve.\n"
+                     "# TYPE switchyard_chip_info gauge\n";
+  for (std::size_t i = 0; i < chips.size(); ++i) {
+    text += fmt::format("switchyard_chip_info{{{},chip=\"{}\",replica=\"{}\",device=\"{}\"}} 1\n",
+                        labels, Escaped(chips[i].name), i, Escaped(chips[i].device));
+  }
+  text += family("switchyard_fallback_operations", "gauge",
+                 "Operations of a step that the chip lacks and the reference runs.",
+                 [&](std::size_t i) { return fmt::format("{}", chips[i].fallback_operations); });
+  if (replicas.size() != chips.size()) return text;  // an engine that does not tell
+  text += family("switchyard_chip_up", "gauge", "1: it serves; 0: it was lost.",
+                 [&](std::size_t i) { return replicas[i].is_lost ? "0" : "1"; });
+  text += family("switchyard_chip_lost_total", "counter", "How often it was lost.",
+                 [&](std::size_t i) { return replicas[i].is_lost ? "1" : "0"; });
+  text += family("switchyard_requests_moved_total", "counter",
+                 "Requests that went on elsewhere when it was lost.",
+                 [&](std::size_t i) { return fmt::format("{}", replicas[i].requests_moved); });
+  text += family("switchyard_decode_seconds_total", "counter",
+                 "Time in steps that only decode.",
+                 [&](std::size_t i) { return fmt::format("{:.6f}", replicas[i].decode_s); });
+  text += family("switchyard_decode_read_bytes_total", "counter",
+                 "Weights and KV cache that those steps read.", [&](std::size_t i) {
+                   return fmt::format("{:.0f}", ReadBytes(replicas[i], chips[i]));
+                 });
+  text += family("switchyard_memory_ceiling_bytes_per_second", "gauge",
+                 "Memory bandwidth that was measured on it.", [&](std::size_t i) {
+                   return chips[i].memory_gb_s ? fmt::format("{:.0f}", *chips[i].memory_gb_s * 1e9)
+                                               : std::string();
+                 });
+  text += family("switchyard_ceiling_share", "gauge",
+                 "Share of that bandwidth which decoding reached, since the start.",
+                 [&](std::size_t i) {
+                   if (!chips[i].memory_gb_s || replicas[i].decode_s <= 0) return std::string();
+                   const double reached = ReadBytes(replicas[i], chips[i]) / replicas[i].decode_s;
+                   return fmt::format("{:.4f}", reached / (*chips[i].memory_gb_s * 1e9));
+                 });
+  return text;
+}
+
+}  // namespace switchyard::server

@@ -1,0 +1,20 @@
+// What GET /metrics tells of the chips. Pure functions; any thread.
+#pragma once
+
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "engine/completion_service.h"
+#include "server/metrics.h"
+
+namespace switchyard::server {
+
+// A label's value with what Prometheus's format asks to escape.
+std::string Escaped(std::string_view value);
+
+// `labels` as in model_name="m", without braces. The two lists are of the same chips.
+std::string RenderChips(std::span<const engine::ReplicaStatus> replicas,
+                        std::span<const ServingChip> chips, std::string_view labels);
+
+}  // namespace switchyard::server
