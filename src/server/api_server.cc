@@ -213,8 +213,8 @@ struct ApiServer::Call {
     response.headers.insert(response.headers.end(), headers.begin(), headers.end());
     Respond(std::move(response));
   }
-  // Whether the key's limits let the request in; if not, it has been answered. `announced`: tokens of
-  // each prompt's answers, as far as the request tells.
+  // Whether the key's limits let the request in; if not, it has been answered. `announced`: tokens
+  // of each prompt's answers, as far as the request tells.
   bool Admits(const std::vector<Tokens>& prompts, std::int64_t announced, AnswerPlan& plan) {
     if (key == nullptr) return true;
     std::int64_t prompt_tokens = 0;
