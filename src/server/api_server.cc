@@ -392,7 +392,12 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
   plan.choices_by_prompt = static_cast<std::size_t>(request->output.best_of);
   plan.given_by_prompt = static_cast<std::size_t>(request->n);
   if (request->output.echo) {
-    for (const Tokens& prompt : *prompts) plan.echoes.push_back(state_->text.Decode(prompt));
+    for (std::size_t i = 0; i < prompts->size(); ++i) {
+      const auto* words = std::get_if<std::string>(&request->prompts[i]);
+      const bool is_whole = words != nullptr && !request->output.truncate_prompt_tokens;
+      // Not decoded, or it would show the special tokens that the model wants around a text.
+      plan.echoes.push_back(is_whole ? *words : state_->text.Decode((*prompts)[i]));
+    }
   }
   plan.arrival = call.arrival;
 
