@@ -61,6 +61,10 @@ const cases = [
     (told) => assert.equal(told.tokens.length, told.usage.completion_tokens)],
   ["text", { ...greedy, logprobs: 3 },
     (told) => assert.equal(told.tokens.length, told.usage.completion_tokens)],
+  ["chat", { ...seeded, max_tokens: 40, response_format: { type: "json_schema", json_schema: {
+    name: "s", strict: true, schema: { type: "object", properties: { ok: { type: "boolean" } }, required: ["ok"],
+      additionalProperties: false } } } },
+    (told) => assert.ok(scripted || typeof JSON.parse(told.texts[0]).ok === "boolean")],
   ["text", { ...greedy, prompt: ["One", "Two"] }, (told) => assert.equal(told.texts.length, 2)],
   ["text", { ...greedy, prompt: [[72, 101], [108]] }, (told) => assert.equal(told.texts.length, 2)],
   ["text", { ...greedy, echo: true }, (told) => assert.ok(told.texts[0].startsWith(prompt))],

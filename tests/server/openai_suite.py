@@ -148,6 +148,17 @@ def likely(count):
     return check
 
 
+def fits(pattern):
+    def check(test, told):
+        if not SCRIPTED:
+            test.assertRegex(told.texts[0], pattern)
+    return check
+
+
+SCHEMA = {"type": "object", "properties": {"ok": {"type": "boolean"}}, "required": ["ok"],
+          "additionalProperties": False}
+
+
 def extra(**fields):
     return {"extra_body": fields}
 
@@ -177,6 +188,12 @@ CASES = [
     ("chat", {**GREEDY, **extra(bad_words=["Red"], truncate_prompt_tokens=40)}, nothing),
     ("chat", {**GREEDY, "store": False, "metadata": {"a": "b"}, **extra(no_such_field=1)}, nothing),
     ("chat", {**GREEDY, "response_format": {"type": "text"}, "tool_choice": "none"}, nothing),
+    ("chat", {**GREEDY, "response_format": {"type": "json_object"}}, fits(r"^\s*\{")),
+    ("chat", {**SEEDED, "max_tokens": 40, "response_format": {
+        "type": "json_schema", "json_schema": {"name": "s", "schema": SCHEMA, "strict": True}}},
+     fits(r'^\s*\{\s*"ok"\s*:\s*(true|false)\s*\}\s*$')),
+    ("chat", {**SEEDED, **extra(structured_outputs={"choice": ["red", "green"]})}, fits("^(red|green)$")),
+    ("text", {**SEEDED, **extra(guided_regex="[0-9]{3}")}, fits("^[0-9]{3}$")),
     ("text", {**GREEDY, "prompt": [72, 101, 108]}, nothing),
     ("text", {**GREEDY, "prompt": ["One", "Two"]},
      lambda test, told: test.assertEqual(sorted(told.texts), [0, 1])),
