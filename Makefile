@@ -38,7 +38,7 @@ help:
 
 run: export QUESTION := $(QUESTION)
 run: build
-	@$(PROGRAM) serve $(MODEL) --ask "$$QUESTION"
+	@$(PROGRAM) serve $(MODEL) --log-level warn --ask "$$QUESTION"
 
 chat: build
 	@$(PROGRAM) run $(MODEL)
