@@ -24,7 +24,7 @@ SCHEMA = {"type": "object", "properties": {"people": {"type": "array", "minItems
                                                  "minItems": 1}},
     "required": ["name", "age", "hobbies"], "additionalProperties": False}}},
     "required": ["people"], "additionalProperties": False}
-TEXT = {"type": "object", "properties": {"text": {"type": "string", "minLength": 3000}}, "required": ["text"]}
+TEXT = {"type": "object", "properties": {"text": {"type": "string", "minLength": 1000}}, "required": ["text"]}
 
 FORMS = {
     "free": {},

@@ -23,7 +23,7 @@ struct CompileOptions {
   // To make masks in advance, so that no answer waits for them.
   std::chrono::milliseconds prepare{200};
   // Of masks and steps. Beyond it all are forgotten and made anew as needed.
-  std::size_t cache_bytes = std::size_t{32} << 20U;
+  std::size_t cache_bytes = std::size_t{16} << 20U;
 };
 
 class CompiledGrammar {

@@ -131,6 +131,8 @@ ExprId JsonText::Array(std::span<const ExprId> first, std::optional<ExprId> rest
     items = grammar_.Sequence({first[i], items});
     if (i > 0) items = grammar_.Sequence({Separator(), items});
     if (i >= min) items = grammar_.Optional(items);
+    // A rule, so that expressions do not nest as deep as the list is long.
+    items = grammar_.Rule(grammar_.AddRule("items", items));
   }
   return grammar_.Sequence({grammar_.Literal("["), blank_, items, blank_, grammar_.Literal("]")});
 }
@@ -141,10 +143,16 @@ namespace {
 struct KeyTree {
   std::map<char32_t, KeyTree> next;
   bool is_key = false;
+  bool is_cut = false;  // a key goes on from here, but is too long to be followed
 };
 
+// Of a key. Others that begin with as many characters of it are not allowed either.
+constexpr int kMostFollowed = 100;
+
 ExprId OtherThan(Grammar& grammar, const KeyTree& tree, ExprId tail) {
-  std::vector<ExprId> choices;
+  const ExprId end = tree.is_key ? grammar.Nothing() : grammar.Literal("\"");
+  if (tree.is_cut) return end;
+  std::vector<ExprId> choices = {end};
   CharSet taken;
   for (const auto& [c, child] : tree.next) {
     taken.Add(c);
@@ -152,7 +160,6 @@ ExprId OtherThan(Grammar& grammar, const KeyTree& tree, ExprId tail) {
         grammar.Sequence({grammar.Characters({{c, c}}), OtherThan(grammar, child, tail)}));
   }
   choices.push_back(grammar.Sequence({grammar.Characters(Plain().Without(taken)), tail}));
-  if (!tree.is_key) choices.push_back(grammar.Literal("\""));
   return grammar.Choice(choices);
 }
 
@@ -164,7 +171,11 @@ ExprId JsonText::KeyOtherThan(std::span<const std::string> taken) {
     // A key that can only be written with escapes ends at its first one: nothing meets it here.
     KeyTree* at = &tree;
     internal::TextCursor cursor(key, "the key");
-    while (!cursor.at_end() && Plain().Contains(cursor.Peek())) at = &at->next[cursor.Next()];
+    int followed = 0;
+    while (!cursor.at_end() && Plain().Contains(cursor.Peek()) && followed++ < kMostFollowed) {
+      at = &at->next[cursor.Next()];
+    }
+    at->is_cut = at->is_cut || followed > kMostFollowed;
     at->is_key = at->is_key || cursor.at_end();
   }
   const ExprId tail =

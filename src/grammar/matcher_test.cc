@@ -212,6 +212,18 @@ TEST(CompiledGrammar, HostileOnesEndInTime) {
   std::string chain = "root ::= r0\n";
   for (int i = 0; i < 3000; ++i) chain += fmt::format("r{} ::= r{} \"x\" | \"a\"\n", i, i + 1);
   try_it(chain + "r3000 ::= \"a\"");
+  // Long lists of every kind, which must not nest as deep as they are long.
+  base::Json wide = {{"type", "object"}, {"additionalProperties", {{"type", "null"}}}};
+  base::Json prefix = {{"type", "array"}, {"prefixItems", base::Json::array()}};
+  for (int i = 0; i < 6000; ++i) {
+    wide["properties"][fmt::format("p{}", i)] = {{"type", "null"}};
+    prefix["prefixItems"].push_back({{"type", "null"}});
+  }
+  wide["properties"][std::string(200'000, 'k')] = {{"type", "null"}};
+  for (const base::Json& schema : {wide, prefix}) {
+    const auto grammar = FromJsonSchema(schema);
+    if (grammar) static_cast<void>(CompiledGrammar::Compile(*grammar, vocabulary));
+  }
   std::string groups;
   for (int i = 0; i < 100'000; ++i) groups += "(";
   try_it("root ::= " + groups);

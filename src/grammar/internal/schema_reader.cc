@@ -455,23 +455,29 @@ Result<ExprId> SchemaReader::ReadObject(const Json& schema, const std::string& a
 
 ExprId SchemaReader::InOrder(const std::vector<ExprId>& members, const std::vector<bool>& required,
                              std::optional<ExprId> more) {
-  // From the last member to the first: what may follow where some member stands already, and what
-  // where none does.
+  // From the last member to the first: what may follow where some member stands already.
   ExprId behind = grammar_.Empty();
-  ExprId from_here = grammar_.Empty();
+  ExprId none_of_them = grammar_.Empty();
   if (more) {
     behind = grammar_.Repeat(grammar_.Sequence({text_.Separator(), *more}), 0);
-    from_here = grammar_.Optional(grammar_.Sequence({*more, behind}));
+    none_of_them = grammar_.Optional(grammar_.Sequence({*more, behind}));
   }
+  std::vector<ExprId> begun(members.size());  // by the member that comes first
   for (std::size_t i = members.size(); i-- > 0;) {
     // A rule, since two places lead to it.
     const ExprId next = AsRule("members", behind);
-    const ExprId begun = grammar_.Sequence({members[i], next});
+    begun[i] = grammar_.Sequence({members[i], next});
     const ExprId one_more = grammar_.Sequence({text_.Separator(), members[i]});
-    from_here = required[i] ? begun : grammar_.Choice({begun, from_here});
     behind = grammar_.Sequence({required[i] ? one_more : grammar_.Optional(one_more), next});
   }
-  return from_here;
+  // What comes first is one of those up to the first that must come.
+  const auto first_required = std::ranges::find(required, true) - required.begin();
+  if (first_required == std::ssize(required)) {
+    begun.push_back(none_of_them);
+  } else {
+    begun.resize(static_cast<std::size_t>(first_required) + 1);
+  }
+  return grammar_.Choice(begun);
 }
 
 }  // namespace switchyard::grammar::internal
