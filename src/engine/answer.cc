@@ -144,7 +144,9 @@ base::Result<bool> Answer::Constrain(std::span<float> scores) {
 }
 
 base::Result<CompletionDelta> Answer::Next(std::span<const float> logits) {
-  std::vector<float> scores(logits.begin(), logits.end());
+  // A copy is made only for those who change it.
+  std::vector<float> scores;
+  if (matcher_ || !request_.rules.forbid_nothing()) scores.assign(logits.begin(), logits.end());
   const auto answer = std::span(sequence_.tokens).subspan(request_.prompt.size());
   if (matcher_) {
     SWITCHYARD_TRY(const bool can_go_on, Constrain(scores));
@@ -166,7 +168,9 @@ base::Result<CompletionDelta> Answer::Next(std::span<const float> logits) {
                   matcher_ ? ", the form of the answer" : "", answer.size());
     }
   }
-  SWITCHYARD_TRY(const TokenId token, Sample(scores, request_.sampling, request_.prompt, answer));
+  const std::span<const float> drawn_from = scores.empty() ? logits : scores;
+  SWITCHYARD_TRY(const TokenId token,
+                 Sample(drawn_from, request_.sampling, request_.prompt, answer));
   CompletionDelta delta;
   delta.tokens.push_back(request_.top_logprobs < 0
                              ? CompletionToken{token, {}, {}}

@@ -54,7 +54,6 @@ base::Result<Generation> Generate(Runner& runner, const model::Tokenizer& tokeni
 
   model::TokenStream stream(tokenizer);
   StopMatcher stops(request.stops);
-  std::vector<float> scores;
   const auto decode_start = Clock::now();
   const std::int64_t limit = request.max_tokens < 0
                                  ? context - prompt_size
@@ -62,9 +61,8 @@ base::Result<Generation> Generate(Runner& runner, const model::Tokenizer& tokeni
   result.finish = FinishReason::kLength;
   bool wanted = true;
   while (static_cast<std::int64_t>(result.tokens.size()) < limit) {
-    scores.assign(logits.begin(), logits.end());
     SWITCHYARD_TRY(const TokenId token,
-                   Sample(scores, request.sampling, request.prompt, result.tokens));
+                   Sample(logits, request.sampling, request.prompt, result.tokens));
     result.tokens.push_back(token);
     if (Contains(request.end_tokens, token)) {
       result.finish = FinishReason::kEnd;

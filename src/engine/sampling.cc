@@ -1,6 +1,7 @@
 #include "engine/sampling.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <unordered_map>
 #include <unordered_set>
@@ -51,6 +52,48 @@ void ApplyPenalties(std::span<float> logits, const SamplingParameters& parameter
   for (const auto& [id, bias] : parameters.logit_bias) {
     if (InVocabulary(id, logits)) logits[static_cast<std::size_t>(id)] += bias;
   }
+}
+
+bool ChangesLogits(const SamplingParameters& parameters) {
+  return parameters.repetition_penalty != 1.0F || parameters.presence_penalty != 0.0F ||
+         parameters.frequency_penalty != 0.0F || !parameters.logit_bias.empty();
+}
+
+// The maximum, or -infinity if there is no number. Lanes of their own, so that it takes whole
+// vectors; a NaN compares false and never replaces a value.
+float MaximumOf(std::span<const float> logits) {
+  constexpr std::size_t kLanes = 16;
+  constexpr float kNone = -std::numeric_limits<float>::infinity();
+  std::array<float, kLanes> lanes;
+  lanes.fill(kNone);
+  const std::size_t whole = logits.size() / kLanes * kLanes;
+  for (std::size_t i = 0; i < whole; i += kLanes) {
+    for (std::size_t lane = 0; lane < kLanes; ++lane) {
+      const float value = logits[i + lane];
+      lanes[lane] = value > lanes[lane] ? value : lanes[lane];
+    }
+  }
+  float best = kNone;
+  for (const float value : lanes) best = value > best ? value : best;
+  for (const float value : logits.subspan(whole)) best = value > best ? value : best;
+  return best;
+}
+
+// The index of the largest logit, the lowest among equals; the size if no logit is a number.
+std::size_t BestOf(std::span<const float> logits) {
+  constexpr std::size_t kBlock = 4096;
+  float best = -std::numeric_limits<float>::infinity();
+  std::size_t best_block = 0;
+  for (std::size_t begin = 0; begin < logits.size(); begin += kBlock) {
+    const float here = MaximumOf(logits.subspan(begin, std::min(kBlock, logits.size() - begin)));
+    if (here > best) {
+      best = here;
+      best_block = begin;
+    }
+  }
+  const auto found = std::find(logits.begin() + static_cast<std::ptrdiff_t>(best_block),
+                               logits.end(), best);
+  return static_cast<std::size_t>(found - logits.begin());
 }
 
 // Sets probabilities that sum to one over the candidates.
@@ -130,15 +173,16 @@ base::Status Validate(const SamplingParameters& p) {
   return {};
 }
 
-base::Result<TokenId> Sample(std::span<float> logits, const SamplingParameters& parameters,
+base::Result<TokenId> Sample(std::span<const float> logits, const SamplingParameters& parameters,
                              std::span<const TokenId> prompt, std::span<const TokenId> answer) {
-  ApplyPenalties(logits, parameters, prompt, answer);
-
-  std::size_t best = logits.size();
-  for (std::size_t i = 0; i < logits.size(); ++i) {
-    if (std::isnan(logits[i])) continue;
-    if (best == logits.size() || logits[i] > logits[best]) best = i;
+  std::vector<float> changed;
+  if (ChangesLogits(parameters)) {
+    changed.assign(logits.begin(), logits.end());
+    ApplyPenalties(changed, parameters, prompt, answer);
+    logits = changed;
   }
+
+  const std::size_t best = BestOf(logits);
   if (best == logits.size() || logits[best] == -std::numeric_limits<float>::infinity()) {
     return Fail(ErrorCode::kInternal,
                 "none of the {} logits is a number above -infinity: the weights or the chip are "
@@ -153,6 +197,7 @@ base::Result<TokenId> Sample(std::span<float> logits, const SamplingParameters& 
   const double cut = static_cast<double>(logits[best]) +
                      std::log(least_share) * static_cast<double>(parameters.temperature);
   std::vector<Candidate> candidates;
+  candidates.reserve(logits.size());
   for (std::size_t i = 0; i < logits.size(); ++i) {
     if (i == best || static_cast<double>(logits[i]) >= cut) {
       candidates.push_back({static_cast<TokenId>(i), logits[i], 0.0});
@@ -171,7 +216,9 @@ base::Result<TokenId> Sample(std::span<float> logits, const SamplingParameters& 
 
   // The draw goes through the candidates by id, so that it does not depend on how they were
   // selected.
-  std::ranges::sort(candidates, {}, &Candidate::id);
+  if (!std::ranges::is_sorted(candidates, {}, &Candidate::id)) {
+    std::ranges::sort(candidates, {}, &Candidate::id);
+  }
   double total = 0;
   for (const Candidate& candidate : candidates) total += candidate.probability;
   const std::uint64_t position = prompt.size() + answer.size();

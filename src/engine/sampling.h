@@ -36,9 +36,9 @@ struct SamplingParameters {
 // Whether each value lies in the range that makes sense; the error names the parameter.
 base::Status Validate(const SamplingParameters& parameters);
 
-// The next token. `logits` [V] is changed. A NaN logit never wins; if there is no finite logit, the
+// The next token, from `logits` [V]. A NaN logit never wins; if there is no finite logit, the
 // model or the chip is broken and the error says so.
-base::Result<TokenId> Sample(std::span<float> logits, const SamplingParameters& parameters,
+base::Result<TokenId> Sample(std::span<const float> logits, const SamplingParameters& parameters,
                              std::span<const TokenId> prompt, std::span<const TokenId> answer);
 
 }  // namespace switchyard::engine

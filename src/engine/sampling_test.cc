@@ -35,8 +35,7 @@ std::map<TokenId, double> Frequencies(std::vector<float> logits, SamplingParamet
   std::map<TokenId, double> counts;
   for (int i = 0; i < kDraws; ++i) {
     parameters.seed = static_cast<std::uint64_t>(i);
-    auto copy = logits;
-    auto token = Sample(copy, parameters, prompt, answer);
+    auto token = Sample(logits, parameters, prompt, answer);
     EXPECT_TRUE(token);
     counts[*token] += 1.0 / kDraws;
   }
@@ -48,6 +47,26 @@ TEST(Sampling, GreedyTakesTheLowestIdAmongEquals) {
   SamplingParameters parameters;
   parameters.temperature = 0;
   EXPECT_EQ(*Sample(logits, parameters, {}, {}), 1);
+}
+
+// As a plain search finds it, at sizes that fill no whole block or vector.
+TEST(Sampling, GreedyFindsTheFirstOfTheLargestAnywhere) {
+  SamplingParameters parameters;
+  parameters.temperature = 0;
+  for (const std::size_t size : {1UL, 15UL, 16UL, 4095UL, 4097UL, 49152UL}) {
+    std::vector<float> logits(size);
+    for (std::size_t i = 0; i < size; ++i) {
+      logits[i] = static_cast<float>((i * 2654435761U) % 1009) - 2000;  // negative, with equals
+    }
+    logits[size / 2] = NAN;
+    std::size_t first = size;
+    for (std::size_t i = 0; i < size; ++i) {
+      if (std::isnan(logits[i])) continue;
+      if (first == size || logits[i] > logits[first]) first = i;
+    }
+    if (first == size) continue;
+    EXPECT_EQ(*Sample(logits, parameters, {}, {}), static_cast<TokenId>(first)) << size;
+  }
 }
 
 TEST(Sampling, NanNeverWins) {
