@@ -156,7 +156,7 @@ std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
   std::vector<policy::SequenceState> running;
   std::vector<policy::SequenceState> waiting;
   std::vector<std::int64_t> served;
-  bool decodes = false;
+  std::int64_t decoding = 0;
   for (const auto& [id, request] : requests_) {
     const Sequence& sequence = request->sequence();
     policy::SequenceState state{.id = id,
@@ -167,7 +167,7 @@ std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
                                 .pages = sequence.pages};
     served.resize(std::max<std::size_t>(served.size(), request->tenant + 1));
     served[request->tenant] = turns_.served(request->tenant);
-    decodes = decodes || (request->runs && state.tokens - state.cached == 1);
+    if (request->runs && state.tokens - state.cached == 1) ++decoding;
     if (request->runs && options_.prefix_cache && request->takes_cached()) {
       state.next_page_key = pool.NextKey(sequence.tokens, sequence.pages, request->published);
     }
@@ -193,10 +193,9 @@ std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
                              .sequences = options_.sequences,
                              .step_tokens = step_tokens,
                              .prefill_beside_decode = step_tokens};
-  if (decodes && options_.step_budget_ms > 0) {
-    limits.prefill_beside_decode = std::max<std::int64_t>(
-        1, step_time_.TokensWithin(options_.step_budget_ms / 1000, step_tokens) -
-               static_cast<std::int64_t>(running.size()));
+  if (decoding > 0 && options_.step_budget_ms > 0) {
+    limits.prefill_beside_decode =
+        step_time_.PromptTokensBeside(decoding, options_.step_budget_ms / 1000, step_tokens);
   }
   const policy::BatchPlan plan = policy::PlanBatch({running, waiting, served, limits});
   Carry(plan);

@@ -38,8 +38,8 @@ namespace switchyard::engine {
 struct BatchEngineOptions {
   std::int64_t sequences = 16;  // that run at once; no more than the runner's chunk has tokens
   std::int64_t waiting = 1024;  // at most; more are refused
-  // A step that decodes takes about so long: prompts beside it get what fits. 0: all that fits into
-  // the runner's chunk.
+  // A step that decodes takes about so long: prompts beside it get what fits, or as much time as
+  // decoding takes if that is more. 0: all that fits into the runner's chunk.
   double step_budget_ms = 50;
   bool prefix_cache = true;
   // Told once, on the engine's thread, if the chip is lost, with the requests that it had.
