@@ -193,6 +193,18 @@ TEST(Grammar, IsComposedOfOthers) {
   EXPECT_TRUE(matcher.is_over());
 }
 
+TEST(Matcher, FollowsObjectsOfManyOptionalProperties) {
+  base::Json schema = {{"type", "object"}};
+  for (int i = 0; i < 500; ++i) schema["properties"][fmt::format("p{}", i)] = {{"type", "null"}};
+  const auto grammar = FromJsonSchema(schema);
+  ASSERT_TRUE(grammar) << grammar.error().message;
+  const auto compiled = CompiledGrammar::Compile(*grammar, Bytes());
+  ASSERT_TRUE(compiled) << compiled.error().message;
+  Matcher matcher(*compiled);
+  EXPECT_TRUE(matcher.AcceptText("{\"p7\":null,\"p499\":null}"));
+  EXPECT_TRUE(matcher.is_over());
+}
+
 TEST(CompiledGrammar, HostileOnesEndInTime) {
   const auto vocabulary = Bytes({"aa", "aaaa", "aaaaaaaa"});
   const auto try_it = [&](const std::string& text) {

@@ -5,7 +5,7 @@
 namespace switchyard::grammar::internal {
 namespace {
 
-constexpr std::size_t kMostVisits = 8 * kMostThreads;
+constexpr std::size_t kMostVisits = 4 * kMostThreads;
 
 }  // namespace
 

@@ -34,7 +34,7 @@ struct Thread {
 
 // What bounds a text that can be read in many ways, or nests without end: beyond either, a text
 // counts as not fitting.
-inline constexpr std::size_t kMostThreads = 256;
+inline constexpr std::size_t kMostThreads = 1024;
 inline constexpr std::size_t kMostDepth = 512;
 
 class Configurations {

@@ -80,7 +80,7 @@ base::Result<std::shared_ptr<const TokenMask>> MaskTable::Mask(ConfigId config) 
   const std::vector<Thread> threads(span.begin(), span.end());
   // Near the bounds on what a text may be, a state's mask could allow what the whole does not.
   const bool is_plain =
-      threads.size() <= kMostThreads / 8 && std::ranges::all_of(threads, [&](const Thread& thread) {
+      threads.size() <= kMostThreads / 16 && std::ranges::all_of(threads, [&](const Thread& thread) {
         return configurations_.depth(thread.stack) <= kMostDepth / 2;
       });
   const bool is_wide =
