@@ -22,7 +22,13 @@ MARK = "complete.txt"
 def _make(venv: pathlib.Path) -> None:
     print(f"Building the peer programs into {venv} (minutes, once): {' '.join(PACKAGES)}", flush=True)
     subprocess.run([sys.executable, "-m", "venv", str(venv)], check=True)
-    environment = dict(os.environ, CMAKE_ARGS="-DGGML_NATIVE=ON -DCMAKE_BUILD_TYPE=Release")
+    environment = dict(
+        os.environ,
+        CMAKE_ARGS="-DGGML_NATIVE=ON -DCMAKE_BUILD_TYPE=Release",
+        # Where there are tile registers (AMX): g++ 12 believes that loading their configuration reads
+        # 8 bytes of its 64 and drops the stores of the others, and llama.cpp dies of SIGILL.
+        CXXFLAGS=os.environ.get("CXXFLAGS", "") + " -fno-tree-dse -fno-dse",
+    )
     subprocess.run(
         [str(venv / "bin" / "pip"), "install", "--quiet", "--no-binary", "llama-cpp-python", *PACKAGES],
         env=environment,
