@@ -156,7 +156,9 @@ def main() -> None:
         f"{datetime.date.today()}, {cpu_name()}: switchyard {revision.stdout.strip() or 'unknown'}"
         f" (chip {arguments.chip}) beside {llama_cpp_model.version()}"
     )
-    print(f"{heading}\n{llama_cpp_model.system_line()}", flush=True)
+    system = llama_cpp_model.system_line()
+    tiles = "uses" if "AMX_INT8 = 1" in system else "does not use"
+    print(f"{heading}\n{system}\nllama.cpp {tiles} tile registers (AMX)", flush=True)
     results = []
     for model in models:
         for threads in (int(word) for word in arguments.threads.split(",")):
