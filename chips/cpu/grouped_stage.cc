@@ -163,7 +163,7 @@ class GroupedLinearStage : public Stage {
 }  // namespace
 
 std::int64_t RowGroups::packed_bytes() const {
-  // Every tile's width is at most 4/3 of its rows: 3 rows take 4.
+  // Every tile's width is at most 4/3 of its rows: 3 rows take 4, and 9 take 12.
   const std::int64_t rows_in_all = tokens() * slots();
   return (rows_in_all + rows_in_all / 3 + 1) * packed.row_bytes();
 }

@@ -5,11 +5,11 @@
 namespace switchyard::cpu {
 namespace {
 
-// A unit for one tile reads about this much of a weight; for many tiles it takes four panels and
-// eight tiles, which stay in the nearest caches while they meet.
+// A unit for one tile of a few tokens reads about this much of a weight; for many tiles it takes
+// panels and tiles that stay in the nearer caches while they meet.
 constexpr std::int64_t kBytesOfUnit = 16384;
-constexpr std::int64_t kPanelsOfUnit = 4;
-constexpr std::int64_t kTilesOfUnit = 8;
+constexpr int kFewTokens = 4;
+constexpr std::int64_t kTilesOfUnit = 4;
 // Panels that one call of a kernel takes; their results must fit RunBlock's buffers.
 constexpr std::int64_t kPanelsOfCall = 8;
 
@@ -25,12 +25,12 @@ void LinearStage::Add(const LinearJob& job) {
   if (tiles == 1) {
     split.panels =
         std::clamp<std::int64_t>(kBytesOfUnit / job.weight->layout.panel_bytes, 1, kPanelsOfCall);
-    // Plain floats hide the latency of their sums by taking several panels at once.
-    if (job.x.kind != kActivationInt15 && panels >= threads_ * kPanelsOfCall) {
-      split.panels = kPanelsOfCall;
-    }
+    // Plain floats hide the latency of their sums by taking several panels at once, and many tokens
+    // are read from the nearest cache by all panels of a call.
+    const bool has_many = job.x.kind != kActivationInt15 || job.x.tokens(0) > kFewTokens;
+    if (has_many && panels >= threads_ * kPanelsOfCall) split.panels = kPanelsOfCall;
   } else {
-    split.panels = kPanelsOfUnit;
+    split.panels = kPanelsOfCall;
     split.tiles = kTilesOfUnit;
   }
   split.panel_groups = (panels + split.panels - 1) / split.panels;

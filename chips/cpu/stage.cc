@@ -18,7 +18,8 @@ Status RunContext::failure() const {
 
 int PackedRows::TileWidth(std::int64_t tokens) {
   if (tokens <= 2) return static_cast<int>(tokens);
-  return static_cast<int>(std::min<std::int64_t>((tokens + 1) / 2 * 2, kTileTokens));
+  const std::int64_t step = tokens <= 8 ? 2 : 4;
+  return static_cast<int>(std::min<std::int64_t>((tokens + step - 1) / step * step, kTileTokens));
 }
 
 std::int64_t PackedRows::tokens(std::int64_t tile) const {

@@ -71,7 +71,7 @@ struct PackedRows {
   std::int64_t k = 0;
   std::int64_t padded_k = 0;
 
-  static int TileWidth(std::int64_t tokens);  // 1, 2, 4, 6 or 8
+  static int TileWidth(std::int64_t tokens);  // 1, 2, 4, 6, 8, 12 or 16
   std::int64_t tiles() const { return (rows + kTileTokens - 1) / kTileTokens; }
   std::int64_t tokens(std::int64_t tile) const;
   std::int64_t row_bytes() const;

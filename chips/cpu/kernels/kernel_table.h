@@ -12,7 +12,7 @@
 namespace switchyard::cpu {
 
 inline constexpr int kBlock = 32;         // elements along K that share an activation scale
-inline constexpr int kTileTokens = 8;     // activation rows that one pass over a panel serves
+inline constexpr int kTileTokens = 16;    // activation rows that one pass over a panel serves
 inline constexpr int kMaxLanes = 16;      // rows of the widest panel
 inline constexpr int kAttentionRows = 8;  // (query, head) pairs that one pass over keys serves
 inline constexpr int kKeyBlock = 16;      // positions interleaved in a key page

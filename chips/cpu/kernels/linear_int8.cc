@@ -145,7 +145,7 @@ void Panels(const PanelLayout& layout, const uint8_t* weight, int panels, const 
   }
 }
 
-// Tiles have 1, 2, 4, 6 or 8 tokens. Where registers are few they are taken by fours. Tile
+// Tiles have 1, 2, 4, 6, 8, 12 or 16 tokens. Where registers are few they are taken by fours. Tile
 // instructions take the wide ones; for four tokens or fewer, the way of codes and sums through
 // memory would cost more than it saves.
 template <class Code, Zero kZero, class Scale>
@@ -153,12 +153,18 @@ void Linear(const PanelLayout* layout, const uint8_t* weight, int panels, const 
             float* out) {
   int token = 0;
 #if defined(SY_TILES)
+  if (tile == 16) return TilePanels<Code, kZero, Scale, 16>(*layout, weight, panels, x, out);
+  if (tile == 12) return TilePanels<Code, kZero, Scale, 12>(*layout, weight, panels, x, out);
   if (tile == 8) return TilePanels<Code, kZero, Scale, 8>(*layout, weight, panels, x, out);
   if (tile == 6) return TilePanels<Code, kZero, Scale, 6>(*layout, weight, panels, x, out);
 #else
   if constexpr (kLanes == 16) {
-    if (tile == 8) return Panels<Code, kZero, Scale, 8>(*layout, weight, panels, x, tile, 0, out);
-    if (tile == 6) return Panels<Code, kZero, Scale, 6>(*layout, weight, panels, x, tile, 0, out);
+    for (; token + 8 <= tile; token += 8) {
+      Panels<Code, kZero, Scale, 8>(*layout, weight, panels, x, tile, token, out);
+    }
+    if (token + 6 == tile) {
+      return Panels<Code, kZero, Scale, 6>(*layout, weight, panels, x, tile, token, out);
+    }
   }
 #endif
   for (; token + 4 <= tile; token += 4) {

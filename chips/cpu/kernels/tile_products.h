@@ -1,7 +1,11 @@
-// Dot products of quantised panels with six or eight tokens by tile instructions: in one of them a
+// Dot products of quantised panels with six tokens or more by tile instructions: in one of them a
 // block's codes meet the high or the low activation bytes of every token. The integer sums are
 // exact and enter the float sums by the operations of linear_int8.cc's loop, so which of the two
 // loops ran cannot be told from the results.
+//
+// A tile's sums leave it through memory, which takes as long as to make them, and the vector
+// operations that follow take as long again. So a block is multiplied while the one before it is
+// added up, and K goes by in chunks whose activations stay in the nearest cache for all panels.
 #pragma once
 
 #include "quantised_blocks.h"
@@ -11,9 +15,13 @@
 namespace switchyard::cpu::SWITCHYARD_CPU_ISA {
 namespace {
 
-// Registers: 0 to 3 are the sums [tokens][16 lanes] of the high and of the low bytes, for each half
-// of a block; 4 and 5 the bytes [tokens][elements], high and low; 6 the codes
-// [elements / 4][16 lanes][4]. A half is the whole block unless its scales are by 16.
+constexpr int kBlocksOfChunk = 8;
+static_assert(kBlocksOfChunk % kGroupBlocksOfHalves == 0 &&
+              kBlocksOfChunk % kGroupBlocksOfBytes == 0);
+
+// Registers: 0 and 1 are the sums [tokens][16 lanes] of the high and of the low bytes, 2 and 3 the
+// same of the next product; 4 and 5 the bytes [tokens][elements], high and low; 6 the codes
+// [elements / 4][16 lanes][4]. The elements are a block, or a half of one whose scales are by 16.
 template <int kTokens, int kHalves>
 TileConfig ConfigureProducts() {
   constexpr int kElements = kBlock / kHalves;
@@ -23,93 +31,145 @@ TileConfig ConfigureProducts() {
     config.rows[tile] = static_cast<uint8_t>(rows);
     config.row_bytes[tile] = static_cast<uint16_t>(row_bytes);
   };
-  for (int tile = 0; tile < 2 * kHalves; ++tile) shape(tile, kTokens, kVectorBytes);
+  for (int tile = 0; tile < 4; ++tile) shape(tile, kTokens, kVectorBytes);
   shape(4, kTokens, kElements);
   shape(5, kTokens, kElements);
   shape(6, kElements / 4, kVectorBytes);
   return config;
 }
 
-template <int kTokens, int kHalves>
-struct BlockSums {
-  alignas(64) int32_t high[kHalves][kTokens][kLanes];
-  alignas(64) int32_t low[kHalves][kTokens][kLanes];
-};
-
-template <int kHalf, int kTokens, int kHalves>
-SY_INLINE void MultiplyHalf(TileRegisters& tiles, const ActivationBlock* x, const uint8_t* codes,
-                            BlockSums<kTokens, kHalves>& sums) {
-  constexpr int kElements = kBlock / kHalves;
-  constexpr int kHigh = 2 * kHalf;
-  constexpr int kLow = 2 * kHalf + 1;
-  tiles.Zero<kHigh>();
-  tiles.Zero<kLow>();
-  tiles.Load<4>(x->high + kHalf * kElements, sizeof(ActivationBlock));
-  tiles.Load<5>(x->low + kHalf * kElements, sizeof(ActivationBlock));
-  tiles.Load<6>(codes + kHalf * kElements / 4 * kVectorBytes, kVectorBytes);
-  tiles.MultiplyAdd<kHigh, 4, 6>();
-  tiles.MultiplyAdd<kLow, 5, 6>();
-  tiles.Store<kHigh>(sums.high[kHalf], kVectorBytes);
-  tiles.Store<kLow>(sums.low[kHalf], kVectorBytes);
-}
-
+// One panel's chunk of K with a whole tile of activations.
 template <class Code, Zero kZero, class Scale, int kTokens>
-SY_INLINE void TilePanel(TileRegisters& tiles, const PanelLayout& layout, const uint8_t* panel,
-                         const ActivationBlock* x, float* out) {
-  constexpr int kHalves = Scale::kHalves;
-  constexpr int kUnpackedBytes = 8 * kVectorBytes;
-  constexpr bool kIsPacked = Code::kVectors < 8;  // whole bytes lie as a tile takes them
-  static_assert(!Code::kSigned);
-  alignas(64) uint8_t unpacked[kIsPacked ? Scale::kGroupBlocks * kUnpackedBytes : 1];
-  BlockSums<kTokens, kHalves> sums;
-  Float total[kTokens];
-  for (int t = 0; t < kTokens; ++t) total[t] = Float{};
-  const uint8_t* group = panel;
-  for (int64_t left = layout.k / kBlock; left > 0; left -= Scale::kGroupBlocks) {
-    const Scale scales = Scale::Open(layout, group);
-    const uint8_t* codes = group + layout.codes;
-    const int blocks = left < Scale::kGroupBlocks ? static_cast<int>(left) : Scale::kGroupBlocks;
-    // A group at a time, to give the stores time to reach the cache before a tile is loaded.
-    if constexpr (kIsPacked) {
-      for (int b = 0; b < blocks; ++b) {
-        Bytes w[8];
-        Code::LoadGroups(codes + b * Code::kVectors * kVectorBytes, w);
-        for (int g = 0; g < 8; ++g)
-          StoreBytes(unpacked + b * kUnpackedBytes + g * kVectorBytes, w[g]);
+class TileChunk {
+ public:
+  // `next` is the chunk to fetch into the caches meanwhile: no walk that a processor foresees.
+  SY_METHOD TileChunk(TileRegisters& tiles, const PanelLayout& layout, const uint8_t* group,
+                      const uint8_t* next, const ActivationBlock* x, int blocks)
+      : tiles_(tiles), layout_(layout), group_(group), next_(next), x_(x), blocks_(blocks) {}
+
+  // Adds to the float sums out[tokens][lanes], which begin at 0.
+  SY_METHOD void Run(bool is_first, float* out) {
+    if constexpr (kIsPacked) Unpack();
+    Float total[kTokens];
+#pragma GCC unroll 16
+    for (int t = 0; t < kTokens; ++t) total[t] = is_first ? Float{} : Load(out + t * kLanes);
+    Multiply<0>(0, 0);
+    const uint8_t* group = group_;
+    for (int b = 0; b < blocks_; b += Scale::kGroupBlocks) {
+      const Scale scales = Scale::Open(layout_, group);
+      for (int i = 0; i < Scale::kGroupBlocks && b + i < blocks_; i += 2) {
+        AddProduct<0>(b + i, i, scales, total);
+        if (b + i + 1 < blocks_) AddProduct<kHalves == 1>(b + i + 1, i + 1, scales, total);
       }
-      codes = unpacked;
+      group += layout_.group_bytes;
     }
-    for (int b = 0; b < blocks; ++b) {
-      MultiplyHalf<0>(tiles, x, codes, sums);
-      if constexpr (kHalves == 2) MultiplyHalf<1>(tiles, x, codes, sums);
-      BlockScales s;
-      scales.Read(b, s);
-#pragma GCC unroll 8
-      for (int t = 0; t < kTokens; ++t) {
-        Int sum[kHalves];
-        for (int half = 0; half < kHalves; ++half) {
-          sum[half] = (LoadInt(sums.high[half][t]) << 7) + StartSum<kZero>(x[t], half) +
-                      LoadInt(sums.low[half][t]);
-        }
-        total[t] = AddBlock<Scale>(total[t], sum, s, x[t]);
-      }
-      codes += kUnpackedBytes;
-      x += kTokens;
-    }
-    group += layout.group_bytes;
+#pragma GCC unroll 16
+    for (int t = 0; t < kTokens; ++t) Store(out + t * kLanes, total[t]);
   }
-  for (int t = 0; t < kTokens; ++t) Store(out + t * kLanes, total[t]);
-}
+
+ private:
+  static constexpr int kHalves = Scale::kHalves;
+  static constexpr int kElements = kBlock / kHalves;
+  static constexpr int kUnpackedBytes = 8 * kVectorBytes;
+  static constexpr bool kIsPacked = Code::kVectors < 8;  // whole bytes lie as a tile takes them
+  static_assert(!Code::kSigned);
+
+  SY_METHOD const uint8_t* PackedCodes(int b) const {
+    return group_ + b / Scale::kGroupBlocks * layout_.group_bytes + layout_.codes +
+           b % Scale::kGroupBlocks * Code::kVectors * kVectorBytes;
+  }
+  SY_METHOD const uint8_t* Codes(int b) const {
+    if constexpr (kIsPacked) return unpacked_ + b * kUnpackedBytes;
+    return PackedCodes(b);
+  }
+  SY_METHOD void Unpack() {
+    for (int b = 0; b < blocks_; ++b) {
+      Bytes w[8];
+      Code::LoadGroups(PackedCodes(b), w);
+      for (int g = 0; g < 8; ++g) {
+        StoreBytes(unpacked_ + b * kUnpackedBytes + g * kVectorBytes, w[g]);
+      }
+    }
+  }
+
+  // Into sums 2 * kSet and 2 * kSet + 1.
+  template <int kSet>
+  SY_METHOD void Multiply(int b, int half) {
+    const ActivationBlock* x = x_ + b * kTokens;
+    tiles_.template Zero<2 * kSet>();
+    tiles_.template Zero<2 * kSet + 1>();
+    tiles_.template Load<4>(x->high + half * kElements, sizeof(ActivationBlock));
+    tiles_.template Load<5>(x->low + half * kElements, sizeof(ActivationBlock));
+    tiles_.template Load<6>(Codes(b) + half * kElements / 4 * kVectorBytes, kVectorBytes);
+    tiles_.template MultiplyAdd<2 * kSet, 4, 6>();
+    tiles_.template MultiplyAdd<2 * kSet + 1, 5, 6>();
+  }
+  template <int kSet>
+  SY_METHOD void Keep() {
+    tiles_.template Store<2 * kSet>(sums_[kSet][0], kVectorBytes);
+    tiles_.template Store<2 * kSet + 1>(sums_[kSet][1], kVectorBytes);
+  }
+
+  // Block b, the group's `index`-th, whose first product is in set kSet; starts the next block's.
+  template <int kSet>
+  SY_METHOD void AddProduct(int b, int index, const Scale& scales, Float (&total)[kTokens]) {
+    if constexpr (kHalves == 2) {
+      Multiply<1>(b, 1);
+      Keep<0>();
+      if (b + 1 < blocks_) Multiply<0>(b + 1, 0);
+      Keep<1>();
+    } else {
+      if (b + 1 < blocks_) Multiply<1 - kSet>(b + 1, 0);
+      Keep<kSet>();
+    }
+    const int64_t block_bytes = layout_.group_bytes / Scale::kGroupBlocks;
+    for (int64_t line = 0; line < block_bytes; line += 64) {
+      __builtin_prefetch(next_ + b * block_bytes + line);
+    }
+    BlockScales s;
+    scales.Read(index, s);
+    const ActivationBlock* x = x_ + b * kTokens;
+#pragma GCC unroll 16
+    for (int t = 0; t < kTokens; ++t) {
+      Int sum[kHalves];
+      for (int half = 0; half < kHalves; ++half) {
+        const int set = kHalves == 2 ? half : kSet;
+        sum[half] = (LoadInt(sums_[set][0][t]) << 7) + StartSum<kZero>(x[t], half) +
+                    LoadInt(sums_[set][1][t]);
+      }
+      total[t] = AddBlock<Scale>(total[t], sum, s, x[t]);
+    }
+  }
+
+  TileRegisters& tiles_;
+  const PanelLayout& layout_;
+  const uint8_t* group_;
+  const uint8_t* next_;
+  const ActivationBlock* x_;
+  const int blocks_;
+  alignas(64) int32_t sums_[2][2][kTokens][kLanes];  // of each set, high and low
+  alignas(64) uint8_t unpacked_[kIsPacked ? kBlocksOfChunk * kUnpackedBytes : 1];
+};
 
 // A whole tile of activations with each of the panels.
 template <class Code, Zero kZero, class Scale, int kTokens>
 void TilePanels(const PanelLayout& layout, const uint8_t* weight, int panels, const void* x,
                 float* out) {
   TileRegisters tiles(ConfigureProducts<kTokens, Scale::kHalves>());
-  for (int p = 0; p < panels; ++p) {
-    TilePanel<Code, kZero, Scale, kTokens>(tiles, layout, weight + p * layout.panel_bytes,
-                                           static_cast<const ActivationBlock*>(x),
-                                           out + p * kTokens * kLanes);
+  const auto* activations = static_cast<const ActivationBlock*>(x);
+  const auto blocks = static_cast<int>(layout.k / kBlock);
+  for (int b = 0; b < blocks; b += kBlocksOfChunk) {
+    const int count = blocks - b < kBlocksOfChunk ? blocks - b : kBlocksOfChunk;
+    const uint8_t* first = weight + b / Scale::kGroupBlocks * layout.group_bytes;
+    for (int p = 0; p < panels; ++p) {
+      const uint8_t* group = first + p * layout.panel_bytes;
+      const uint8_t* next = p + 1 < panels
+                                ? group + layout.panel_bytes
+                                : first + kBlocksOfChunk / Scale::kGroupBlocks * layout.group_bytes;
+      TileChunk<Code, kZero, Scale, kTokens> chunk(tiles, layout, group, next,
+                                                   activations + b * kTokens, count);
+      chunk.Run(b == 0, out + p * kTokens * kLanes);
+    }
   }
 }
 
