@@ -1,7 +1,7 @@
 // How fast this chip is on this machine: each weight type's product with one row and with many, and
 // whole synthetic models, with the share of the ceilings that the chip measures itself.
 //
-//   cpu_bench kernels [threads] [isa]
+//   cpu_bench kernels [threads] [isa|""] [TYPE,...]
 //   cpu_bench model 135m|1.5b TYPE [threads] [isa]    TYPE is of weights: q4_0, q8_0, q4_k, bf16,
 //   ...
 //
@@ -75,7 +75,10 @@ std::uint64_t ReadBytes(sy_weight* weight) {
   return properties.read_bytes;
 }
 
-void BenchKernels(int threads, const std::string& isa) {
+constexpr std::int64_t kManyRows[] = {4, 16, 64, 512};
+
+// One row as a share of the memory's speed, more as a share of the arithmetic's.
+void BenchKernels(int threads, const std::string& isa, const std::string& types) {
   uses_processor_time = threads == 1;
   TestDevice device(isa, threads);
   const double memory = Ceiling(device, SY_CEILING_MEMORY_GB_S, SY_F32);
@@ -84,10 +87,13 @@ void BenchKernels(int threads, const std::string& isa) {
   const double f32 = Ceiling(device, SY_CEILING_GFLOP_S, SY_F32);
   fmt::print("memory {:.1f} GB/s, int8 {:.0f}, bf16 {:.0f}, f32 {:.0f} GFLOP/s\n", memory, int8,
              bf16, f32);
-  fmt::print("{:8} {:>22} {:>22} {:>26}\n", "type", "1 row from memory", "1 row from cache",
-             "256 rows");
+  fmt::print("{:8} {:>19} {:>11}", "type", "1 row, GB/s", "from cache");
+  for (const std::int64_t rows : kManyRows) fmt::print(" {:>6} rows", rows);
+  fmt::print("  GFLOP/s\n");
   for (const char* name : {"f32", "f16", "bf16", "q4_0", "q4_1", "q5_0", "q5_1", "q8_0", "q2_k",
                            "q3_k", "q4_k", "q5_k", "q6_k", "iq4_nl", "iq4_xs", "mxfp4"}) {
+    const bool is_asked = fmt::format(",{},", types).contains(fmt::format(",{},", name));
+    if (!types.empty() && !is_asked) continue;
     const auto dtype = static_cast<sy_dtype>(*tensor::DTypeFromName(name));
     const std::int64_t n = 2048;
     const std::int64_t k = 1536;
@@ -111,12 +117,15 @@ void BenchKernels(int threads, const std::string& isa) {
     };
     const double far = bytes * copies / run(weights, 1, 1) / 1e9;
     const double near = bytes / run({weight}, 1, 50) / 1e9;
-    const double seconds = run({weight}, 256, 1);
-    const double flops = 2.0 * 256 * static_cast<double>(n * k) / seconds / 1e9;
     const bool is_quantised = tensor::IsQuantised(static_cast<tensor::DType>(dtype));
     const double ceiling = is_quantised ? int8 : (dtype == SY_BF16 ? bf16 : f32);
-    fmt::print("{:8} {:8.1f} GB/s {:4.0f} %  {:12.1f} GB/s  {:12.0f} GFLOP/s {:4.0f} %\n", name,
-               far, 100 * far / memory, near, flops, 100 * flops / ceiling);
+    fmt::print("{:8} {:12.1f} {:4.0f} % {:11.1f}", name, far, 100 * far / memory, near);
+    for (const std::int64_t rows : kManyRows) {
+      const double seconds = run({weight}, rows, rows < 64 ? 8 : 1);
+      const double flops = 2.0 * static_cast<double>(rows * n * k) / seconds / 1e9;
+      fmt::print(" {:5.0f} {:3.0f} %", flops, 100 * flops / ceiling);
+    }
+    fmt::print("\n");
     std::fflush(stdout);
   }
 }
@@ -382,7 +391,7 @@ int main(int argc, char** argv) {
     return i < words.size() ? words[i] : std::string(otherwise);
   };
   if (word(0, "") == "kernels") {
-    switchyard::cpu::BenchKernels(std::atoi(word(1, "1").c_str()), word(2, ""));
+    switchyard::cpu::BenchKernels(std::atoi(word(1, "1").c_str()), word(2, ""), word(3, ""));
     return 0;
   }
   if (word(0, "") == "model") {
@@ -391,7 +400,7 @@ int main(int argc, char** argv) {
     return 0;
   }
   fmt::print(
-      "usage: cpu_bench kernels [threads] [isa]\n"
+      "usage: cpu_bench kernels [threads] [isa|\"\"] [TYPE,...]\n"
       "       cpu_bench model 135m|1.5b TYPE [threads] [isa]\n");
   return 2;
 }
