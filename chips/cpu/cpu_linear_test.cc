@@ -148,6 +148,26 @@ TEST_P(CpuLinear, RowsDependNeitherOnTheBatchNorOnThreads) {
   }
 }
 
+// Tile instructions take subnormal numbers for zeros, so whatever stands in for them must too.
+TEST_P(CpuLinear, RowsAgreeWhereNumbersAreSubnormal) {
+  TestDevice device(GetParam(), 1);
+  const std::int64_t k = 96;
+  const std::int64_t n = 40;
+  const auto numbers = RandomFloats(n * k, 21, 1e-20F);
+  std::vector<std::uint16_t> halves;
+  for (std::size_t i = 0; i < numbers.size(); ++i) {
+    halves.push_back(tensor::FloatToBF16(i % 7 == 0 ? numbers[i] * 1e-19F : numbers[i]));
+  }
+  sy_weight* weight = device.Weight(SY_BF16, {n, k}, halves.data(), halves.size() * 2);
+  const auto x = RandomFloats(19 * k, 22, 1e-18F);
+  const auto all = RunLinear(device, weight, SY_BF16, n, k, 19, x);
+  for (const std::int64_t tokens : {1, 2, 4, 5, 8, 16}) {
+    const std::vector<float> some(x.begin(), x.begin() + tokens * k);
+    const auto y = RunLinear(device, weight, SY_BF16, n, k, tokens, some);
+    ASSERT_EQ(std::memcmp(y.data(), all.data(), y.size() * 4), 0) << tokens << " of 19 rows";
+  }
+}
+
 TEST_P(CpuLinear, KeepsNaNInItsRow) {
   TestDevice device(GetParam(), 1);
   for (const sy_dtype dtype : {SY_F32, SY_BF16, SY_Q4_0, SY_Q8_0, SY_Q6_K}) {
@@ -298,6 +318,31 @@ TEST_P(CpuTileLinear, ChangesNoBit) {
           ASSERT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0)
               << traits.name << " [" << n << ", " << k << "] with " << tokens << " rows";
         }
+      }
+    }
+  }
+}
+
+// The processor's own tiles and the model of them.
+TEST(CpuTiles, MultiplyBF16AsTheModelDoes) {
+  for (const char* name : {"avx512_amx", "avx512_amx_emulated"}) {
+    if (FindVariant(name) == nullptr) GTEST_SKIP() << "this machine has no " << name;
+  }
+  TestDevice real("avx512_amx", 1);
+  TestDevice model("avx512_amx_emulated", 1);
+  for (const std::int64_t k : {32, 77, 320}) {
+    for (const float spread : {1.0F, 1e-20F}) {
+      const std::int64_t n = 70;
+      std::vector<std::uint16_t> halves;
+      for (const float w : RandomFloats(n * k, 1, spread)) halves.push_back(tensor::FloatToBF16(w));
+      sy_weight* by_real = real.Weight(SY_BF16, {n, k}, halves.data(), halves.size() * 2);
+      sy_weight* by_model = model.Weight(SY_BF16, {n, k}, halves.data(), halves.size() * 2);
+      for (const std::int64_t tokens : {1, 3, 6, 16, 21}) {
+        const auto x = RandomFloats(tokens * k, 2, spread);
+        const auto y = RunLinear(real, by_real, SY_BF16, n, k, tokens, x);
+        const auto expected = RunLinear(model, by_model, SY_BF16, n, k, tokens, x);
+        ASSERT_EQ(std::memcmp(y.data(), expected.data(), y.size() * sizeof(float)), 0)
+            << tokens << " rows of " << k << ", spread " << spread;
       }
     }
   }

@@ -41,6 +41,29 @@ TEST(CpuTiles, MultiplySignedBytesByUnsignedOnes) {
   EXPECT_EQ(sums[3], std::numeric_limits<std::int32_t>::min() + 508);  // wraps: -1 + 510, from max
 }
 
+TEST(CpuTiles, MultiplyBF16InChainsOfTheirOwn) {
+  constexpr std::uint16_t kOne = 0x3f80;
+  constexpr std::uint16_t kLarge = 0x4b80;  // 2^24: one more is lost
+  constexpr std::uint16_t kMinusLarge = 0xcb80;
+  constexpr std::uint16_t kSubnormal = 0x0040;
+  // Row 0: the even elements add to 2^24 - 2^24, the odd ones 1 + 1. Row 1: subnormals count as 0.
+  const std::uint16_t a[2][4] = {{kLarge, kOne, kMinusLarge, kOne}, {kSubnormal, kOne, kOne, 0}};
+  // Column 0 takes all elements once; column 1 the odd one of the first pair only.
+  const std::uint16_t b[2][4] = {{kOne, kOne, 0, kOne}, {kOne, kOne, 0, 0}};
+  const float before[2][2] = {{0.5F, 0.0F}, {0.0F, 0x1p-127F}};
+  TileRegisters tiles(SmallProduct());
+  tiles.Load<0>(before, 8);
+  tiles.Load<1>(a, 8);
+  tiles.Load<2>(b, 8);
+  tiles.MultiplyAddBF16<0, 1, 2>();
+  std::array<float, 4> sums = {};
+  tiles.Store<0>(sums.data(), 8);
+  EXPECT_EQ(sums[0], 2.5F);  // in one chain, 2^24 would have swallowed the first 1
+  EXPECT_EQ(sums[1], 1.0F);
+  EXPECT_EQ(sums[2], 2.0F);
+  EXPECT_EQ(sums[3], 1.0F);
+}
+
 TEST(CpuTiles, MoveRowsByTheirStride) {
   std::array<std::uint8_t, 40> from = {};
   for (std::size_t i = 0; i < from.size(); ++i) from[i] = static_cast<std::uint8_t>(i + 1);

@@ -231,10 +231,10 @@ const WeightFormat* FindWeightFormat(sy_dtype dtype) {
   return nullptr;
 }
 
-PanelLayout LayoutPanels(const WeightFormat& format, std::int64_t k, int lanes) {
+PanelLayout LayoutPanels(const WeightFormat& format, std::int64_t k, int lanes, int bf16_depth) {
   PanelLayout layout = {};
   if (format.block_elements == 1) {
-    layout.k = format.panel == kPanelBF16 ? (k + 1) / 2 * 2 : k;
+    layout.k = format.panel == kPanelBF16 ? Aligned(k, bf16_depth) : k;
     layout.panel_bytes = Aligned(layout.k * format.block_bytes * lanes, kPanelAlignment);
     return layout;
   }

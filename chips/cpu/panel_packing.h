@@ -28,7 +28,8 @@ struct WeightFormat {
 // Null for a type that no linear takes.
 const WeightFormat* FindWeightFormat(sy_dtype dtype);
 
-PanelLayout LayoutPanels(const WeightFormat& format, std::int64_t k, int lanes);
+// `bf16_depth` as in KernelTable.
+PanelLayout LayoutPanels(const WeightFormat& format, std::int64_t k, int lanes, int bf16_depth);
 
 // Packs rows [0, count) from `rows`, `row_bytes` apart, into one panel, count <= lanes; the other
 // lanes become zero. `signed_codes` as in KernelTable.

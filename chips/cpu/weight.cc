@@ -113,7 +113,7 @@ Result<std::unique_ptr<sy_weight>> CreateWeight(sy_device* device, const sy_weig
     return weight;
   }
   const int lanes = device->kernels->lanes;
-  weight->layout = LayoutPanels(*format, weight->k, lanes);
+  weight->layout = LayoutPanels(*format, weight->k, lanes, device->kernels->bf16_depth);
   weight->panels = (weight->rows + lanes - 1) / lanes;
   const std::int64_t count = weight->panels * weight->matrices;
   if (count > std::numeric_limits<std::int64_t>::max() / weight->layout.panel_bytes) {

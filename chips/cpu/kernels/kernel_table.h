@@ -61,7 +61,7 @@ enum PanelFormat : int {
 // What a linear's input rows are turned into before its panels meet them.
 enum ActivationKind : int {
   kActivationF32 = 0,  // f32 [k][tile]
-  kActivationBF16,     // bf16 [k / 2][tile][2]
+  kActivationBF16,     // bf16 [k / 2][tile][2], or [tile][k] for tile instructions
   kActivationInt15,    // ActivationBlock [k / 32][tile]
   kActivationKindCount
 };
@@ -130,7 +130,8 @@ struct KernelTable {
   int lanes;
   // 8-bit and looked-up codes are stored as signed bytes rather than offset by 128.
   int signed_codes;
-  int bf16_dot;  // BF16 weights meet activations rounded to BF16 (else F32)
+  int bf16_dot;    // BF16 weights meet activations rounded to BF16 (else F32)
+  int bf16_depth;  // elements of K that a step over a BF16 panel takes; rows are padded to it
 
   // out[panel][token][lane] = the dot products of `panels` panels with one tile of activations.
   // Each sum is taken in the same order whatever `tile` and `panels` are.

@@ -1,5 +1,6 @@
 // Dot products of F32, F16 and BF16 panels with tiles of activations. Each output is one chain of
 // multiply-adds in the order of K; several panels or tokens at once hide their latency.
+#include "bf16_products.h"
 #include "simd.h"
 #include "table_parts.h"
 
@@ -39,10 +40,10 @@ struct F16Weights {
   }
 };
 
-#if defined(SY_AVX512) && defined(__AVX512BF16__)
-// BF16 pairs of both sides, four bytes a token. Also where there are tile instructions: theirs
-// (TDPBF16PS) sums the even and the odd elements apart and rounds otherwise, and a tile of eight
-// tokens would not agree with one token to the bit, nor prefill with decode.
+#if defined(SY_TILES)
+// bf16_products.h takes BF16.
+#elif defined(SY_AVX512) && defined(__AVX512BF16__)
+// BF16 pairs of both sides, four bytes a token.
 struct BF16Weights {
   static constexpr int kDepth = 2;
   static constexpr int kBytes = kLanes * 4;
@@ -144,7 +145,13 @@ void SetFloatLinears(KernelTable* table) {
   table->bf16_dot = kBF16Dot;
   table->linear[kPanelF32] = Linear<F32Weights>;
   table->linear[kPanelF16] = Linear<F16Weights>;
+#if defined(SY_TILES)
+  table->bf16_depth = kBF16Step;
+  table->linear[kPanelBF16] = LinearBF16;
+#else
+  table->bf16_depth = BF16Weights::kDepth;
   table->linear[kPanelBF16] = Linear<BF16Weights>;
+#endif
 }
 
 }  // namespace switchyard::cpu::SWITCHYARD_CPU_ISA

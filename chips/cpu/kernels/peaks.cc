@@ -61,6 +61,46 @@ uint64_t PeakF32(uint64_t rounds, float* sink) {
   return rounds * kChains * kLanes;
 }
 
+#if defined(SY_TILES)
+// Whole tiles, with four sums in flight. `multiply_adds` are those of a tile instruction.
+template <class Step>
+uint64_t PeakOfTiles(uint64_t rounds, uint64_t multiply_adds, float* sink, Step step) {
+  constexpr int kRows = 16;
+  TileConfig config = {};
+  config.palette = 1;
+  for (int tile = 0; tile < 8; ++tile) {
+    config.rows[tile] = kRows;
+    config.row_bytes[tile] = kVectorBytes;
+  }
+  alignas(64) int32_t sum[kRows][kLanes];
+  const uint64_t steps = rounds * kChains * kLanes / multiply_adds + 1;
+  {
+    TileRegisters tiles(config);
+    for (uint64_t i = 0; i < steps; ++i) step(tiles);
+    tiles.Store<0>(sum, kVectorBytes);
+  }
+  *sink = static_cast<float>(sum[0][0]);
+  return steps * 4 * multiply_adds;
+}
+
+uint64_t PeakInt8(uint64_t rounds, float* sink) {
+  return PeakOfTiles(rounds, 16 * 16 * 64, sink, [](TileRegisters& tiles) {
+    tiles.MultiplyAdd<0, 4, 6>();
+    tiles.MultiplyAdd<1, 4, 7>();
+    tiles.MultiplyAdd<2, 5, 6>();
+    tiles.MultiplyAdd<3, 5, 7>();
+  });
+}
+
+uint64_t PeakBF16(uint64_t rounds, float* sink) {
+  return PeakOfTiles(rounds, 16 * 16 * 32, sink, [](TileRegisters& tiles) {
+    tiles.MultiplyAddBF16<0, 4, 6>();
+    tiles.MultiplyAddBF16<1, 4, 7>();
+    tiles.MultiplyAddBF16<2, 5, 6>();
+    tiles.MultiplyAddBF16<3, 5, 7>();
+  });
+}
+#else
 uint64_t PeakBF16([[maybe_unused]] uint64_t rounds, [[maybe_unused]] float* sink) {
 #if defined(SY_AVX512) && defined(__AVX512BF16__)
   Float x = Set(*sink);
@@ -76,34 +116,6 @@ uint64_t PeakBF16([[maybe_unused]] uint64_t rounds, [[maybe_unused]] float* sink
 #endif
 }
 
-#if defined(SY_TILES)
-// Whole tiles, with four sums in flight.
-uint64_t PeakInt8(uint64_t rounds, float* sink) {
-  constexpr int kRows = 16;
-  constexpr uint64_t kVectorsOfTile =
-      256;  // products of a tile instruction, by those of a vector's
-  TileConfig config = {};
-  config.palette = 1;
-  for (int tile = 0; tile < 8; ++tile) {
-    config.rows[tile] = kRows;
-    config.row_bytes[tile] = kVectorBytes;
-  }
-  alignas(64) int32_t sum[kRows][kLanes];
-  const uint64_t steps = rounds * kChains / (4 * kVectorsOfTile) + 1;
-  {
-    TileRegisters tiles(config);
-    for (uint64_t step = 0; step < steps; ++step) {
-      tiles.MultiplyAdd<0, 4, 6>();
-      tiles.MultiplyAdd<1, 4, 7>();
-      tiles.MultiplyAdd<2, 5, 6>();
-      tiles.MultiplyAdd<3, 5, 7>();
-    }
-    tiles.Store<0>(sum, kVectorBytes);
-  }
-  *sink = static_cast<float>(sum[0][0]);
-  return steps * 4 * kVectorsOfTile * kLanes * 4;
-}
-#else
 uint64_t PeakInt8([[maybe_unused]] uint64_t rounds, [[maybe_unused]] float* sink) {
 #if defined(SY_AVX512) || defined(SY_AVX2) || defined(SY_SSSE3)
   Int bytes = SetInt(static_cast<int32_t>(*sink) + 0x01020304);

@@ -2,6 +2,7 @@
 // normalisation, RoPE, activations, sums, and the store of a linear's result.
 #include "simd.h"
 #include "table_parts.h"
+#include "tile_registers.h"
 #include "vector_math.h"
 
 namespace switchyard::cpu::SWITCHYARD_CPU_ISA {
@@ -101,6 +102,15 @@ void PackF32(const float* x, int64_t k, int64_t padded_k, void* tile_base, int t
   for (int64_t i = k; i < padded_k; ++i) y[i * tile] = 0.0F;
 }
 
+#if defined(SY_TILES)
+void PackBF16(const float* x, int64_t k, int64_t padded_k, void* tile_base, int, int t) {
+  auto* y = static_cast<uint16_t*>(tile_base) + t * padded_k;
+  for (int64_t at = 0; at < padded_k; at += kLanes) {
+    const bool is_whole = at + kLanes <= k;
+    StoreHalf(y + at, ToBF16(is_whole ? Load(x + at) : LoadPart(x + at, k - at, 0.0F)));
+  }
+}
+#else
 void PackBF16(const float* x, int64_t k, int64_t padded_k, void* tile_base, int tile, int t) {
   typedef uint32_t PairAt __attribute__((may_alias));
   auto* y = static_cast<PairAt*>(tile_base) + t;
@@ -118,6 +128,7 @@ void PackBF16(const float* x, int64_t k, int64_t padded_k, void* tile_base, int 
     for (int64_t i = 0; i < count; ++i) y[(at / 2 + i) * tile] = pairs[i];
   }
 }
+#endif
 
 // ---- Types --------------------------------------------------------------------------------------
 

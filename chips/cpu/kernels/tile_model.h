@@ -1,7 +1,7 @@
 // The tile registers in plain C++, for tests on machines without them; no chip ships it. Written
-// from the operation sections of LDTILECFG, TILERELEASE, TILEZERO, TILELOADD, TILESTORED and
-// TDPBSUD in volume 2 of Intel's Software Developer's Manual, for palette 1. What the processor
-// answers with a fault ends the program.
+// from the operation sections of LDTILECFG, TILERELEASE, TILEZERO, TILELOADD, TILESTORED, TDPBSUD
+// and TDPBF16PS in volume 2 of Intel's Software Developer's Manual, for palette 1. What the
+// processor answers with a fault ends the program.
 #pragma once
 
 #include <stdint.h>
@@ -67,8 +67,7 @@ class TileRegisters {
     Tile& sums = Valid<kSums>();
     const Tile& a = Valid<kSigned>();
     const Tile& b = Valid<kUnsigned>();
-    Require(sums.row_bytes % 4 == 0 && a.row_bytes % 4 == 0 && b.row_bytes % 4 == 0);
-    Require(a.rows == sums.rows && b.row_bytes == sums.row_bytes && a.row_bytes / 4 == b.rows);
+    RequireFit(sums, a, b);
     for (int m = 0; m < sums.rows; ++m) {
       for (int k = 0; k < a.row_bytes / 4; ++k) {
         for (int n = 0; n < sums.row_bytes / 4; ++n) {
@@ -79,6 +78,35 @@ class TileRegisters {
           }
           WriteWord(&sums.bytes[m][n * 4], sum);
         }
+      }
+      ClearRow(sums, m, sums.row_bytes);
+    }
+    ClearRows(sums, sums.rows);
+    start_row_ = 0;
+  }
+
+  template <int kSums, int kLeft, int kRight>
+  void MultiplyAddBF16() {
+    static_assert(kSums != kLeft && kSums != kRight && kLeft != kRight);
+    Tile& sums = Valid<kSums>();
+    const Tile& a = Valid<kLeft>();
+    const Tile& b = Valid<kRight>();
+    RequireFit(sums, a, b);
+    for (int m = 0; m < sums.rows; ++m) {
+      for (int n = 0; n < sums.row_bytes / 4; ++n) {
+        float parts[2] = {};
+        for (int k = 0; k < a.row_bytes / 4; ++k) {
+          for (int i = 0; i < 2; ++i) {
+            const float x = ReadBF16(&a.bytes[m][k * 4 + i * 2]);
+            const float y = ReadBF16(&b.bytes[k][n * 4 + i * 2]);
+            parts[i] = Flushed(__builtin_fmaf(x, y, parts[i]));
+          }
+        }
+        const float before = Flushed(AsFloat(ReadWord(&sums.bytes[m][n * 4])));
+        const float sum = Flushed(before + Flushed(parts[0] + parts[1]));
+        uint32_t word;
+        __builtin_memcpy(&word, &sum, sizeof(word));
+        WriteWord(&sums.bytes[m][n * 4], word);
       }
       ClearRow(sums, m, sums.row_bytes);
     }
@@ -99,6 +127,25 @@ class TileRegisters {
 
   static void Require(bool holds) {
     if (!holds) __builtin_trap();
+  }
+  static void RequireFit(const Tile& sums, const Tile& a, const Tile& b) {
+    Require(sums.row_bytes % 4 == 0 && a.row_bytes % 4 == 0 && b.row_bytes % 4 == 0);
+    Require(a.rows == sums.rows && b.row_bytes == sums.row_bytes && a.row_bytes / 4 == b.rows);
+  }
+  static float AsFloat(uint32_t word) {
+    float value;
+    __builtin_memcpy(&value, &word, sizeof(value));
+    return value;
+  }
+  // Subnormal numbers become zeros of their sign.
+  static float Flushed(float value) {
+    const bool is_subnormal = __builtin_fabsf(value) < 0x1p-126F;
+    return is_subnormal ? __builtin_copysignf(0.0F, value) : value;
+  }
+  static float ReadBF16(const uint8_t* bytes) {
+    uint16_t half;
+    __builtin_memcpy(&half, bytes, sizeof(half));
+    return Flushed(AsFloat(static_cast<uint32_t>(half) << 16));
   }
   static uint32_t ReadWord(const uint8_t* bytes) {
     uint32_t word;

@@ -24,7 +24,7 @@ static_assert(sizeof(TileConfig) == 64);
 #define SY_TILES 1
 #include "tile_model.h"
 
-#elif defined(__AMX_TILE__) && defined(__AMX_INT8__)
+#elif defined(__AMX_TILE__) && defined(__AMX_INT8__) && defined(__AMX_BF16__)
 #define SY_TILES 1
 
 namespace switchyard::cpu::SWITCHYARD_CPU_ISA {
@@ -60,6 +60,14 @@ class TileRegisters {
     asm volatile("tdpbsud %%tmm%c2, %%tmm%c1, %%tmm%c0"
                  :
                  : "i"(kSums), "i"(kSigned), "i"(kUnsigned));
+  }
+  // kSums[m][n] += sum over i of kLeft[m][i] * kRight[i / 2][n][i % 2], the factors BF16 and the
+  // sums floats: even and odd i apart, each by multiply-adds from 0; subnormal numbers are zeros.
+  template <int kSums, int kLeft, int kRight>
+  void MultiplyAddBF16() {
+    asm volatile("tdpbf16ps %%tmm%c2, %%tmm%c1, %%tmm%c0"
+                 :
+                 : "i"(kSums), "i"(kLeft), "i"(kRight));
   }
 };
 
