@@ -91,40 +91,54 @@ ExprId Grammar::Characters(const CharSet& set) {
 
 ExprId Grammar::SpecialToken(std::string_view name) { return Literal(SpecialSpelling(name)); }
 
-// The states of Knuth, Morris and Pratt's search for `stop`, as rules that go on as one another.
-// Bytes from 0x80 are taken as they come outside of `stop`: where the text must be UTF-8, the
-// vocabulary's whole characters see to that.
 ExprId Grammar::TextWithout(std::string_view stop) {
-  SWITCHYARD_CHECK(!stop.empty());
-  std::vector<std::size_t> border(stop.size() + 1, 0);  // the longest proper one of each prefix
-  for (std::size_t i = 1, k = 0; i < stop.size(); ++i) {
-    while (k > 0 && stop[i] != stop[k]) k = border[k];
-    if (stop[i] == stop[k]) ++k;
-    border[i + 1] = k;
+  return TextWithout(std::span(&stop, 1));
+}
+
+// The states of Aho and Corasick's search for the stops, as rules that go on as one another. Bytes
+// from 0x80 are taken as they come outside of stops: where the text must be UTF-8, the vocabulary's
+// whole characters see to that.
+ExprId Grammar::TextWithout(std::span<const std::string_view> stops) {
+  std::vector<std::string> states = {""};  // the stops' beginnings, which a text may end with
+  for (const std::string_view stop : stops) {
+    SWITCHYARD_CHECK(!stop.empty());
+    for (std::size_t length = 1; length < stop.size(); ++length) {
+      if (std::ranges::find(states, stop.substr(0, length)) == states.end()) {
+        states.emplace_back(stop.substr(0, length));
+      }
+    }
   }
-  const auto after = [&](std::size_t state, std::uint8_t byte) {
-    while (state > 0 && static_cast<std::uint8_t>(stop[state]) != byte) state = border[state];
-    return static_cast<std::uint8_t>(stop[state]) == byte ? state + 1 : std::size_t{0};
+  // The longest of them behind one more byte; past the last if that ends a stop.
+  const auto after = [&](const std::string& state, unsigned byte) {
+    const std::string text = state + static_cast<char>(byte);
+    if (std::ranges::any_of(stops, [&](auto stop) { return text.ends_with(stop); })) {
+      return states.size();
+    }
+    std::string_view rest = text;
+    auto found = std::ranges::find(states, rest);
+    for (; found == states.end(); found = std::ranges::find(states, rest)) rest.remove_prefix(1);
+    return static_cast<std::size_t>(found - states.begin());
   };
-  std::vector<RuleId> states;
-  for (std::size_t i = 0; i < stop.size(); ++i) states.push_back(AddRule("text"));
+  std::vector<RuleId> rules;
+  for (std::size_t i = 0; i < states.size(); ++i) rules.push_back(AddRule("text"));
   constexpr unsigned kEndOfText = 0xF8;  // no byte of UTF-8, nor of a special token, from here on
-  for (std::size_t i = 0; i < stop.size(); ++i) {
+  for (std::size_t i = 0; i < states.size(); ++i) {
+    std::array<std::size_t, kEndOfText> next{};
+    for (unsigned byte = 0; byte < kEndOfText; ++byte) next[byte] = after(states[i], byte);
     std::vector<ExprId> choices = {Empty()};
     for (unsigned low = 0; low < kEndOfText;) {
-      const std::size_t next = after(i, static_cast<std::uint8_t>(low));
       unsigned high = low;
-      while (high + 1 < kEndOfText && after(i, static_cast<std::uint8_t>(high + 1)) == next) ++high;
-      if (next < stop.size()) {
+      while (high + 1 < kEndOfText && next[high + 1] == next[low]) ++high;
+      if (next[low] < states.size()) {
         choices.push_back(
             Sequence({Bytes(static_cast<std::uint8_t>(low), static_cast<std::uint8_t>(high)),
-                      Rule(states[next])}));
+                      Rule(rules[next[low]])}));
       }
       low = high + 1;
     }
-    Define(states[i], Choice(choices));
+    Define(rules[i], Choice(choices));
   }
-  return Rule(states.front());
+  return Rule(rules.front());
 }
 
 RuleId Grammar::AddRule(std::string name) {

@@ -66,6 +66,8 @@ class Grammar {
   ExprId SpecialToken(std::string_view name);
   // A text without `stop` in it, as long as one likes.
   ExprId TextWithout(std::string_view stop);
+  // Without any of them.
+  ExprId TextWithout(std::span<const std::string_view> stops);
 
   // A rule may be used before it is defined. Its name is for errors only.
   RuleId AddRule(std::string name);

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 #include <rapidcheck.h>
 
+#include <array>
 #include <random>
 
 #include "grammar/ebnf.h"
@@ -177,6 +178,21 @@ TEST(Matcher, SpecialTokensAreNoText) {
   EXPECT_FALSE(matcher.is_complete());
   EXPECT_TRUE(matcher.Accept('x'));
   EXPECT_TRUE(matcher.is_over());
+}
+
+TEST(Matcher, TextsStopAtTheFirstOfSeveralStops) {
+  const auto takes = [](std::string_view text) {
+    Grammar grammar;
+    const std::array<std::string_view, 3> stops = {"<call>", "<call_end>", "all"};
+    grammar.SetRoot(grammar.TextWithout(stops));
+    const auto compiled = CompiledGrammar::Compile(grammar, Bytes({}));
+    Matcher matcher(*compiled);
+    return matcher.AcceptText(text) && matcher.is_complete();
+  };
+  EXPECT_TRUE(takes(""));
+  EXPECT_TRUE(takes("é <ca <cal al <<c"));
+  EXPECT_FALSE(takes("<call"));
+  EXPECT_FALSE(takes("<<ball"));
 }
 
 TEST(Grammar, IsComposedOfOthers) {
