@@ -106,7 +106,7 @@ std::string Answer::Accept(TokenId token) {
     if (request_.includes_stop) text = stops_.Pass(stream_.Push(token));
   } else {
     fits_ = !matcher_ || matcher_->Accept(token);
-    const std::string said = stream_.Push(token);
+    const std::string said = stream_.Push(token, Contains(request_.shown_tokens, token));
     text = answered < request_.rules.min_tokens ? stops_.Pass(said) : stops_.Push(said);
     if (stops_.stopped()) {
       end_ = CompletionEnd::kStop;

@@ -33,6 +33,7 @@ struct CompletionRequest {
   std::vector<std::string> stops;    // never part of the text, unless it includes the stop
   std::vector<TokenId> end_tokens;   // the model's own; none: go on past them
   std::vector<TokenId> stop_tokens;  // the caller's
+  std::vector<TokenId> shown_tokens;  // special ones whose names are part of the text
   std::int32_t top_logprobs = -1;    // -1: none; 0: of the token alone; n: of the n best as well
   std::int32_t priority = 0;         // higher first
   std::string tenant;                // requests of different tenants take turns

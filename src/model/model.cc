@@ -52,26 +52,33 @@ base::Status Model::LoadText() {
   return {};
 }
 
-Result<std::string> Model::RenderChat(const base::Json& messages, const base::Json& tools) const {
+Result<std::string> Model::RenderTemplate(base::Json context) const {
   if (!chat_template_) {
     return base::Fail(ErrorCode::kFailedPrecondition,
                       "the model has no chat template; give it a plain text to continue");
   }
-  base::Json context;
-  context["messages"] = messages;
-  context["tools"] = tools;
-  context["documents"] = nullptr;
-  context["add_generation_prompt"] = true;
   context["bos_token"] = settings_.bos_token;
   context["eos_token"] = settings_.eos_token;
   return chat_template_->Render(context);
 }
 
+Result<std::string> Model::RenderChat(const base::Json& messages, const base::Json& tools) const {
+  base::Json context;
+  context["messages"] = messages;
+  context["tools"] = tools;
+  context["documents"] = nullptr;
+  context["add_generation_prompt"] = true;
+  return RenderTemplate(std::move(context));
+}
+
+std::vector<TokenId> Model::EncodePrompt(std::string_view prompt) const {
+  return tokenizer().Encode(prompt, {.add_special = false, .parse_special = true});
+}
+
 Result<std::vector<TokenId>> Model::EncodeChat(const base::Json& messages,
                                                const base::Json& tools) const {
   SWITCHYARD_TRY(const std::string prompt, RenderChat(messages, tools));
-  // The template writes the special tokens itself, BOS included.
-  return tokenizer().Encode(prompt, {.add_special = false, .parse_special = true});
+  return EncodePrompt(prompt);
 }
 
 }  // namespace switchyard::model

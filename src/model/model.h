@@ -9,6 +9,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/error.h"
@@ -40,7 +41,11 @@ class Model {
   // may be null. kFailedPrecondition if the model has no template, or one that could not be read.
   base::Result<std::string> RenderChat(const base::Json& messages,
                                        const base::Json& tools = nullptr) const;
-  // The same as tokens.
+  // What the chat template makes of `context`, its globals but for the special tokens' names.
+  base::Result<std::string> RenderTemplate(base::Json context) const;
+  // A prompt as tokens: names of special tokens become them, and none is added.
+  std::vector<TokenId> EncodePrompt(std::string_view prompt) const;
+  // RenderChat's text as tokens.
   base::Result<std::vector<TokenId>> EncodeChat(const base::Json& messages,
                                                 const base::Json& tools = nullptr) const;
 

@@ -20,10 +20,11 @@ base::Result<std::unique_ptr<Tokenizer>> Tokenizer::FromHuggingFace(
 TokenStream::TokenStream(const Tokenizer& tokenizer, bool skip_special, bool at_start)
     : tokenizer_(&tokenizer), skip_special_(skip_special), at_start_(at_start) {}
 
-std::string TokenStream::Push(TokenId id) {
-  pending_.append(tokenizer_->TokenBytes(id, skip_special_, at_start_));
+std::string TokenStream::Push(TokenId id, bool is_shown) {
+  const bool skip_special = skip_special_ && !is_shown;
+  pending_.append(tokenizer_->TokenBytes(id, skip_special, at_start_));
   const bool is_skipped =
-      id < 0 || id >= tokenizer_->vocabulary_size() || (skip_special_ && tokenizer_->IsSpecial(id));
+      id < 0 || id >= tokenizer_->vocabulary_size() || (skip_special && tokenizer_->IsSpecial(id));
   if (!is_skipped) at_start_ = false;
   std::string rest = pending_.substr(unicode::CompleteUtf8Length(pending_));
   pending_.resize(pending_.size() - rest.size());

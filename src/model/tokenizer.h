@@ -58,8 +58,9 @@ class TokenStream {
  public:
   // `tokenizer` must outlive the stream. `at_start`: no text precedes the first token.
   explicit TokenStream(const Tokenizer& tokenizer, bool skip_special = true, bool at_start = true);
-  // The text that is certain after this token; empty while a character is incomplete.
-  std::string Push(TokenId id);
+  // The text that is certain after this token; empty while a character is incomplete. `is_shown`:
+  // by its name even if it is special.
+  std::string Push(TokenId id, bool is_shown = false);
   // What is left at the end; an incomplete character becomes U+FFFD.
   std::string Finish();
 
