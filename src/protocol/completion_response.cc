@@ -15,7 +15,15 @@ std::string Event(const Json& json) { return "data: " + Text(json) + "\n\n"; }
 
 Json FinishWord(std::optional<Finish> finish) {
   if (!finish) return nullptr;
-  return *finish == Finish::kStop ? "stop" : "length";
+  switch (*finish) {
+    case Finish::kStop:
+      return "stop";
+    case Finish::kLength:
+      return "length";
+    case Finish::kToolCalls:
+      return "tool_calls";
+  }
+  return nullptr;
 }
 
 Json UsageJson(const Usage& usage) {
@@ -98,6 +106,39 @@ Json TextChoice(const Choice& choice) {
           {"finish_reason", FinishWord(choice.finish)}};
 }
 
+// Content is null where there is only something else.
+Json Message(const Choice& choice) {
+  Json message = {{"role", "assistant"}, {"content", nullptr}, {"refusal", nullptr}};
+  if (!choice.text.empty() || (choice.calls.empty() && choice.reasoning.empty())) {
+    message["content"] = choice.text;
+  }
+  if (!choice.reasoning.empty()) message["reasoning_content"] = choice.reasoning;
+  for (const ToolCall& call : choice.calls) {
+    message["tool_calls"].push_back(
+        {{"id", call.id},
+         {"type", "function"},
+         {"function", {{"name", call.name}, {"arguments", call.arguments}}}});
+  }
+  return message;
+}
+
+Json Delta(const Choice& part) {
+  Json delta = Json::object();
+  if (!part.text.empty()) delta["content"] = part.text;
+  if (!part.reasoning.empty()) delta["reasoning_content"] = part.reasoning;
+  for (const ToolCall& call : part.calls) {
+    Json entry = {{"index", call.index}};
+    if (!call.id.empty()) {
+      entry["id"] = call.id;
+      entry["type"] = "function";
+      entry["function"]["name"] = call.name;
+    }
+    entry["function"]["arguments"] = call.arguments;
+    delta["tool_calls"].push_back(std::move(entry));
+  }
+  return delta;
+}
+
 Json ModelJson(const ListedModel& model) {
   return {{"id", model.id},
           {"object", "model"},
@@ -125,11 +166,10 @@ std::string WholeAnswer(const AnswerHead& head, std::span<const Choice> choices,
       answer["choices"].push_back(TextChoice(choice));
       continue;
     }
-    answer["choices"].push_back(
-        {{"index", choice.index},
-         {"message", {{"role", "assistant"}, {"content", choice.text}, {"refusal", nullptr}}},
-         {"logprobs", ChatLogprobs(choice)},
-         {"finish_reason", FinishWord(choice.finish)}});
+    answer["choices"].push_back({{"index", choice.index},
+                                 {"message", Message(choice)},
+                                 {"logprobs", ChatLogprobs(choice)},
+                                 {"finish_reason", FinishWord(choice.finish)}});
   }
   answer["usage"] = UsageJson(usage);
   return Text(answer);
@@ -151,10 +191,8 @@ std::string PartEvent(const AnswerHead& head, const Choice& part) {
     chunk["choices"].push_back(TextChoice(part));
     return Event(chunk);
   }
-  Json delta = Json::object();
-  if (!part.text.empty()) delta["content"] = part.text;
   chunk["choices"].push_back({{"index", part.index},
-                              {"delta", std::move(delta)},
+                              {"delta", Delta(part)},
                               {"logprobs", ChatLogprobs(part)},
                               {"finish_reason", FinishWord(part.finish)}});
   return Event(chunk);

@@ -34,7 +34,7 @@ struct TokenLogprobs {
   std::vector<LikelyToken> best;
 };
 
-enum class Finish { kStop, kLength };
+enum class Finish { kStop, kLength, kToolCalls };
 
 struct Usage {
   std::int64_t prompt_tokens = 0;
@@ -42,9 +42,19 @@ struct Usage {
   std::int64_t cached_tokens = 0;
 };
 
+// A call of a tool, or a further piece of its arguments: then without id and name.
+struct ToolCall {
+  std::int32_t index = 0;
+  std::string id = {};
+  std::string name = {};
+  std::string arguments = {};  // JSON, as the model wrote it
+};
+
 struct Choice {
   std::int32_t index = 0;
   std::string text = {};
+  std::string reasoning = {};
+  std::vector<ToolCall> calls = {};
   // Null: not asked for.
   std::optional<std::vector<TokenLogprobs>> logprobs = {};
   // Characters of the choice's tokens before this part, for text_offset.
