@@ -4,8 +4,23 @@
 
 namespace switchyard::cli {
 
-base::Result<std::vector<engine::TokenId>> ModelText::EncodeChat(const base::Json& messages) const {
-  return model_.EncodeChat(messages);
+ModelText::ModelText(const model::Model& model) : model_(model) {
+  if (!model.has_chat_template()) return;
+  traits_ = protocol::ProbeTemplate(model.settings().chat_template, [this](base::Json context) {
+    return Render(std::move(context));
+  });
+}
+
+base::Result<std::string> ModelText::Render(base::Json context) const {
+  return model_.RenderTemplate(std::move(context));
+}
+
+base::Result<server::EncodedChat> ModelText::EncodeChat(const protocol::ChatInput& input) const {
+  SWITCHYARD_TRY(const protocol::RenderedChat chat,
+                 protocol::RenderChat(input, traits_, [this](base::Json context) {
+                   return Render(std::move(context));
+                 }));
+  return server::EncodedChat{model_.EncodePrompt(chat.text), chat.begins_in_reasoning};
 }
 
 std::vector<engine::TokenId> ModelText::Encode(std::string_view text, bool add_special) const {

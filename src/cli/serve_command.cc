@@ -231,7 +231,9 @@ base::Status ServeModel(const ServeOptions& options, bool is_port_chosen,
   const bool asks = !options.ask.empty();
   const std::string body = QuestionBody(model, asks ? options.ask : "Say hello.", asks);
   Announce(address, body);
-  log({base::LogLevel::kInfo, "serving", {{"model", model}, {"url", address.url}}});
+  log({base::LogLevel::kInfo,
+       "serving",
+       {{"model", model}, {"url", address.url}, {"tools", text.traits().ToolsText()}}});
   TellServiceManager(environment, fmt::format("READY=1\nSTATUS=Serving {} at {}", model,
                                               address.url));
   base::Status asked;

@@ -1,6 +1,5 @@
 #include "protocol/completion_request.h"
 
-#include <array>
 #include <charconv>
 
 #include "protocol/field_reader.h"
@@ -121,94 +120,14 @@ void ReadStream(FieldReader& reader, CompletionRequest& request) {
   if (inner.error()) reader.Fail(*inner.error());
 }
 
-ApiResult<std::string> ReadContent(const base::Json& content, const std::string& param) {
-  if (content.is_string()) return content.get<std::string>();
-  if (!content.is_array()) {
-    return std::unexpected(WrongType(param, "a string or an array of parts", content));
-  }
-  std::string text;
-  for (std::size_t i = 0; i < content.size(); ++i) {
-    const base::Json& part = content[i];
-    const std::string at = fmt::format("{}[{}]", param, i);
-    if (!part.is_object()) return std::unexpected(WrongType(at, "an object", part));
-    FieldReader reader(part, at + ".");
-    const auto type = reader.String("type", kNameBytes);
-    if (reader.error()) return std::unexpected(*reader.error());
-    if (type != "text") {
-      return std::unexpected(InvalidField(
-          at + ".type", "invalid_value",
-          fmt::format("Invalid value for '{}.type': this server takes parts of type 'text' only.",
-                      at)));
-    }
-    const base::Json* value = reader.Find("text");
-    if (value == nullptr) reader.FailMissing("text");
-    if (reader.error()) return std::unexpected(*reader.error());
-    if (!value->is_string()) return std::unexpected(WrongType(at + ".text", "a string", *value));
-    if (!text.empty()) text += '\n';
-    text += value->get_ref<const std::string&>();
-  }
-  return text;
-}
-
-ApiResult<base::Json> ReadMessage(const base::Json& message, const std::string& param) {
-  if (!message.is_object()) return std::unexpected(WrongType(param, "an object", message));
-  FieldReader reader(message, param + ".");
-  const auto role = reader.String("role", kNameBytes);
-  if (!role) reader.FailMissing("role");
-  const auto name = reader.String("name", kNameBytes);
-  for (const std::string_view field : {"tool_calls", "function_call", "audio", "tool_call_id"}) {
-    const base::Json* value = reader.Find(field);
-    if (value == nullptr || value->empty()) continue;
-    reader.Fail(InvalidField(reader.Param(field), "unsupported_parameter",
-                             fmt::format("Unsupported parameter: '{}' is not supported by this "
-                                         "server.",
-                                         reader.Param(field))));
-  }
-  if (reader.error()) return std::unexpected(*reader.error());
-  static constexpr auto kRoles =
-      std::to_array<std::string_view>({"system", "developer", "user", "assistant"});
-  if (std::ranges::find(kRoles, *role) == kRoles.end()) {
-    return std::unexpected(InvalidField(
-        param + ".role", "invalid_value",
-        fmt::format("Invalid value: '{}'. Supported values are: 'system', 'developer', 'user' and "
-                    "'assistant'.",
-                    *role)));
-  }
-  const base::Json* content = reader.Find("content");
-  if (content == nullptr) {
-    reader.FailMissing("content");
-    return std::unexpected(*reader.error());
-  }
-  auto text = ReadContent(*content, param + ".content");
-  if (!text) return std::unexpected(std::move(text.error()));
-  base::Json read = {{"role", *role == "developer" ? "system" : *role}, {"content", *text}};
-  if (name) read["name"] = *name;
-  return read;
+void ReadChatFields(FieldReader& reader, CompletionRequest& request) {
+  request.chat.tools = ReadTools(reader);
+  request.chat.fields = ReadTemplateFields(reader);
+  request.tells_reasoning = reader.Boolean("include_reasoning").value_or(true);
+  if (auto error = CheckContinuation(request.chat)) reader.Fail(std::move(*error));
 }
 
 }  // namespace
-
-ApiResult<base::Json> ReadMessages(const base::Json& messages, std::size_t max_messages) {
-  if (!messages.is_array()) return std::unexpected(WrongType("messages", "an array", messages));
-  if (messages.empty()) {
-    return std::unexpected(
-        InvalidField("messages", "empty_array",
-                     "Invalid 'messages': empty array. Expected an array with minimum length 1."));
-  }
-  if (messages.size() > max_messages) {
-    return std::unexpected(InvalidField(
-        "messages", "array_above_max_length",
-        fmt::format("Invalid 'messages': array too long. Expected at most {} messages, but got {}.",
-                    max_messages, messages.size())));
-  }
-  base::Json read = base::Json::array();
-  for (std::size_t i = 0; i < messages.size(); ++i) {
-    auto message = ReadMessage(messages[i], fmt::format("messages[{}]", i));
-    if (!message) return std::unexpected(std::move(message.error()));
-    read.push_back(std::move(*message));
-  }
-  return read;
-}
 
 ApiResult<CompletionRequest> ParseCompletionRequest(Endpoint endpoint, std::string_view body,
                                                     const RequestLimits& limits) {
@@ -228,7 +147,8 @@ ApiResult<CompletionRequest> ParseCompletionRequest(Endpoint endpoint, std::stri
   } else if (auto read = ReadMessages(*messages, limits.messages); !read) {
     reader.Fail(std::move(read.error()));
   } else {
-    request.messages = std::move(*read);
+    request.chat.messages = std::move(*read);
+    ReadChatFields(reader, request);
   }
 
   RefuseUnsupported(reader, endpoint);

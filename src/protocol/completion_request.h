@@ -12,6 +12,7 @@
 
 #include "base/json.h"
 #include "protocol/api_error.h"
+#include "protocol/chat_input.h"
 #include "protocol/output_fields.h"
 #include "protocol/prompts.h"
 #include "protocol/refused_fields.h"
@@ -43,7 +44,7 @@ struct SamplingFields {
 struct CompletionRequest {
   Endpoint endpoint = Endpoint::kChat;
   std::string model;
-  base::Json messages;          // of kChat: role and content, the latter always a string
+  ChatInput chat;               // of kChat
   std::vector<Prompt> prompts;  // of kText
   SamplingFields sampling;
   std::int32_t n = 1;  // answers to each prompt
@@ -56,6 +57,7 @@ struct CompletionRequest {
   bool include_usage = false;
   bool ignore_eos = false;
   OutputFields output;
+  bool tells_reasoning = true;
   std::int32_t priority = 0;  // vLLM's: lower first
   std::string user;
   StructuredOutput structured_output;
@@ -63,8 +65,5 @@ struct CompletionRequest {
 
 ApiResult<CompletionRequest> ParseCompletionRequest(Endpoint endpoint, std::string_view body,
                                                     const RequestLimits& limits = {});
-
-// Messages as a chat template wants them: parts of text joined, "developer" told as "system".
-ApiResult<base::Json> ReadMessages(const base::Json& messages, std::size_t max_messages);
 
 }  // namespace switchyard::protocol

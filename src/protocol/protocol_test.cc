@@ -38,6 +38,16 @@ Json Fields(const StructuredOutput& wanted) {
                       OrNull(wanted.blank)});
 }
 
+std::string ChoiceWord(ToolChoice choice) {
+  return choice == ToolChoice::kNone ? "none" : choice == ToolChoice::kAuto ? "auto" : "required";
+}
+
+Json Strictness(const std::vector<Tool>& tools) {
+  Json strict = Json::array();
+  for (const Tool& tool : tools) strict.push_back(tool.strict);
+  return strict;
+}
+
 Json Fields(const CompletionRequest& request) {
   Json prompts = Json::array();
   for (const Prompt& prompt : request.prompts) {
@@ -47,7 +57,7 @@ Json Fields(const CompletionRequest& request) {
   Json biases = Json::array();
   for (const auto& [token, bias] : s.logit_bias) biases.push_back(Json::array({token, bias}));
   return {{"model", request.model},
-          {"messages", request.messages},
+          {"messages", request.chat.messages},
           {"prompts", prompts},
           {"temperature", OrNull(s.temperature)},
           {"top_p", OrNull(s.top_p)},
@@ -75,7 +85,17 @@ Json Fields(const CompletionRequest& request) {
           {"include_stop", request.output.include_stop},
           {"skip_special_tokens", request.output.skip_special_tokens},
           {"truncate_prompt_tokens", OrNull(request.output.truncate_prompt_tokens)},
-          {"structured_output", Fields(request.structured_output)}};
+          {"structured_output", Fields(request.structured_output)},
+          {"tool_choice", ChoiceWord(request.chat.tools.choice)},
+          {"is_named", request.chat.tools.is_named},
+          {"parallel", request.chat.tools.parallel},
+          {"tools", request.chat.tools.Definitions()},
+          {"strict", Strictness(*request.chat.tools.tools)},
+          {"variables", request.chat.fields.variables},
+          {"documents", request.chat.fields.documents},
+          {"add_generation_prompt", request.chat.fields.add_generation_prompt},
+          {"continue_final_message", request.chat.fields.continue_final_message},
+          {"tells_reasoning", request.tells_reasoning}};
 }
 
 std::string OrDash(const std::string& text) { return text.empty() ? "-" : text; }
@@ -143,7 +163,21 @@ std::string Written(const std::string& name) {
         {.text = "Hé", .logprobs = logprobs, .text_offset = 3, .finish = Finish::kStop}};
     return WholeAnswer(head, choices, usage);
   }
+  if (what == "whole_calls") {
+    const std::vector<Choice> choices = {
+        {.reasoning = "Hm.",
+         .calls = {{.id = "call_1", .name = "f", .arguments = "{\"a\":1}"}},
+         .finish = Finish::kToolCalls}};
+    return WholeAnswer(head, choices, usage);
+  }
   std::string event;
+  if (what == "call") {
+    event = PartEvent(head, {.calls = {{.index = 1, .id = "call_1", .name = "f"}}});
+  }
+  if (what == "arguments") {
+    event = PartEvent(head, {.calls = {{.index = 1, .arguments = "{\"a"}}});
+  }
+  if (what == "reasoning") event = PartEvent(head, {.reasoning = "Hm"});
   if (what == "opening") event = OpeningEvent(head, 1);
   if (what == "part") event = PartEvent(head, part);
   if (what == "end") event = PartEvent(head, {.finish = Finish::kLength});

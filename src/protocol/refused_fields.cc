@@ -26,22 +26,15 @@ constexpr auto kEverywhere = std::to_array<Refused>({
 constexpr auto kChatOnly = std::to_array<Refused>({
     {"echo", "false"},
     {"best_of", "1"},
-    {"tools", "[]"},
-    {"tool_choice", "\"none\" \"auto\""},
     {"functions", "[]"},
     {"function_call", "\"none\" \"auto\""},
     {"modalities", "[\"text\"]"},
     {"audio", ""},
     {"prediction", ""},
     {"web_search_options", ""},
-    {"reasoning_effort", "\"none\""},
     {"verbosity", "\"medium\""},
-    {"add_generation_prompt", "true"},
-    {"continue_final_message", "false"},
     {"add_special_tokens", "false"},
-    {"documents", "[]"},
     {"chat_template", ""},
-    {"chat_template_kwargs", "{}"},
 });
 
 bool IsHarmless(const base::Json& value, std::string_view harmless) {

@@ -25,7 +25,10 @@ ApiResult<TokenizeRequest> ParseTokenizeRequest(std::string_view body) {
   if (const base::Json* messages = reader.Find("messages")) {
     auto read = ReadMessages(*messages, RequestLimits{}.messages);
     if (!read) return std::unexpected(std::move(read.error()));
-    request.messages = std::move(*read);
+    request.chat.messages = std::move(*read);
+    request.chat.tools = ReadTools(reader);
+    request.chat.fields = ReadTemplateFields(reader);
+    if (auto error = CheckContinuation(request.chat)) reader.Fail(std::move(*error));
   } else if (auto prompt = reader.String("prompt", std::string::npos)) {
     request.prompt = std::move(*prompt);
   } else {

@@ -9,13 +9,14 @@
 
 #include "base/json.h"
 #include "protocol/api_error.h"
+#include "protocol/chat_input.h"
 
 namespace switchyard::protocol {
 
 struct TokenizeRequest {
   std::string model;        // may be empty
   std::string prompt;       // unless there are messages
-  base::Json messages;      // null unless given
+  ChatInput chat;           // its messages are null unless given
   bool add_special = true;  // of a prompt; the chat template writes its own
 };
 

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "server/best_answers.h"
+#include "server/random_bits.h"
 
 namespace switchyard::server {
 namespace {
@@ -83,6 +84,9 @@ void Answer::Start() {
     progress.choice.index = static_cast<std::int32_t>(i);
     if (plan_.logprobs && !plan_.stream) progress.choice.logprobs.emplace();
     if (!plan_.stream) progress.choice.text = EchoOf(progress);
+    if (plan_.head.endpoint == protocol::Endpoint::kChat) {
+      progress.writer = std::make_unique<protocol::ChoiceWriter>(plan_.form, RandomBits);
+    }
   }
   for (std::size_t i = 0; i < std::min(kAtOnce, choices_.size()); ++i) {
     if (!SubmitNext()) return;
@@ -153,9 +157,12 @@ void Answer::OnDelta(std::size_t index, const engine::CompletionDelta& delta) {
   }
   std::vector<protocol::TokenLogprobs> logprobs;
   if (plan_.logprobs) logprobs = Logprobs(delta);
-  const std::int64_t characters = protocol::CharacterCount(logprobs);
   if (!plan_.stream) {
-    progress.choice.text += delta.text;
+    if (progress.writer) {
+      progress.writer->Collect(delta.text, progress.choice);
+    } else {
+      progress.choice.text += delta.text;
+    }
     if (plan_.logprobs) {
       auto& all = *progress.choice.logprobs;
       std::ranges::move(logprobs, std::back_inserter(all));
@@ -163,14 +170,37 @@ void Answer::OnDelta(std::size_t index, const engine::CompletionDelta& delta) {
     return;
   }
   OpenStream(progress);
-  last_written_ = Clock::now();
-  if (delta.text.empty() && logprobs.empty()) return;
-  protocol::Choice part{.index = progress.choice.index,
-                        .text = delta.text,
-                        .text_offset = progress.choice.text_offset};
-  if (plan_.logprobs) part.logprobs = std::move(logprobs);
-  progress.choice.text_offset += characters;
-  responder_->Write(protocol::PartEvent(plan_.head, part));
+  std::vector<protocol::Choice> parts;
+  if (progress.writer) {
+    parts = progress.writer->Stream(delta.text);
+  } else if (!delta.text.empty()) {
+    parts.push_back({.text = delta.text});
+  }
+  WriteParts(progress, std::move(parts), std::move(logprobs));
+}
+
+// One event a part; the logprobs go with the first, if need be with one of their own.
+void Answer::WriteParts(Progress& progress, std::vector<protocol::Choice> parts,
+                        std::vector<protocol::TokenLogprobs> logprobs) {
+  if (parts.empty() && !logprobs.empty()) parts.emplace_back();
+  if (!parts.empty()) last_written_ = Clock::now();
+  for (protocol::Choice& part : parts) {
+    part.index = progress.choice.index;
+    part.text_offset = progress.choice.text_offset;
+    progress.choice.text_offset += protocol::CharacterCount(logprobs);
+    if (plan_.logprobs) part.logprobs = std::exchange(logprobs, {});
+    responder_->Write(protocol::PartEvent(plan_.head, part));
+  }
+}
+
+protocol::Finish Answer::EndChoice(Progress& progress, bool is_cut) {
+  if (!progress.writer) return is_cut ? protocol::Finish::kLength : protocol::Finish::kStop;
+  if (plan_.stream) {
+    WriteParts(progress, progress.writer->EndStream(is_cut), {});
+  } else {
+    progress.writer->EndCollect(is_cut, progress.choice);
+  }
+  return progress.writer->FinishOf(is_cut);
 }
 
 void Answer::OnEnd(std::size_t index, const engine::CompletionSummary& summary) {
@@ -186,12 +216,11 @@ void Answer::OnEnd(std::size_t index, const engine::CompletionSummary& summary) 
     return Fail(protocol::ToApiError(
         {base::ErrorCode::kUnavailable, "the server is stopping; ask again, elsewhere or later"}));
   }
-  const auto finish = summary.end == engine::CompletionEnd::kLength ? protocol::Finish::kLength
-                                                                    : protocol::Finish::kStop;
+  if (plan_.stream) OpenStream(progress);
+  const auto finish = EndChoice(progress, summary.end == engine::CompletionEnd::kLength);
   progress.choice.finish = finish;
   Observe(progress, finish);
   if (plan_.stream) {
-    OpenStream(progress);
     responder_->Write(protocol::PartEvent(
         plan_.head, {.index = progress.choice.index, .text = "", .finish = finish}));
   }
@@ -242,7 +271,7 @@ void Answer::CountTokens(Progress& progress, std::size_t tokens) {
 void Answer::Observe(const Progress& progress, protocol::Finish finish) {
   Metrics& metrics = state_->metrics;
   const engine::CompletionSummary& summary = progress.summary;
-  metrics.CountEnd(finish == protocol::Finish::kStop ? Outcome::kStop : Outcome::kLength);
+  metrics.CountEnd(finish == protocol::Finish::kLength ? Outcome::kLength : Outcome::kStop);
   metrics.e2e_latency_s.Observe(Seconds(Clock::now() - plan_.arrival));
   metrics.queue_time_s.Observe(summary.queued_s);
   metrics.prefill_time_s.Observe(summary.prefill_s);

@@ -15,6 +15,7 @@
 #include "engine/completion_service.h"
 #include "net/http_server.h"
 #include "protocol/api_error.h"
+#include "protocol/choice_writer.h"
 #include "protocol/completion_response.h"
 #include "protocol/embeddings.h"
 #include "server/api_server.h"
@@ -49,6 +50,7 @@ struct AnswerPlan {
   protocol::AnswerHead head;
   bool stream = false;
   bool logprobs = false;
+  protocol::ChoiceForm form;          // of chats
   std::size_t choices_by_prompt = 1;  // that are made
   std::size_t given_by_prompt = 1;    // of them, the best
   std::vector<std::string> echoes;    // by prompt, what stands before its answers; empty: nothing
@@ -82,6 +84,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
     std::int64_t tokens = 0;
     double logprob_sum = 0;
     protocol::Choice choice;  // whole answers: all so far; streams: only index and text_offset
+    std::unique_ptr<protocol::ChoiceWriter> writer;  // of chats
     engine::CompletionSummary summary;
   };
 
@@ -97,6 +100,9 @@ class Answer : public std::enable_shared_from_this<Answer> {
   void Finish();
   void BeginStream();
   void OpenStream(Progress& progress);
+  void WriteParts(Progress& progress, std::vector<protocol::Choice> parts,
+                  std::vector<protocol::TokenLogprobs> logprobs);
+  protocol::Finish EndChoice(Progress& progress, bool is_cut);
   void CountTokens(Progress& progress, std::size_t tokens);
   void Observe(const Progress& progress, protocol::Finish finish);
   std::vector<protocol::TokenLogprobs> Logprobs(const engine::CompletionDelta& delta) const;

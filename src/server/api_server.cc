@@ -1,10 +1,12 @@
 #include "server/api_server.h"
 
 #include <algorithm>
-#include <random>
 
 #include "protocol/tokenize.h"
 #include "server/answer.h"
+#include "server/answer_grammar.h"
+#include "server/chat_form.h"
+#include "server/random_bits.h"
 
 namespace switchyard::server {
 namespace {
@@ -13,11 +15,6 @@ using protocol::ApiError;
 using protocol::ApiResult;
 using protocol::Endpoint;
 using Clock = std::chrono::steady_clock;
-
-std::uint64_t RandomBits() {
-  thread_local std::random_device device;
-  return std::uint64_t{device()} << 32U | device();
-}
 
 // The client's own, if it is one that can stand in a header and a log.
 std::string RequestIdOf(const net::HttpRequest& request) {
@@ -133,20 +130,25 @@ std::optional<ApiError> CheckLengths(const std::vector<Tokens>& prompts, std::in
   return std::nullopt;
 }
 
-ApiResult<std::vector<Tokens>> EncodePrompts(const protocol::CompletionRequest& request,
-                                             const TextModel& text) {
+struct EncodedPrompts {
   std::vector<Tokens> prompts;
+  bool begins_in_reasoning = false;  // of chats
+};
+
+ApiResult<EncodedPrompts> EncodePrompts(const protocol::CompletionRequest& request,
+                                        const TextModel& text) {
   if (request.endpoint == Endpoint::kChat) {
-    auto tokens = text.EncodeChat(request.messages);
-    if (!tokens) {
-      ApiError error = protocol::ToApiError(tokens.error());
+    auto chat = text.EncodeChat(request.chat);
+    if (!chat) {
+      ApiError error = protocol::ToApiError(chat.error());
       error.param = "messages";
       return std::unexpected(std::move(error));
     }
-    prompts.push_back(std::move(*tokens));
-    return prompts;
+    return EncodedPrompts{{std::move(chat->tokens)}, chat->begins_in_reasoning};
   }
-  return EncodeTexts(request.prompts, "prompt", text);
+  auto prompts = EncodeTexts(request.prompts, "prompt", text);
+  if (!prompts) return std::unexpected(std::move(prompts.error()));
+  return EncodedPrompts{std::move(*prompts)};
 }
 
 // Everything that can be said against a request before the engine sees it.
@@ -169,16 +171,6 @@ std::optional<ApiError> CheckAgainstModel(const protocol::CompletionRequest& req
     return protocol::ToApiError(status.error());
   }
   return std::nullopt;
-}
-
-// Null if the answer may have any form.
-ApiResult<GrammarCache::Compiled> CompileGrammar(const protocol::StructuredOutput& wanted,
-                                                 ServerState& state) {
-  if (wanted.kind == protocol::StructuredOutput::Kind::kNone) return nullptr;
-  auto compiled = state.grammars.Get(wanted.Key(), state.text.vocabulary(),
-                                     [&] { return protocol::ToGrammar(wanted); });
-  if (compiled) return std::move(*compiled);
-  return std::unexpected(protocol::InvalidStructuredOutput(wanted, compiled.error()));
 }
 
 }  // namespace
@@ -361,24 +353,28 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
       protocol::ParseCompletionRequest(endpoint, call.request.body, state_->options.limits);
   if (!request) return call.Respond(request.error());
   if (!call.Knows(request->model)) return call.Respond(protocol::ModelNotFound(request->model));
-  auto prompts = EncodePrompts(*request, state_->text);
-  if (!prompts) return call.Respond(prompts.error());
-  Truncate(*prompts, request->output.truncate_prompt_tokens,
+  auto encoded = EncodePrompts(*request, state_->text);
+  if (!encoded) return call.Respond(encoded.error());
+  Truncate(encoded->prompts, request->output.truncate_prompt_tokens,
            state_->service.context_tokens() -
                std::max<std::int64_t>(1, request->max_tokens.value_or(1)));
   const auto sampling = Sampling(request->sampling, state_->options.sampling);
   if (const auto error =
-          CheckAgainstModel(*request, *prompts, sampling, state_->service.context_tokens(),
+          CheckAgainstModel(*request, encoded->prompts, sampling, state_->service.context_tokens(),
                             state_->text.vocabulary_size())) {
     return call.Respond(*error);
   }
-  auto grammar = CompileGrammar(request->structured_output, *state_);
+  protocol::ChoiceForm form;
+  if (endpoint == Endpoint::kChat) {
+    form = FormOf(*request, state_->text.traits(), encoded->begins_in_reasoning);
+  }
+  auto grammar = CompileGrammar(*request, form.answer, *state_);
   if (!grammar) return call.Respond(grammar.error());
 
   AnswerPlan plan;
   // What a request does not announce is charged when it has been used.
   const std::int64_t announced = request->max_tokens.value_or(0) * request->output.best_of;
-  if (!call.Admits(*prompts, announced, plan)) return;
+  if (!call.Admits(encoded->prompts, announced, plan)) return;
   plan.head.endpoint = endpoint;
   plan.head.id = fmt::format("{}-{:016x}{:08x}", endpoint == Endpoint::kChat ? "chatcmpl" : "cmpl",
                              RandomBits(), RandomBits() & 0xFFFFFFFFU);
@@ -392,14 +388,15 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
   plan.choices_by_prompt = static_cast<std::size_t>(request->output.best_of);
   plan.given_by_prompt = static_cast<std::size_t>(request->n);
   if (request->output.echo) {
-    for (std::size_t i = 0; i < prompts->size(); ++i) {
+    for (std::size_t i = 0; i < encoded->prompts.size(); ++i) {
       const auto* words = std::get_if<std::string>(&request->prompts[i]);
       const bool is_whole = words != nullptr && !request->output.truncate_prompt_tokens;
       // Not decoded, or it would show the special tokens that the model wants around a text.
-      plan.echoes.push_back(is_whole ? *words : state_->text.Decode((*prompts)[i]));
+      plan.echoes.push_back(is_whole ? *words : state_->text.Decode(encoded->prompts[i]));
     }
   }
   plan.arrival = call.arrival;
+  plan.form = std::move(form);
 
   engine::CompletionRequest one;
   one.sampling = sampling;
@@ -411,13 +408,14 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
     one.end_tokens.assign(ends.begin(), ends.end());
   }
   one.grammar = std::move(*grammar);
+  one.shown_tokens = ShownTokens(plan.form.answer, state_->text);
   // The best are found by their logprobs.
   const bool rates = plan.given_by_prompt < plan.choices_by_prompt;
   one.top_logprobs = rates ? std::max(request->top_logprobs, 0) : request->top_logprobs;
   SetOutput(one, request->output, state_->text);
   one.continues_text = endpoint == Endpoint::kText;
   call.Rank(one, request->priority);
-  for (auto& prompt : *prompts) {
+  for (auto& prompt : encoded->prompts) {
     one.prompt = std::move(prompt);
     for (std::int32_t choice = 0; choice < request->output.best_of; ++choice) {
       one.sampling.choice = static_cast<std::uint32_t>(choice);
@@ -467,13 +465,13 @@ void ApiServer::Tokenize(Call& call) {
     return call.Respond(protocol::ModelNotFound(request->model));
   }
   const std::int64_t context = state_->service.context_tokens();
-  if (request->messages.is_null()) {
+  if (request->chat.messages.is_null()) {
     return call.Respond(protocol::TokenizeAnswer(
         state_->text.Encode(request->prompt, request->add_special), context));
   }
-  const auto tokens = state_->text.EncodeChat(request->messages);
-  if (!tokens) return call.Respond(protocol::ToApiError(tokens.error()));
-  call.Respond(protocol::TokenizeAnswer(*tokens, context));
+  const auto chat = state_->text.EncodeChat(request->chat);
+  if (!chat) return call.Respond(protocol::ToApiError(chat.error()));
+  call.Respond(protocol::TokenizeAnswer(chat->tokens, context));
 }
 
 void ApiServer::Detokenize(Call& call) {

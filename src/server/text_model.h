@@ -4,25 +4,32 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
-#include "base/json.h"
 #include "engine/completion_service.h"
 #include "grammar/vocabulary.h"
+#include "protocol/template_traits.h"
 
 namespace switchyard::server {
+
+struct EncodedChat {
+  std::vector<engine::TokenId> tokens;
+  bool begins_in_reasoning = false;  // the answer does: the prompt opened it
+};
 
 class TextModel {
  public:
   virtual ~TextModel() = default;
 
-  // The prompt that asks for the next answer to `messages`, each with role and content.
-  virtual base::Result<std::vector<engine::TokenId>> EncodeChat(
-      const base::Json& messages) const = 0;
+  // The prompt that asks for the next answer to a conversation.
+  virtual base::Result<EncodedChat> EncodeChat(const protocol::ChatInput& input) const = 0;
+  // What the chat template can do, and how the model calls tools and reasons.
+  virtual const protocol::TemplateTraits& traits() const = 0;
   virtual std::vector<engine::TokenId> Encode(std::string_view text, bool add_special) const = 0;
   virtual std::string Decode(std::span<const engine::TokenId> tokens) const = 0;
   // The bytes of one token, special ones by their name.
@@ -31,6 +38,8 @@ class TextModel {
   virtual std::span<const engine::TokenId> end_tokens() const = 0;
   // For grammars, which share it. The first call may take a moment.
   virtual std::shared_ptr<const grammar::Vocabulary> vocabulary() const = 0;
+  // A token by its name.
+  virtual std::optional<engine::TokenId> FindToken(std::string_view name) const = 0;
 };
 
 }  // namespace switchyard::server

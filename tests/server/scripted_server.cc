@@ -12,7 +12,15 @@ int main(int argc, char** argv) {
   server::ScriptedEngine engine;
   engine.answer = "One two three, said the scripted engine.";
   engine.context = 4096;
-  const server::BytesText text;
+  const std::string call =
+      "<tool_call>\n{\"name\": \"get_weather\", \"arguments\": {\"city\": \"Bonn\"}}\n</tool_call>";
+  engine.answers = {{"tool:rain", "It rains."},
+                    {"one call", call},
+                    {"two calls", "Both.\n" + call + "\n" + call},
+                    {"a broken call", "<tool_call>get_weather(Bonn)</tool_call>"},
+                    {"a thought", "<think>\nHm.\n</think>\n\nSo."}};
+  server::BytesText text;
+  text.template_traits.reasoning = protocol::ReasoningMarks{"<think>", "</think>"};
   server::ApiServerOptions options;
   options.model = "scripted";
   options.version = "test";

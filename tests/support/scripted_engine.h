@@ -22,17 +22,27 @@ namespace switchyard::server {
 
 class BytesText : public TextModel {
  public:
-  base::Result<std::vector<engine::TokenId>> EncodeChat(const base::Json& messages) const override {
+  // Settings, before requests come.
+  protocol::TemplateTraits template_traits;
+  bool begins_in_reasoning = false;
+
+  base::Result<EncodedChat> EncodeChat(const protocol::ChatInput& input) const override {
     std::string text;
-    for (const base::Json& message : messages) {
+    if (const base::Json tools = input.tools.Definitions(); !tools.is_null()) {
+      text += "tools:" + tools.dump() + "\n";
+    }
+    for (const base::Json& message : input.messages) {
       const auto content = message.at("content").get<std::string>();
       if (content == "no template") {
         return base::Fail(base::ErrorCode::kFailedPrecondition, "the model has no chat template");
       }
       text += message.at("role").get<std::string>() + ":" + content + "\n";
+      if (message.contains("tool_calls")) text += message["tool_calls"].dump() + "\n";
     }
-    return Encode(text, false);
+    return EncodedChat{Encode(text, false), begins_in_reasoning};
   }
+  const protocol::TemplateTraits& traits() const override { return template_traits; }
+  std::optional<engine::TokenId> FindToken(std::string_view) const override { return {}; }
   std::vector<engine::TokenId> Encode(std::string_view text, bool) const override {
     std::vector<engine::TokenId> tokens;
     for (const char c : text) tokens.push_back(static_cast<unsigned char>(c));
@@ -75,6 +85,8 @@ class ScriptedEngine : public engine::CompletionService {
 
   // Settings, before requests come.
   std::string answer = "Hello there";
+  // Instead, of prompts that hold the first.
+  std::vector<std::pair<std::string, std::string>> answers;
   std::size_t fail_at = static_cast<std::size_t>(-1);  // after so many steps of a request
   std::size_t hold_at = static_cast<std::size_t>(-1);  // go no further
   std::int64_t context = 1000;
@@ -89,7 +101,9 @@ class ScriptedEngine : public engine::CompletionService {
     }
     const engine::RequestId id = ++last_id_;
     seen_.push_back(request);
-    running_.emplace(id, Running{std::move(request), std::move(listener), 0, false});
+    std::string text = AnswerTo(request.prompt);
+    running_.emplace(id,
+                     Running{std::move(request), std::move(listener), std::move(text), 0, false});
     changed_.notify_all();
     return id;
   }
@@ -121,9 +135,19 @@ class ScriptedEngine : public engine::CompletionService {
   struct Running {
     engine::CompletionRequest request;
     std::shared_ptr<engine::CompletionListener> listener;  // with the server
+    std::string answer;
     std::size_t steps;
     bool is_cancelled;
   };
+
+  std::string AnswerTo(const std::vector<engine::TokenId>& prompt) const {
+    std::string text;
+    for (const engine::TokenId token : prompt) text += static_cast<char>(token);
+    for (const auto& [words, said] : answers) {
+      if (text.find(words) != std::string::npos) return said;
+    }
+    return answer;
+  }
 
   // The end of a request, if it is there.
   std::optional<engine::CompletionEnd> EndOf(const Running& one) const {
@@ -131,7 +155,7 @@ class ScriptedEngine : public engine::CompletionService {
     if (one.is_cancelled) return CompletionEnd::kCancelled;
     if (one.request.embeds && fail_at != 0) return CompletionEnd::kEnd;
     if (one.steps >= fail_at) return CompletionEnd::kFailed;
-    if (one.steps >= answer.size()) return CompletionEnd::kEnd;
+    if (one.steps >= one.answer.size()) return CompletionEnd::kEnd;
     if (one.request.max_tokens >= 0 &&
         one.steps >= static_cast<std::size_t>(one.request.max_tokens)) {
       return CompletionEnd::kLength;
@@ -177,7 +201,7 @@ class ScriptedEngine : public engine::CompletionService {
     }
     if (one.steps == 0) listener->OnBegin();
     engine::CompletionDelta delta;
-    const char c = answer[one.steps++];
+    const char c = one.answer[one.steps++];
     delta.text = c;
     engine::CompletionToken token;
     token.token = static_cast<unsigned char>(c);

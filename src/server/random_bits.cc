@@ -1,0 +1,12 @@
+#include "server/random_bits.h"
+
+#include <random>
+
+namespace switchyard::server {
+
+std::uint64_t RandomBits() {
+  thread_local std::random_device device;
+  return std::uint64_t{device()} << 32U | device();
+}
+
+}  // namespace switchyard::server
