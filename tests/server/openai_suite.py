@@ -11,6 +11,7 @@ in front of ours passes unchanged.
 import asyncio
 import base64
 import dataclasses
+import json
 import math
 import os
 import struct
@@ -283,6 +284,83 @@ class Completions(unittest.TestCase):
              "name": "ann"},
             {"role": "assistant", "content": "Hello."}, {"role": "user", "content": "Ünïcödé 😀"}])
         self.assertGreater(answer.usage.completion_tokens, 0)
+
+
+TOOLS = [{"type": "function", "function": {
+    "name": "paint", "description": "Paints a wall.",
+    "parameters": {"type": "object", "required": ["colour", "coats"], "additionalProperties": False,
+                   "properties": {"colour": {"enum": ["red", "green"]},
+                                  "coats": {"type": "integer", "minimum": 1, "maximum": 3}}}}},
+         {"type": "function", "function": {"name": "stop"}}]
+CALL = {"id": "call_1", "type": "function",
+        "function": {"name": "paint", "arguments": '{"colour": "red", "coats": 1}'}}
+
+
+class Tools(unittest.TestCase):
+    """What a model says of its own accord is not known; what tool_choice demands is."""
+
+    def check(self, name, arguments):
+        self.assertIn(name, ("paint", "stop"))
+        if name == "stop":
+            return self.assertEqual(arguments, {})
+        self.assertEqual(sorted(arguments), ["coats", "colour"])
+        self.assertIn(arguments["colour"], ("red", "green"))
+        self.assertIn(arguments["coats"], (1, 2, 3))
+
+    def call(self, stream, **fields):
+        """The name and the arguments of the only call."""
+        asked = arguments("chat", {**SEEDED, "max_tokens": 100, "tools": TOOLS, "parallel_tool_calls": False,
+                                   **fields}, stream)
+        answer = client().chat.completions.create(**asked)
+        if not stream:
+            (choice,) = answer.choices
+            (call,) = choice.message.tool_calls
+            self.assertEqual((choice.finish_reason, choice.message.content), ("tool_calls", None))
+            return call.function.name, json.loads(call.function.arguments)
+        name, text, finish = None, "", None
+        for chunk in answer:
+            for choice in chunk.choices:
+                self.assertFalse(choice.delta.content)
+                for part in choice.delta.tool_calls or []:
+                    self.assertEqual(part.index, 0)
+                    self.assertEqual(bool(part.id), name is None)
+                    name = name or part.function.name
+                    text += part.function.arguments
+                finish = choice.finish_reason or finish
+        self.assertEqual(finish, "tool_calls")
+        return name, json.loads(text)
+
+    def test_a_call_that_is_demanded(self):
+        if SCRIPTED:
+            self.skipTest("it fits no grammar")
+        for seed in range(5):
+            whole = self.call(False, tool_choice="required", seed=seed)
+            self.check(*whole)
+            self.assertEqual(self.call(True, tool_choice="required", seed=seed), whole)
+
+    def test_a_function_that_is_named(self):
+        if SCRIPTED:
+            self.skipTest("it fits no grammar")
+        for tool in TOOLS:
+            chosen = {"type": "function", "function": {"name": tool["function"]["name"]}}
+            name, given = self.call(False, tool_choice=chosen)
+            self.assertEqual(name, tool["function"]["name"])
+            self.check(name, given)
+
+    def test_results_go_back(self):
+        answer = client().chat.completions.create(model=MODEL, max_tokens=8, tools=TOOLS, messages=[
+            *MESSAGES, {"role": "assistant", "content": None, "tool_calls": [CALL]},
+            {"role": "tool", "tool_call_id": "call_1", "content": "done"}])
+        self.assertGreater(answer.usage.completion_tokens, 0)
+
+    def test_what_is_wrong_with_them(self):
+        for fields, param in (({"tool_choice": "required"}, "tool_choice"),
+                              ({"tools": [{"type": "function"}]}, "tools[0].function"),
+                              ({"tools": TOOLS, "tool_choice": {"type": "function", "function": {"name": "no"}}},
+                               "tool_choice")):
+            with self.assertRaises(openai.BadRequestError) as caught:
+                client().chat.completions.create(model=MODEL, messages=MESSAGES, **fields)
+            self.assertEqual(caught.exception.param, param)
 
 
 class Embeddings(unittest.TestCase):
