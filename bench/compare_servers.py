@@ -20,8 +20,9 @@ answer, TTFT from the request to the first piece. Every ratio is above 1 where w
 that was disturbed (other processes used more than 0.10 core) is taken again, up to --patience times,
 else marked. The ceilings are what `switchyard chips` measured: "compute" is the multiply-adds of
 prompts that were not cached and of generated tokens against 8-bit arithmetic; "memory" is the weights
-once for each step of as many tokens as there are streams. bench/serve, which sends the requests,
-tells its own share of the cores.
+once for each step of as many tokens as there are streams. They are remembered for a week: where
+the machine was busy then, `switchyard chips --fresh` measures them again. bench/serve, which sends
+the requests, tells its own share of the cores.
 """
 
 import argparse
@@ -116,7 +117,7 @@ def start_ours(arguments, streams: int) -> Server:
     command = [
         str(arguments.build / "bin" / "switchyard"), "serve", str(arguments.model), "--chip", "cpu",
         "--threads", str(arguments.threads), "--port", str(port), "--context", str(arguments.context),
-        "--max-running", str(streams), "--served-model-name", "m", "--no-request-log", *arguments.our_option,
+        "--max-running", str(streams), "--kv-pages", str(streams * -(-arguments.context // 32)), "--served-model-name", "m", "--no-request-log", *arguments.our_option,
     ]  # fmt: skip
     return Server("ours", command, port)
 

@@ -85,7 +85,7 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
       ->check(Between(std::int64_t{1}, kMaxRunning));
   limits.Add("--kv-pages", options.kv_pages,
              "Pages of the KV cache, of 32 tokens or what the chip wants; 0: enough for all that "
-             "run at full context")
+             "run at full context, or for 16 of them")
       ->check(Between(std::int64_t{0}, std::int64_t{1} << 31));
   limits.Add("--max-waiting", options.max_waiting, "Requests that wait at most; more get 429")
       ->check(Between(1, 1'000'000));

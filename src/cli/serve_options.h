@@ -23,7 +23,7 @@ struct ServeOptions {
   std::string tls_client_ca;
   std::string served_name;
   std::int64_t max_waiting = 1024;
-  std::int64_t max_running = 16;
+  std::int64_t max_running = 64;
   std::int64_t kv_pages = 0;
   std::size_t max_connections = 1024;
   std::size_t max_body_mib = 32;

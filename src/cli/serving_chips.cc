@@ -11,6 +11,10 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
+// Requests are mostly far from full context, so more run at once than would fit at it; one that
+// finds no page gives its own back and goes on later.
+constexpr std::int64_t kFullContexts = 16;
+
 // "opencl:row_lanes=8" is for the chip of that name alone.
 base::Result<std::vector<std::string>> ChipOptionsFor(const std::string& chip,
                                                       const ServeOptions& options) {
@@ -71,7 +75,7 @@ base::Result<ServingChips> ServingChips::Open(const ServeOptions& options,
                                               const Environment& environment,
                                               const base::LogSink& log) {
   engine::RunnerOptions runner;
-  runner.sequences = options.max_running;
+  runner.sequences = std::min(options.max_running, kFullContexts);
   runner.pages = options.kv_pages;
   ServingChips chips;
   for (const std::string& chip :
