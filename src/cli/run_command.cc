@@ -132,7 +132,7 @@ class Conversation {
 
   // Answers `text` on standard output.
   base::Status Ask(const std::string& text) {
-    engine::GenerationRequest request;
+    engine::CompletionRequest request;
     request.sampling = sampling_;
     request.max_tokens = options_.max_tokens;
     request.stops = options_.stops;
@@ -165,7 +165,7 @@ class Conversation {
                             .depth = std::ssize(sequence_.tokens)},
                            session_, ceilings));
     }
-    if (generation->finish == engine::FinishReason::kLength && options_.max_tokens < 0) {
+    if (generation->end == engine::CompletionEnd::kLength && options_.max_tokens < 0) {
       fmt::print(stderr, "switchyard: the context of {} tokens is full; --context asks for more\n",
                  session_.runner().options().context_tokens);
     }

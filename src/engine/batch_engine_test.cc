@@ -62,13 +62,7 @@ class BatchEngineOn : public testing::TestWithParam<std::string> {
   // What Generate gives for the request alone.
   Generation Alone(const CompletionRequest& request, std::string* text = nullptr) {
     Sequence sequence;
-    auto result = Generate(*loaded_->runner, tokenizer(), sequence,
-                           {.prompt = request.prompt,
-                            .sampling = request.sampling,
-                            .max_tokens = request.max_tokens,
-                            .stops = request.stops,
-                            .end_tokens = request.end_tokens,
-                            .stop_tokens = request.stop_tokens},
+    auto result = Generate(*loaded_->runner, tokenizer(), sequence, request,
                            [&](std::string_view piece) {
                              if (text != nullptr) *text += piece;
                              return true;

@@ -108,8 +108,8 @@ TEST_P(RunnerOn, ATokenOutsideTheVocabularyIsRefused) {
   }
 }
 
-GenerationRequest Ask(std::uint64_t seed, std::int64_t max_tokens) {
-  GenerationRequest request;
+CompletionRequest Ask(std::uint64_t seed, std::int64_t max_tokens) {
+  CompletionRequest request;
   request.prompt = Text(6, 9);
   request.sampling.seed = seed;
   request.max_tokens = max_tokens;
@@ -121,10 +121,10 @@ TEST_P(RunnerOn, AnAnswerGoesOnFromItsTokens) {
   const TextSink ignore = [](std::string_view) { return true; };
   const auto whole = Generate(runner(), tokenizer(), sequence, Ask(5, 24), ignore);
   ASSERT_TRUE(whole) << whole.error().message;
-  EXPECT_EQ(whole->finish, FinishReason::kLength);
+  EXPECT_EQ(whole->end, CompletionEnd::kLength);
   ASSERT_EQ(whole->tokens.size(), 24U);
   for (std::size_t cut = 1; cut < 24; ++cut) {
-    GenerationRequest rest = Ask(5, 24 - static_cast<std::int64_t>(cut));
+    CompletionRequest rest = Ask(5, 24 - static_cast<std::int64_t>(cut));
     rest.prompt.insert(rest.prompt.end(), whole->tokens.begin(),
                        whole->tokens.begin() + static_cast<std::ptrdiff_t>(cut));
     Sequence fresh;
@@ -144,7 +144,7 @@ TEST_P(RunnerOn, TheSharedPrefixIsNotComputedAgain) {
   auto first = Generate(runner(), tokenizer(), sequence, Ask(1, 8), ignore);
   ASSERT_TRUE(first);
   EXPECT_EQ(first->prefill_tokens, 6);
-  GenerationRequest next = Ask(2, 4);
+  CompletionRequest next = Ask(2, 4);
   next.prompt.insert(next.prompt.end(), first->tokens.begin(), first->tokens.end());
   next.prompt.push_back(65);
   auto second = Generate(runner(), tokenizer(), sequence, next, ignore);
@@ -164,23 +164,23 @@ TEST_P(RunnerOn, EndsAtStopsEndTokensAndCancellation) {
   const auto free = Generate(runner(), tokenizer(), sequence, Ask(3, 12), ignore);
   ASSERT_TRUE(free);
 
-  GenerationRequest request = Ask(3, 12);
+  CompletionRequest request = Ask(3, 12);
   request.end_tokens = {free->tokens[4]};
   const auto ended = Generate(runner(), tokenizer(), sequence, request, ignore);
   ASSERT_TRUE(ended);
-  EXPECT_EQ(ended->finish, FinishReason::kEnd);
+  EXPECT_EQ(ended->end, CompletionEnd::kEnd);
   EXPECT_LE(ended->tokens.size(), 5U);
 
   request = Ask(3, 12);
   request.stop_tokens = {free->tokens[4]};
   const auto stopped = Generate(runner(), tokenizer(), sequence, request, ignore);
   ASSERT_TRUE(stopped);
-  EXPECT_EQ(stopped->finish, FinishReason::kStop);
+  EXPECT_EQ(stopped->end, CompletionEnd::kStop);
 
   const auto cancelled =
       Generate(runner(), tokenizer(), sequence, Ask(3, 12), [](std::string_view) { return false; });
   ASSERT_TRUE(cancelled);
-  EXPECT_EQ(cancelled->finish, FinishReason::kCancelled);
+  EXPECT_EQ(cancelled->end, CompletionEnd::kCancelled);
   runner().Release(sequence);
 }
 
