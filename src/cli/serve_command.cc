@@ -190,7 +190,11 @@ void Reload(const ServeOptions& options, server::ApiServer& api, net::TlsIdentit
   }
 }
 
-// Nothing new is admitted; what runs may finish until the time is over or a second signal comes.
+// What is left is given back, which takes no longer than writing it.
+constexpr std::chrono::seconds kHandBack{5};
+
+// Nothing new is admitted; what runs may finish until the time is over, and is given back then. A
+// second signal ends it at once.
 void Drain(server::ApiServer& api, ServeSignals& signals, std::int64_t seconds,
            const base::LogSink& log) {
   api.BeginDrain();
@@ -199,6 +203,16 @@ void Drain(server::ApiServer& api, ServeSignals& signals, std::int64_t seconds,
        {{"requests", api.in_flight()}, {"drain_seconds", seconds}}});
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
   while (api.in_flight() > 0 && std::chrono::steady_clock::now() < end) {
+    if (signals.Wait(std::chrono::milliseconds(50)) == ServeSignal::kStop) return;
+  }
+  if (api.in_flight() == 0) return;
+  log({base::LogLevel::kWarn, "given back unfinished", {{"requests", api.in_flight()}}});
+  api.HandBack();
+  const auto latest = std::chrono::steady_clock::now() + kHandBack;
+  bool is_written = false;
+  while (!is_written && std::chrono::steady_clock::now() < latest) {
+    is_written = api.in_flight() == 0;
+    // Once more when all is written: it has to leave before the connections close.
     if (signals.Wait(std::chrono::milliseconds(50)) == ServeSignal::kStop) return;
   }
 }

@@ -90,7 +90,7 @@ Answer::Answer(CompletionRequest request, const model::Tokenizer& tokenizer,
     if (end_) {
       sequence_.tokens.push_back(token);
     } else {
-      Accept(token);
+      resumed_text_ += Accept(token);
     }
   }
 }

@@ -38,6 +38,8 @@ class Answer {
     return static_cast<std::int64_t>(sequence_.tokens.size() - request_.resumed.size()) -
            prompt_tokens();
   }
+  // What the resumed tokens said, as far as it is certain.
+  const std::string& resumed_text() const { return resumed_text_; }
   // What ended it; none while it goes on.
   std::optional<CompletionEnd> end() const { return end_; }
 
@@ -58,6 +60,7 @@ class Answer {
   std::optional<grammar::Matcher> matcher_;  // of a request with a grammar
   bool fits_ = true;                         // the tokens so far, that grammar
   std::optional<CompletionEnd> end_;
+  std::string resumed_text_;
 };
 
 // The log-softmax of `logits` at `token`, and at the `best` largest, the lower id first among

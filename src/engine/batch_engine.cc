@@ -116,6 +116,7 @@ void BatchEngine::Loop() {
     std::vector<RequestId> cancelled;
     std::array<Batch, 2> batches;
     std::vector<RequestId> over;  // before they began
+    std::vector<const Request*> resumed;
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] {
@@ -125,12 +126,16 @@ void BatchEngine::Loop() {
       for (std::unique_ptr<Request>& request : std::exchange(submitted_, {})) {
         request->tenant = turns_.Arrive(request->answer.request().tenant);
         if (request->answer.end()) over.push_back(request->id);
+        if (!request->answer.request().resumed.empty()) resumed.push_back(request.get());
         requests_.emplace(request->id, std::move(request));
       }
       cancelled = std::exchange(cancelled_, {});
       if (stopping_) {
         for (const auto& [id, request] : requests_) cancelled.push_back(id);
       }
+    }
+    for (const Request* request : resumed) {
+      request->listener->OnResumed(request->answer.resumed_text());
     }
     for (const RequestId id : cancelled) Finish(id, CompletionEnd::kCancelled);
     for (const RequestId id : over) {

@@ -88,6 +88,8 @@ struct CompletionSummary {
 class CompletionListener {
  public:
   virtual ~CompletionListener() = default;
+  // Before all others, of a request with resumed tokens: what they said, which no delta tells again.
+  virtual void OnResumed(const std::string& /*text*/) {}
   // It waits no longer: the engine has begun with it. Called under the engine's lock, so this must
   // not call the service.
   virtual void OnBegin() {}

@@ -17,9 +17,16 @@ class Replicas::Session final : public CompletionListener,
                                 public std::enable_shared_from_this<Session> {
  public:
   Session(Replicas& owner, CompletionRequest asked, std::shared_ptr<CompletionListener> told)
-      : request(std::move(asked)), listener(std::move(told)), owner_(owner) {}
+      : request(std::move(asked)),
+        listener(std::move(told)),
+        is_told_resumed_(request.resumed.empty()),
+        owner_(owner) {}
 
   void OnBegin() override { listener->OnBegin(); }
+  // A replica that takes over tells what the one before had given too.
+  void OnResumed(const std::string& text) override {
+    if (!std::exchange(is_told_resumed_, true)) listener->OnResumed(text);
+  }
   void OnDelta(const CompletionDelta& delta) override {
     for (const CompletionToken& token : delta.tokens) request.resumed.push_back(token.token);
     told_tokens += std::ssize(delta.tokens);
@@ -65,6 +72,7 @@ class Replicas::Session final : public CompletionListener,
   double decode_s = 0;
 
  private:
+  bool is_told_resumed_;
   Replicas& owner_;
 };
 

@@ -167,10 +167,16 @@ ApiResult<CompletionRequest> ParseCompletionRequest(Endpoint endpoint, std::stri
   request.ignore_eos = reader.Boolean("ignore_eos").value_or(false);
   request.priority = Narrow(reader.Integer("priority", -1'000'000, 1'000'000)).value_or(0);
   request.user = reader.String("user", kNameBytes).value_or("");
+  const std::size_t prompts = endpoint == Endpoint::kChat ? 1 : request.prompts.size();
+  request.member = ReadMemberFields(reader, prompts, request.n, limits.prompt_tokens);
+  const std::int32_t answers = request.output.best_of;
+  if (request.member.resume && answers > request.n) {
+    reader.Fail(InvalidField("best_of", "invalid_parameter_combination",
+                             "An answer of which the best is still to be chosen has not been given "
+                             "to anyone: it cannot be resumed."));
+  }
   if (reader.error()) return std::unexpected(*reader.error());
 
-  const std::size_t prompts = endpoint == Endpoint::kChat ? 1 : request.prompts.size();
-  const std::int32_t answers = request.output.best_of;
   if (prompts * static_cast<std::size_t>(answers) > limits.choices) {
     return std::unexpected(InvalidField(
         "n", "integer_above_max_value",

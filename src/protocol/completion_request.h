@@ -13,6 +13,7 @@
 #include "base/json.h"
 #include "protocol/api_error.h"
 #include "protocol/chat_input.h"
+#include "protocol/member_fields.h"
 #include "protocol/output_fields.h"
 #include "protocol/prompts.h"
 #include "protocol/refused_fields.h"
@@ -61,6 +62,7 @@ struct CompletionRequest {
   std::int32_t priority = 0;  // vLLM's: lower first
   std::string user;
   StructuredOutput structured_output;
+  MemberFields member;
 };
 
 ApiResult<CompletionRequest> ParseCompletionRequest(Endpoint endpoint, std::string_view body,

@@ -1,6 +1,7 @@
 #include "protocol/completion_response.h"
 
 #include "base/json.h"
+#include "protocol/member_fields.h"
 
 namespace switchyard::protocol {
 namespace {
@@ -27,10 +28,12 @@ Json FinishWord(std::optional<Finish> finish) {
 }
 
 Json UsageJson(const Usage& usage) {
-  return {{"prompt_tokens", usage.prompt_tokens},
-          {"completion_tokens", usage.completion_tokens},
-          {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
-          {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}}};
+  Json json = {{"prompt_tokens", usage.prompt_tokens},
+               {"completion_tokens", usage.completion_tokens},
+               {"total_tokens", usage.prompt_tokens + usage.completion_tokens},
+               {"prompt_tokens_details", {{"cached_tokens", usage.cached_tokens}}}};
+  if (usage.resumed_tokens) json["switchyard"] = {{"resumed_tokens", *usage.resumed_tokens}};
+  return json;
 }
 
 Json Bytes(std::string_view text) {
@@ -55,12 +58,6 @@ Json ChatLogprobs(const Choice& choice) {
   return {{"content", std::move(content)}, {"refusal", nullptr}};
 }
 
-std::int64_t Characters(std::string_view bytes) {
-  std::int64_t count = 0;
-  for (const char c : bytes) count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
-  return count;
-}
-
 Json TextLogprobs(const Choice& choice) {
   if (!choice.logprobs) return nullptr;
   Json tokens = Json::array();
@@ -76,7 +73,7 @@ Json TextLogprobs(const Choice& choice) {
     likely[token.token.bytes] = token.token.logprob;  // OpenAI's may be one more for it
     best.push_back(std::move(likely));
     offsets.push_back(offset);
-    offset += Characters(token.token.bytes);
+    offset += CharacterCount(token.token.bytes);
   }
   return {{"tokens", std::move(tokens)},
           {"token_logprobs", std::move(logprobs)},
@@ -139,6 +136,21 @@ Json Delta(const Choice& part) {
   return delta;
 }
 
+// The token ids of a choice where vLLM tells them: the prompt's beside a chat's choices, and within
+// a completion's, which may have several prompts.
+void AddTokenIds(Json& answer, Endpoint endpoint, const Choice& choice) {
+  Json& told = answer["choices"].back();
+  if (choice.prompt_token_ids) {
+    (endpoint == Endpoint::kChat ? answer : told)["prompt_token_ids"] = *choice.prompt_token_ids;
+  }
+  if (choice.token_ids) told["token_ids"] = *choice.token_ids;
+}
+
+void AddSeed(Json& answer, const AnswerHead& head) {
+  if (!head.seed) return;
+  answer["switchyard"] = {{"version", kMemberProtocolVersion}, {"seed", *head.seed}};
+}
+
 Json ModelJson(const ListedModel& model) {
   return {{"id", model.id},
           {"object", "model"},
@@ -151,9 +163,15 @@ Json ModelJson(const ListedModel& model) {
 
 }  // namespace
 
+std::int64_t CharacterCount(std::string_view bytes) {
+  std::int64_t count = 0;
+  for (const char c : bytes) count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
+  return count;
+}
+
 std::int64_t CharacterCount(std::span<const TokenLogprobs> tokens) {
   std::int64_t count = 0;
-  for (const TokenLogprobs& token : tokens) count += Characters(token.token.bytes);
+  for (const TokenLogprobs& token : tokens) count += CharacterCount(token.token.bytes);
   return count;
 }
 
@@ -164,24 +182,34 @@ std::string WholeAnswer(const AnswerHead& head, std::span<const Choice> choices,
   for (const Choice& choice : choices) {
     if (!chat) {
       answer["choices"].push_back(TextChoice(choice));
-      continue;
+    } else {
+      answer["choices"].push_back(
+          {{"index", choice.index},
+           {"message", Message(choice)},
+           {"logprobs", ChatLogprobs(choice)},
+           {"finish_reason", FinishWord(choice.finish)}});
     }
-    answer["choices"].push_back({{"index", choice.index},
-                                 {"message", Message(choice)},
-                                 {"logprobs", ChatLogprobs(choice)},
-                                 {"finish_reason", FinishWord(choice.finish)}});
+    AddTokenIds(answer, head.endpoint, choice);
   }
   answer["usage"] = UsageJson(usage);
+  AddSeed(answer, head);
   return Text(answer);
 }
 
-std::string OpeningEvent(const AnswerHead& head, std::int32_t index) {
-  if (head.endpoint == Endpoint::kText) return {};
+std::string OpeningEvent(const AnswerHead& head, const Choice& opening) {
+  const bool chat = head.endpoint == Endpoint::kChat;
+  if (!chat && !opening.prompt_token_ids && !head.seed) return {};
   Json chunk = Chunk(head);
-  chunk["choices"].push_back({{"index", index},
-                              {"delta", {{"role", "assistant"}, {"content", ""}}},
-                              {"logprobs", nullptr},
-                              {"finish_reason", nullptr}});
+  if (chat) {
+    chunk["choices"].push_back({{"index", opening.index},
+                                {"delta", {{"role", "assistant"}, {"content", ""}}},
+                                {"logprobs", nullptr},
+                                {"finish_reason", nullptr}});
+  } else {
+    chunk["choices"].push_back(TextChoice({.index = opening.index}));
+  }
+  AddTokenIds(chunk, head.endpoint, opening);
+  AddSeed(chunk, head);
   return Event(chunk);
 }
 
@@ -189,12 +217,14 @@ std::string PartEvent(const AnswerHead& head, const Choice& part) {
   Json chunk = Chunk(head);
   if (head.endpoint == Endpoint::kText) {
     chunk["choices"].push_back(TextChoice(part));
+    AddTokenIds(chunk, head.endpoint, part);
     return Event(chunk);
   }
   chunk["choices"].push_back({{"index", part.index},
                               {"delta", Delta(part)},
                               {"logprobs", ChatLogprobs(part)},
                               {"finish_reason", FinishWord(part.finish)}});
+  AddTokenIds(chunk, head.endpoint, part);
   return Event(chunk);
 }
 

@@ -22,6 +22,8 @@ struct AnswerHead {
   std::int64_t created = 0;  // seconds since 1970
   std::string model;
   bool usage_follows = false;  // include_usage: chunks say "usage":null until the last
+  // For those who asked by "switchyard": told once, at the beginning.
+  std::optional<std::int64_t> seed = {};
 };
 
 struct LikelyToken {
@@ -40,6 +42,8 @@ struct Usage {
   std::int64_t prompt_tokens = 0;
   std::int64_t completion_tokens = 0;
   std::int64_t cached_tokens = 0;
+  // Of a resumed answer: the tokens that were given before, not counted above.
+  std::optional<std::int64_t> resumed_tokens = {};
 };
 
 // A call of a tool, or a further piece of its arguments: then without id and name.
@@ -60,18 +64,22 @@ struct Choice {
   // Characters of the choice's tokens before this part, for text_offset.
   std::int64_t text_offset = 0;
   std::optional<Finish> finish = {};
+  // vLLM's return_token_ids. Null: not asked for, or told before.
+  std::optional<std::vector<std::int32_t>> prompt_token_ids = {};
+  std::optional<std::vector<std::int32_t>> token_ids = {};
 };
 
 // The characters of the tokens' bytes: how far text_offset moves on.
 std::int64_t CharacterCount(std::span<const TokenLogprobs> tokens);
+std::int64_t CharacterCount(std::string_view bytes);
 
 std::string WholeAnswer(const AnswerHead& head, std::span<const Choice> choices,
                         const Usage& usage);
 
-// Server-sent events: "data: …\n\n". A stream of a choice is its opening (of chats alone; empty for
-// completions), parts, and a part with `finish`; then comes the usage, if asked for, and
-// kDoneEvent.
-std::string OpeningEvent(const AnswerHead& head, std::int32_t index);
+// Server-sent events: "data: …\n\n". A stream of a choice is its opening (for completions empty, if
+// there is nothing to tell), parts, and a part with `finish`; then comes the usage, if asked for,
+// and kDoneEvent.
+std::string OpeningEvent(const AnswerHead& head, const Choice& opening);
 std::string PartEvent(const AnswerHead& head, const Choice& part);
 std::string UsageEvent(const AnswerHead& head, const Usage& usage);
 std::string ErrorEvent(const ApiError& error);

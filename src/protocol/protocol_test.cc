@@ -178,7 +178,7 @@ std::string Written(const std::string& name) {
     event = PartEvent(head, {.calls = {{.index = 1, .arguments = "{\"a"}}});
   }
   if (what == "reasoning") event = PartEvent(head, {.reasoning = "Hm"});
-  if (what == "opening") event = OpeningEvent(head, 1);
+  if (what == "opening") event = OpeningEvent(head, {.index = 1});
   if (what == "part") event = PartEvent(head, part);
   if (what == "end") event = PartEvent(head, {.finish = Finish::kLength});
   head.usage_follows = true;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "protocol/member_response.h"
 #include "server/best_answers.h"
 #include "server/random_bits.h"
 
@@ -46,6 +47,10 @@ class Answer::Listener final : public engine::CompletionListener {
   void OnBegin() override {
     answer_->responder_->Post([answer = answer_] { answer->has_begun_ = true; });
   }
+  void OnResumed(const std::string& text) override {
+    answer_->responder_->Post(
+        [answer = answer_, index = index_, text] { answer->OnResumed(index, text); });
+  }
   void OnDelta(const engine::CompletionDelta& delta) override {
     answer_->responder_->Post(
         [answer = answer_, index = index_, delta] { answer->OnDelta(index, delta); });
@@ -79,23 +84,28 @@ Answer::~Answer() { Close(kClientGone); }
 void Answer::Start() {
   responder_->OnGone([self = shared_from_this()] { self->OnGone(); });
   choices_.resize(plan_.requests.size());
+  if (!state_->live.Add(shared_from_this())) return GiveBack();
   for (std::size_t i = 0; i < choices_.size(); ++i) {
     Progress& progress = choices_[i];
     progress.choice.index = static_cast<std::int32_t>(i);
     if (plan_.logprobs && !plan_.stream) progress.choice.logprobs.emplace();
-    if (!plan_.stream) progress.choice.text = EchoOf(progress);
     if (plan_.head.endpoint == protocol::Endpoint::kChat) {
       progress.writer = std::make_unique<protocol::ChoiceWriter>(plan_.form, RandomBits);
     }
+    if (plan_.member.token_ids && !plan_.stream) progress.choice.token_ids.emplace();
+    if (plan_.member.is_resumed) Resume(progress, plan_.requests[i]);
+    if (!plan_.stream && !progress.is_opened) progress.choice.text = EchoOf(progress);
   }
   for (std::size_t i = 0; i < std::min(kAtOnce, choices_.size()); ++i) {
     if (!SubmitNext()) return;
   }
+  if (ended_ == choices_.size()) return Finish();
   last_written_ = plan_.arrival;
   Watch();
 }
 
 bool Answer::SubmitNext() {
+  while (submitted_ < choices_.size() && choices_[submitted_].is_ended) ++submitted_;
   if (submitted_ == choices_.size()) return true;
   const std::size_t i = submitted_++;
   auto id = state_->service.Submit(std::move(plan_.requests[i]),
@@ -148,6 +158,26 @@ void Answer::OnTick() {
   Watch();
 }
 
+void Answer::Resume(Progress& progress, const engine::CompletionRequest& request) {
+  const auto index = static_cast<std::size_t>(progress.choice.index);
+  progress.given = request.resumed;
+  progress.resumed_tokens = std::ssize(request.resumed);
+  progress.is_opened = plan_.member.is_begun[index];
+  if (plan_.logprobs) {
+    std::string bytes;
+    for (const engine::TokenId token : request.resumed) bytes += state_->text.TokenBytes(token);
+    progress.choice.text_offset = protocol::CharacterCount(bytes);
+  }
+  if (!plan_.member.is_finished[index]) return;
+  progress.is_ended = true;
+  ++ended_;
+}
+
+// What reads the answer must know how it began.
+void Answer::OnResumed(std::size_t index, const std::string& text) {
+  if (choices_[index].writer) choices_[index].writer->Resume(text);
+}
+
 void Answer::OnDelta(std::size_t index, const engine::CompletionDelta& delta) {
   if (is_over_) return;
   Progress& progress = choices_[index];
@@ -157,11 +187,20 @@ void Answer::OnDelta(std::size_t index, const engine::CompletionDelta& delta) {
   }
   std::vector<protocol::TokenLogprobs> logprobs;
   if (plan_.logprobs) logprobs = Logprobs(delta);
+  std::vector<engine::TokenId> ids;
+  if (plan_.member.speaks()) {
+    for (const engine::CompletionToken& token : delta.tokens) ids.push_back(token.token);
+    progress.given.insert(progress.given.end(), ids.begin(), ids.end());
+  }
+  if (!plan_.member.token_ids) ids.clear();
   if (!plan_.stream) {
     if (progress.writer) {
       progress.writer->Collect(delta.text, progress.choice);
     } else {
       progress.choice.text += delta.text;
+    }
+    if (plan_.member.token_ids) {
+      progress.choice.token_ids->insert(progress.choice.token_ids->end(), ids.begin(), ids.end());
     }
     if (plan_.logprobs) {
       auto& all = *progress.choice.logprobs;
@@ -176,19 +215,21 @@ void Answer::OnDelta(std::size_t index, const engine::CompletionDelta& delta) {
   } else if (!delta.text.empty()) {
     parts.push_back({.text = delta.text});
   }
-  WriteParts(progress, std::move(parts), std::move(logprobs));
+  WriteParts(progress, std::move(parts), std::move(logprobs), std::move(ids));
 }
 
-// One event a part; the logprobs go with the first, if need be with one of their own.
+// One event a part; the logprobs and token ids go with the first, if need be with one of their own.
 void Answer::WriteParts(Progress& progress, std::vector<protocol::Choice> parts,
-                        std::vector<protocol::TokenLogprobs> logprobs) {
-  if (parts.empty() && !logprobs.empty()) parts.emplace_back();
+                        std::vector<protocol::TokenLogprobs> logprobs,
+                        std::vector<engine::TokenId> ids) {
+  if (parts.empty() && (!logprobs.empty() || !ids.empty())) parts.emplace_back();
   if (!parts.empty()) last_written_ = Clock::now();
   for (protocol::Choice& part : parts) {
     part.index = progress.choice.index;
     part.text_offset = progress.choice.text_offset;
     progress.choice.text_offset += protocol::CharacterCount(logprobs);
     if (plan_.logprobs) part.logprobs = std::exchange(logprobs, {});
+    if (plan_.member.token_ids) part.token_ids = std::exchange(ids, {});
     responder_->Write(protocol::PartEvent(plan_.head, part));
   }
 }
@@ -196,7 +237,7 @@ void Answer::WriteParts(Progress& progress, std::vector<protocol::Choice> parts,
 protocol::Finish Answer::EndChoice(Progress& progress, bool is_cut) {
   if (!progress.writer) return is_cut ? protocol::Finish::kLength : protocol::Finish::kStop;
   if (plan_.stream) {
-    WriteParts(progress, progress.writer->EndStream(is_cut), {});
+    WriteParts(progress, progress.writer->EndStream(is_cut), {}, {});
   } else {
     progress.writer->EndCollect(is_cut, progress.choice);
   }
@@ -246,7 +287,13 @@ void Answer::OpenStream(Progress& progress) {
   BeginStream();
   if (progress.is_opened) return;
   progress.is_opened = true;
-  responder_->Write(protocol::OpeningEvent(plan_.head, progress.choice.index));
+  protocol::Choice opening{.index = progress.choice.index};
+  if (plan_.member.token_ids) {
+    const auto index = static_cast<std::size_t>(opening.index);
+    opening.prompt_token_ids = plan_.member.prompts[index / plan_.choices_by_prompt];
+  }
+  const std::string event = protocol::OpeningEvent(plan_.head, opening);
+  if (!event.empty()) responder_->Write(event);
   if (const std::string_view echo = EchoOf(progress); !echo.empty()) {
     responder_->Write(protocol::PartEvent(
         plan_.head, {.index = progress.choice.index, .text = std::string(echo)}));
@@ -304,10 +351,16 @@ std::vector<protocol::TokenLogprobs> Answer::Logprobs(const engine::CompletionDe
 // A prompt counts once, however many answers it has.
 protocol::Usage Answer::CountUsage() const {
   protocol::Usage usage;
+  bool is_counted = false;
   for (std::size_t i = 0; i < choices_.size(); ++i) {
     const engine::CompletionSummary& summary = choices_[i].summary;
     usage.completion_tokens += summary.completion_tokens;
-    if (i % plan_.choices_by_prompt != 0) continue;
+    if (plan_.member.is_resumed) {
+      usage.resumed_tokens = usage.resumed_tokens.value_or(0) + choices_[i].resumed_tokens;
+    }
+    if (i % plan_.choices_by_prompt == 0) is_counted = false;
+    if (is_counted || !choices_[i].is_submitted) continue;  // one that was over before saw no prompt
+    is_counted = true;
     usage.prompt_tokens += summary.prompt_tokens;
     usage.cached_tokens += summary.cached_prompt_tokens;
   }
@@ -322,6 +375,7 @@ void Answer::Finish() {
   plan_.line.finish =
       choices_.front().choice.finish == protocol::Finish::kLength ? "length" : "stop";
   if (plan_.stream) {
+    BeginStream();
     if (plan_.head.usage_follows) responder_->Write(protocol::UsageEvent(plan_.head, usage));
     responder_->Write(std::string(protocol::kDoneEvent));
     responder_->EndStream();
@@ -331,17 +385,26 @@ void Answer::Finish() {
   Close(200);
 }
 
-// Of each prompt the best answers, numbered anew.
+// What was over before is not given again. Of several the best answers are numbered anew.
 std::vector<protocol::Choice> Answer::GivenChoices() {
   std::vector<protocol::Choice> given;
+  for (Progress& progress : choices_) {
+    if (!plan_.member.token_ids) break;
+    const auto index = static_cast<std::size_t>(progress.choice.index);
+    progress.choice.prompt_token_ids = plan_.member.prompts[index / plan_.choices_by_prompt];
+  }
+  if (plan_.given_by_prompt == plan_.choices_by_prompt) {
+    for (Progress& progress : choices_) {
+      if (progress.is_submitted) given.push_back(std::move(progress.choice));
+    }
+    return given;
+  }
   for (std::size_t first = 0; first < choices_.size(); first += plan_.choices_by_prompt) {
     std::vector<RatedAnswer> rated;
     for (std::size_t i = 0; i < plan_.choices_by_prompt; ++i) {
       rated.push_back({choices_[first + i].logprob_sum, choices_[first + i].tokens});
     }
-    std::vector<std::size_t> best = BestAnswers(rated, plan_.given_by_prompt);
-    if (plan_.given_by_prompt == plan_.choices_by_prompt) std::ranges::sort(best);
-    for (const std::size_t i : best) {
+    for (const std::size_t i : BestAnswers(rated, plan_.given_by_prompt)) {
       given.push_back(std::move(choices_[first + i].choice));
       given.back().index = static_cast<std::int32_t>(given.size()) - 1;
     }
@@ -375,6 +438,41 @@ void Answer::Fail(const protocol::ApiError& error) {
   Close(error.status);
 }
 
+void Answer::HandBack() {
+  responder_->Post([self = shared_from_this()] { self->GiveBack(); });
+}
+
+void Answer::GiveBack() {
+  if (is_over_) return;
+  if (!plan_.member.speaks()) {
+    return Fail(protocol::ToApiError(
+        {base::ErrorCode::kUnavailable, "the server is stopping; ask again, elsewhere or later"}));
+  }
+  protocol::HandBack word{.seed = plan_.member.seed,
+                          .given = {.id = plan_.head.id,
+                                    .created = plan_.head.created,
+                                    .prompts = std::move(plan_.member.prompts),
+                                    .choices = {}}};
+  // Nobody has seen anything of an answer that was to come whole.
+  for (Progress& progress : choices_) {
+    if (!plan_.stream || !progress.is_opened) continue;
+    word.given.choices.push_back(
+        {progress.choice.index, std::move(progress.given), progress.is_ended});
+  }
+  plan_.line.error = "switchyard_hand_back";
+  state_->metrics.CountEnd(Outcome::kAbort);
+  if (plan_.stream && is_streaming_) {
+    responder_->Write(protocol::HandBackEvent(word));
+    responder_->EndStream();
+  } else {
+    responder_->Respond({.status = protocol::kHandBackStatus,
+                         .headers = {{"x-request-id", plan_.line.id}, {"Retry-After", "1"}},
+                         .body = protocol::HandBackBody(word)});
+  }
+  CancelAll();
+  Close(protocol::kHandBackStatus);
+}
+
 void Answer::OnGone() {
   if (is_over_) return;
   for (const Progress& progress : choices_) {
@@ -400,6 +498,7 @@ net::HttpHeaders Answer::Headers() const {
 void Answer::Close(int status) {
   if (is_over_) return;
   is_over_ = true;
+  state_->live.Remove(this);
   plan_.line.status = status;
   plan_.line.total_s = Seconds(Clock::now() - plan_.arrival);
   for (const Progress& progress : choices_) {

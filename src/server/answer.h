@@ -21,6 +21,7 @@
 #include "server/api_server.h"
 #include "server/grammar_cache.h"
 #include "server/key_ring.h"
+#include "server/live_answers.h"
 #include "server/metrics.h"
 #include "server/request_log.h"
 #include "server/request_spans.h"
@@ -41,10 +42,25 @@ struct ServerState {
   std::int64_t started = 0;  // seconds since 1970
   std::atomic<bool> draining = false;
   std::atomic<std::int64_t> in_flight = 0;
+  LiveAnswers live;
 };
 
 // The headers and the body of an error, with Retry-After where to try again makes sense.
 net::HttpResponse ErrorResponse(const protocol::ApiError& error, const std::string& request_id);
+
+// What a gateway may ask for beyond OpenAI's answer, docs/member_protocol.md.
+struct MemberPlan {
+  bool token_ids = false;
+  bool has_extension = false;
+  bool is_resumed = false;
+  std::int64_t seed = 0;
+  // Each prompt's tokens, if the answer may have to tell them.
+  std::vector<std::vector<engine::TokenId>> prompts;
+  std::vector<bool> is_begun;     // by choice: it is resumed, what opens it was said before
+  std::vector<bool> is_finished;  // by choice: nothing is said of it any more
+
+  bool speaks() const { return token_ids || has_extension; }
+};
 
 struct AnswerPlan {
   protocol::AnswerHead head;
@@ -59,6 +75,7 @@ struct AnswerPlan {
   KeyUse key;
   net::HttpHeaders headers;  // of the answer, besides those of every answer
   std::optional<TracedRequest> trace;  // if it is to be traced
+  MemberPlan member;
   RequestLine line;
   std::chrono::steady_clock::time_point arrival;
 };
@@ -70,6 +87,9 @@ class Answer : public std::enable_shared_from_this<Answer> {
   Answer(std::shared_ptr<ServerState> state, std::shared_ptr<net::HttpResponder> responder,
          AnswerPlan plan);
   ~Answer();
+
+  // Ends what is unfinished, telling those who understand it how to go on elsewhere. Any thread.
+  void HandBack();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -83,6 +103,8 @@ class Answer : public std::enable_shared_from_this<Answer> {
     Clock::time_point last_token;
     std::int64_t tokens = 0;
     double logprob_sum = 0;
+    std::vector<engine::TokenId> given;  // all tokens, the resumed ones too, for a member's word
+    std::int64_t resumed_tokens = 0;
     protocol::Choice choice;  // whole answers: all so far; streams: only index and text_offset
     std::unique_ptr<protocol::ChoiceWriter> writer;  // of chats
     engine::CompletionSummary summary;
@@ -90,6 +112,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
 
   void Start();
   bool SubmitNext();
+  void OnResumed(std::size_t index, const std::string& text);
   void OnDelta(std::size_t index, const engine::CompletionDelta& delta);
   void OnEnd(std::size_t index, const engine::CompletionSummary& summary);
   void OnGone();
@@ -98,11 +121,13 @@ class Answer : public std::enable_shared_from_this<Answer> {
   void Fail(const protocol::ApiError& error);
   void CancelAll();
   void Finish();
+  void Resume(Progress& progress, const engine::CompletionRequest& request);
   void BeginStream();
   void OpenStream(Progress& progress);
   void WriteParts(Progress& progress, std::vector<protocol::Choice> parts,
-                  std::vector<protocol::TokenLogprobs> logprobs);
+                  std::vector<protocol::TokenLogprobs> logprobs, std::vector<engine::TokenId> ids);
   protocol::Finish EndChoice(Progress& progress, bool is_cut);
+  void GiveBack();
   void CountTokens(Progress& progress, std::size_t tokens);
   void Observe(const Progress& progress, protocol::Finish finish);
   std::vector<protocol::TokenLogprobs> Logprobs(const engine::CompletionDelta& delta) const;

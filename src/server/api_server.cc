@@ -42,7 +42,8 @@ engine::SamplingParameters Sampling(const protocol::SamplingFields& fields,
   Take(sampling.frequency_penalty, fields.frequency_penalty);
   Take(sampling.repetition_penalty, fields.repetition_penalty);
   sampling.logit_bias = fields.logit_bias;
-  sampling.seed = fields.seed ? static_cast<std::uint64_t>(*fields.seed) : RandomBits();
+  // Every reader of JSON holds 53 bits exactly.
+  sampling.seed = fields.seed ? static_cast<std::uint64_t>(*fields.seed) : RandomBits() >> 11U;
   return sampling;
 }
 
@@ -151,12 +152,35 @@ ApiResult<EncodedPrompts> EncodePrompts(const protocol::CompletionRequest& reque
   return EncodedPrompts{std::move(*prompts)};
 }
 
+// What a resumed request says of its tokens.
+std::optional<ApiError> CheckResume(const protocol::CompletionRequest& request,
+                                    const std::vector<std::vector<engine::TokenId>>& prompts,
+                                    std::int64_t context_tokens, std::int32_t vocabulary) {
+  if (!request.member.resume) return std::nullopt;
+  for (const auto& prompt : request.member.resume->prompts) {
+    auto error = CheckTokens("switchyard.resume.prompt_token_ids", prompt, vocabulary);
+    if (error) return error;
+  }
+  constexpr std::string_view kParam = "switchyard.resume.choices";
+  for (const protocol::ResumedChoice& choice : request.member.resume->choices) {
+    if (auto error = CheckTokens(kParam, choice.token_ids, vocabulary)) return error;
+    const auto prompt = std::ssize(prompts[static_cast<std::size_t>(choice.index / request.n)]);
+    const auto tokens = prompt + std::ssize(choice.token_ids);
+    if (tokens > context_tokens) {
+      return protocol::ContextLengthExceeded(context_tokens, prompt, tokens - prompt,
+                                             std::string(kParam));
+    }
+  }
+  return std::nullopt;
+}
+
 // Everything that can be said against a request before the engine sees it.
 std::optional<ApiError> CheckAgainstModel(const protocol::CompletionRequest& request,
                                           const std::vector<Tokens>& prompts,
                                           const engine::SamplingParameters& sampling,
                                           std::int64_t context_tokens, std::int32_t vocabulary) {
   const std::string param = request.endpoint == Endpoint::kChat ? "messages" : "prompt";
+  if (auto error = CheckResume(request, prompts, context_tokens, vocabulary)) return error;
   if (auto error = CheckLengths(prompts, request.max_tokens.value_or(0), context_tokens, param)) {
     return error;
   }
@@ -171,6 +195,34 @@ std::optional<ApiError> CheckAgainstModel(const protocol::CompletionRequest& req
     return protocol::ToApiError(status.error());
   }
   return std::nullopt;
+}
+
+void PlanMember(const protocol::CompletionRequest& request,
+                const std::vector<std::vector<engine::TokenId>>& prompts,
+                const engine::SamplingParameters& sampling, AnswerPlan& plan) {
+  MemberPlan& member = plan.member;
+  member.token_ids = request.member.return_token_ids;
+  member.has_extension = request.member.has_extension;
+  member.seed = static_cast<std::int64_t>(sampling.seed);
+  // Told to everyone, so that whoever sees a stream break can go on with it.
+  plan.headers.emplace_back("x-switchyard-seed", std::to_string(member.seed));
+  if (member.speaks()) member.prompts = prompts;
+  if (member.has_extension) plan.head.seed = member.seed;
+  if (!request.member.resume) return;
+  member.is_resumed = true;
+  if (!request.member.resume->id.empty()) plan.head.id = request.member.resume->id;
+  if (request.member.resume->created) plan.head.created = *request.member.resume->created;
+}
+
+void ResumeChoices(std::vector<protocol::ResumedChoice> choices, AnswerPlan& plan) {
+  plan.member.is_begun.resize(plan.requests.size());
+  plan.member.is_finished.resize(plan.requests.size());
+  for (protocol::ResumedChoice& choice : choices) {
+    const auto index = static_cast<std::size_t>(choice.index);
+    plan.member.is_begun[index] = true;
+    plan.member.is_finished[index] = choice.is_finished;
+    plan.requests[index].resumed = std::move(choice.token_ids);
+  }
 }
 
 }  // namespace
@@ -269,6 +321,8 @@ void ApiServer::BeginDrain() { state_->draining = true; }
 
 void ApiServer::ReplaceKeys(ApiKeys keys) { state_->keys.Replace(std::move(keys)); }
 
+void ApiServer::HandBack() { state_->live.HandBackAll(); }
+
 std::int64_t ApiServer::in_flight() const { return state_->in_flight; }
 
 void ApiServer::Serve(net::HttpRequest request, std::shared_ptr<net::HttpResponder> responder) {
@@ -355,6 +409,9 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
   if (!call.Knows(request->model)) return call.Respond(protocol::ModelNotFound(request->model));
   auto encoded = EncodePrompts(*request, state_->text);
   if (!encoded) return call.Respond(encoded.error());
+  if (request->member.resume && !request->member.resume->prompts.empty()) {
+    encoded->prompts = request->member.resume->prompts;
+  }
   Truncate(encoded->prompts, request->output.truncate_prompt_tokens,
            state_->service.context_tokens() -
                std::max<std::int64_t>(1, request->max_tokens.value_or(1)));
@@ -397,6 +454,7 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
   }
   plan.arrival = call.arrival;
   plan.form = std::move(form);
+  PlanMember(*request, encoded->prompts, sampling, plan);
 
   engine::CompletionRequest one;
   one.sampling = sampling;
@@ -422,6 +480,7 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
       plan.requests.push_back(one);
     }
   }
+  if (request->member.resume) ResumeChoices(std::move(request->member.resume->choices), plan);
   call.Trace(endpoint == Endpoint::kChat ? "chat" : "text_completion", one, plan);
   plan.line = std::move(call.line);
   plan.line.stream = plan.stream;

@@ -63,6 +63,8 @@ class ApiServer {
   void BeginDrain();
   // From now on these are the keys; there must have been some from the start.
   void ReplaceKeys(ApiKeys keys);
+  // Gives back what runs, so that it can go on elsewhere, and all that comes from now on.
+  void HandBack();
   // Completions that were admitted and have not ended.
   std::int64_t in_flight() const;
 

@@ -579,5 +579,88 @@ TEST_F(ApiServerTest, ServesManyAtOnce) {
   EXPECT_TRUE(Eventually([&] { return api_->in_flight() == 0; }));
 }
 
+TEST_F(ApiServerTest, TellsTokenIdsBesideText) {
+  engine_.answer = "Hi";
+  Start();
+  const Reply chat = Chat(R"(,"return_token_ids":true,"seed":5)");
+  EXPECT_EQ(chat.json["choices"][0]["token_ids"], Json::array({'H', 'i'}));
+  EXPECT_EQ(chat.json["prompt_token_ids"].size(), 8U);  // "user:Hi\n"
+  EXPECT_THAT(chat.head, HasSubstr("x-switchyard-seed: 5\r\n"));
+  const Reply text =
+      Ask("POST", "/v1/completions",
+          R"({"model":"tiny","prompt":"ab","return_token_ids":true,"stream":true})");
+  EXPECT_THAT(text.body, HasSubstr(R"("prompt_token_ids":[97,98])"));
+  EXPECT_THAT(text.body, AllOf(HasSubstr(R"("token_ids":[72])"), HasSubstr(R"("token_ids":[105])")));
+  EXPECT_THAT(Chat().body, Not(HasSubstr("token_ids")));
+}
+
+TEST_F(ApiServerTest, GoesOnWithAnAnswer) {
+  engine_.answer = "Hello";
+  Start();
+  const Reply reply = Chat(
+      R"(,"seed":1,"n":3,"stream":true,"stream_options":{"include_usage":true},"switchyard":{)"
+      R"("version":1,"resume":{"id":"old","created":9,"prompt_token_ids":[7,8],"choices":[)"
+      R"({"index":0,"token_ids":[72,101],"finished":false},{"index":1,"finished":true}]}})");
+  EXPECT_EQ(reply.status, 200) << reply.body;
+  EXPECT_THAT(reply.body, AllOf(HasSubstr(R"("id":"old")"), HasSubstr(R"("created":9)"),
+                                Not(HasSubstr(R"("index":1)"))));
+  EXPECT_THAT(reply.body, HasSubstr(R"("switchyard":{"resumed_tokens":2})"));
+  // One role, that of the choice that begins; the text of the other goes on.
+  EXPECT_EQ(reply.body.find("assistant"), reply.body.rfind("assistant"));
+  const auto seen = engine_.seen();
+  ASSERT_EQ(seen.size(), 2U);
+  EXPECT_EQ(seen[0].resumed, (std::vector<engine::TokenId>{72, 101}));
+  EXPECT_EQ(seen[0].prompt, (std::vector<engine::TokenId>{7, 8}));
+  EXPECT_EQ(seen[1].sampling.choice, 2U);
+  EXPECT_TRUE(seen[1].resumed.empty());
+}
+
+TEST_F(ApiServerTest, RefusesWhatCannotBeResumed) {
+  Start();
+  const auto refused = [&](std::string_view resume, std::string_view more = "") {
+    const Reply reply = Chat(std::string(R"(,"seed":1,"switchyard":)") + std::string(resume) +
+                             std::string(more));
+    EXPECT_EQ(reply.status, 400) << reply.body;
+    return reply.body;
+  };
+  EXPECT_THAT(refused("[]"), HasSubstr("an object"));
+  EXPECT_THAT(refused("{}"), HasSubstr("switchyard.version"));
+  EXPECT_THAT(refused(R"({"version":2})"), HasSubstr("switchyard.version"));
+  EXPECT_THAT(refused(R"({"version":1,"resume":{}})"), HasSubstr("switchyard.resume.choices"));
+  EXPECT_THAT(refused(R"({"version":1,"resume":{"choices":[{"index":1}]}})"), HasSubstr("index"));
+  EXPECT_THAT(refused(R"({"version":1,"resume":{"choices":[{"index":0},{"index":0}]}})"),
+              HasSubstr("choices"));
+  EXPECT_THAT(refused(R"({"version":1,"resume":{"choices":[{"index":0,"token_ids":[256]}]}})"),
+              HasSubstr("not in the vocabulary"));
+  EXPECT_THAT(refused(R"({"version":1,"resume":{"prompt_token_ids":[[1],[2]],"choices":[]}})"),
+              HasSubstr("prompt_token_ids"));
+  const Reply no_seed = Chat(R"(,"switchyard":{"version":1,"resume":{"choices":[]}})");
+  EXPECT_THAT(no_seed.body, HasSubstr("'seed'"));
+}
+
+TEST_F(ApiServerTest, GivesBackWhatIsUnfinished) {
+  engine_.answer = "Hello";
+  engine_.hold_at = 3;
+  Start();
+  std::string plain;
+  std::string spoken;
+  std::string whole;
+  std::thread a([&] { plain = Chat(R"(,"stream":true)").body; });
+  std::thread b([&] {
+    spoken = Chat(R"(,"seed":4,"stream":true,"switchyard":{"version":1})").body;
+  });
+  std::thread c([&] { whole = Chat(R"(,"seed":4,"return_token_ids":true)").body; });
+  EXPECT_TRUE(Eventually([&] { return engine_.Status().completion_tokens == 9; }));
+  api_->HandBack();
+  for (std::thread* thread : {&a, &b, &c}) thread->join();
+  EXPECT_THAT(plain, AllOf(HasSubstr("\"error\""), Not(HasSubstr("hand_back"))));
+  EXPECT_THAT(spoken, AllOf(HasSubstr("switchyard_hand_back"), Not(HasSubstr("[DONE]")),
+                            HasSubstr(R"("token_ids":[72,101,108])"), HasSubstr(R"("seed":4)"),
+                            HasSubstr(R"("finished":false)")));
+  EXPECT_THAT(whole, AllOf(HasSubstr("switchyard_hand_back"), HasSubstr(R"("choices":[])")));
+  EXPECT_THAT(Chat(R"(,"return_token_ids":true)").body, HasSubstr("switchyard_hand_back"));
+  EXPECT_TRUE(Eventually([&] { return api_->in_flight() == 0; }));
+}
+
 }  // namespace
 }  // namespace switchyard::server

@@ -141,8 +141,81 @@ class Serve(unittest.TestCase):
         self.assertEqual((refused.status, refused.getheader("Retry-After")), (503, "1"))
         self.assertEqual(self.open("GET", "/ready").status, 503)
         self.assertEqual(self.server.wait(60), 0)
-        with self.assertRaises((http.client.IncompleteRead, ConnectionError)):
-            stream.read()
+        rest = stream.read().decode()
+        self.assertIn('"error":{', rest)
+        self.assertNotIn("[DONE]", rest)
+
+    def events(self, path, body, headers=None):
+        """The payloads of a stream, [DONE] left out."""
+        answer = self.open("POST", path, {"model": MODEL, "stream": True, "return_token_ids": True, **body})
+        lines = answer.read().decode().split("\n\n")
+        self.assertEqual(answer.status, 200, lines)
+        self.seed = int(answer.getheader("x-switchyard-seed"))
+        return [json.loads(line[6:]) for line in lines if line.startswith("data: {")]
+
+    def test_an_answer_goes_on_from_any_of_its_tokens(self):
+        self.start()
+        chat = {"messages": [{"role": "user", "content": "Count from one to ten in words, with emojis."}]}
+        text = {"prompt": "The capital of France is", "ignore_eos": True}
+        cases = [
+            ("/v1/chat/completions", {**chat, "max_tokens": 14, "temperature": 1, "n": 2}),
+            ("/v1/chat/completions", {**chat, "max_tokens": 12, "stop": ["three", "\n\n\n"], "temperature": 0}),
+            ("/v1/completions", {**text, "max_tokens": 12, "presence_penalty": 1, "min_p": 0.05,
+                                 "frequency_penalty": 1, "logit_bias": {"260": 5}, "logprobs": 1}),
+            ("/v1/chat/completions", {**chat, "max_tokens": 12, "temperature": 1,
+                                      "response_format": {"type": "json_object"}}),
+        ]
+        for path, body in cases:
+            whole = self.events(path, body)
+            body = {**body, "seed": self.seed}
+            prompt = next(c.get("prompt_token_ids") or c["choices"][0].get("prompt_token_ids") for c in whole)
+            of = {}  # by choice: events with tokens, and the finish
+            for event in whole:
+                for choice in event["choices"]:
+                    of.setdefault(choice["index"], []).append(choice)
+            said = lambda c: c.get("text") or c.get("delta", {}).get("content") or ""
+            ids = lambda parts: [t for c in parts for t in c.get("token_ids") or []]
+            steps = max(len(parts) for parts in of.values())
+            for cut in range(1, steps + 1):
+                # One choice is cut here, the other at its end.
+                given = {i: parts[:cut if i == 0 else len(parts)] for i, parts in of.items()}
+                resume = {"id": "cmpl-kept", "created": 7, "prompt_token_ids": prompt, "choices": [
+                    {"index": i, "token_ids": ids(parts), "finished": bool(parts[-1]["finish_reason"])}
+                    for i, parts in given.items()]}
+                rest = self.events(path, {**body, "switchyard": {"version": 1, "resume": resume}})
+                for i, parts in of.items():
+                    more = [c for e in rest for c in e["choices"] if c["index"] == i]
+                    label = (path, cut, i)
+                    self.assertEqual("".join(map(said, given[i] + more)), "".join(map(said, parts)), label)
+                    self.assertEqual(ids(given[i] + more), ids(parts), label)
+                    self.assertEqual([c["finish_reason"] for c in given[i] + more if c["finish_reason"]],
+                                     [parts[-1]["finish_reason"]], label)
+                    offsets = lambda cs: [o for c in cs for o in (c.get("logprobs") or {}).get("text_offset", [])]
+                    self.assertEqual(offsets(given[i] + more), offsets(parts), label)
+                self.assertTrue(all((e["id"], e["created"]) == ("cmpl-kept", 7) for e in rest))
+
+    def test_what_a_drain_cuts_goes_on_elsewhere(self):
+        self.start("--drain-seconds", "1")
+        body = {"prompt": "Once", "max_tokens": 400, "ignore_eos": True, "temperature": 1}
+        stream = self.open("POST", "/v1/completions", {
+            "model": MODEL, "stream": True, "switchyard": {"version": 1}, **body})
+        self.server.send_signal(signal.SIGTERM)
+        parts = [json.loads(line[6:]) for line in stream.read().decode().split("\n\n") if line]
+        self.assertEqual(self.server.wait(60), 0)
+        word = parts.pop()
+        self.assertEqual(word["error"]["code"], "switchyard_hand_back")
+        said = "".join(c["text"] for part in parts for c in part["choices"])
+        self.log.close()
+        self.server.stdout.close()
+        self.start()
+        resume = word["switchyard"]["hand_back"]
+        tokens = len(resume["choices"][0]["token_ids"])
+        # A few tokens more are enough.
+        body = {**body, "seed": word["switchyard"]["seed"], "max_tokens": min(400, tokens + 20)}
+        rest = self.events("/v1/completions", {**body, "switchyard": {"version": 1, "resume": resume}})
+        whole = self.events("/v1/completions", body)
+        text = lambda events: "".join(c["text"] for e in events for c in e["choices"])
+        self.assertEqual(said + text(rest), text(whole))
 
     def test_a_lost_chip_costs_no_request_and_changes_no_text(self):
         known = subprocess.run([PROGRAM, "chips"], capture_output=True, text=True, timeout=300).stdout

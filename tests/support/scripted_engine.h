@@ -102,8 +102,9 @@ class ScriptedEngine : public engine::CompletionService {
     const engine::RequestId id = ++last_id_;
     seen_.push_back(request);
     std::string text = AnswerTo(request.prompt);
-    running_.emplace(id,
-                     Running{std::move(request), std::move(listener), std::move(text), 0, false});
+    const std::size_t said = request.resumed.size();
+    running_.emplace(
+        id, Running{std::move(request), std::move(listener), std::move(text), said, false});
     changed_.notify_all();
     return id;
   }
