@@ -26,7 +26,9 @@ struct StepListener final : CompletionListener {
   test_support::RecordingListener all;
   std::vector<std::string> text_after;
   std::string text;
+  std::string resumed;
 
+  void OnResumed(const std::string& said) override { resumed += said; }
   void OnDelta(const CompletionDelta& delta) override {
     EXPECT_EQ(delta.tokens.size(), 1U);
     text += delta.text;
@@ -112,6 +114,7 @@ class ResumeOn : public testing::TestWithParam<std::string> {
       rest.resumed.assign(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(cut));
       const auto resumed = Run(other, rest);
       const std::string said = cut == 0 ? "" : whole->text_after[cut - 1];
+      EXPECT_EQ(resumed->resumed, said);
       EXPECT_EQ(said + resumed->text, whole->text);
       std::vector<TokenId> all = rest.resumed;
       for (const TokenId token : resumed->all.tokens()) all.push_back(token);

@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <mutex>
+#include <sstream>
 #include <thread>
 
 #include "grammar/matcher.h"
@@ -613,6 +614,49 @@ TEST_F(ApiServerTest, GoesOnWithAnAnswer) {
   EXPECT_EQ(seen[0].prompt, (std::vector<engine::TokenId>{7, 8}));
   EXPECT_EQ(seen[1].sampling.choice, 2U);
   EXPECT_TRUE(seen[1].resumed.empty());
+}
+
+// What a stream told of content, reasoning and calls, as it stood after each token.
+std::vector<std::string> ToldAfterTokens(const std::string& body) {
+  std::vector<std::string> told = {""};
+  std::istringstream lines(body);
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("data: {")) continue;
+    const Json event = Json::parse(line.substr(6));
+    for (const Json& choice : event["choices"]) {
+      if (choice.contains("token_ids")) told.push_back(told.back());
+      const Json& delta = choice["delta"];
+      told.back() += delta.value("reasoning_content", "") + delta.value("content", "");
+      if (!delta.contains("tool_calls")) continue;
+      for (const Json& call : delta["tool_calls"]) {
+        if (call.contains("id")) told.back() += "[" + call["function"].value("name", "") + "]";
+        told.back() += call["function"].value("arguments", "");
+      }
+    }
+  }
+  return told;
+}
+
+TEST_F(ApiServerTest, GoesOnWithACallFromAnyOfItsTokens) {
+  engine_.answer =
+      "So: <tool_call>\n{\"name\": \"add\", \"arguments\": {\"a\": 1, \"b\": [2]}}\n</tool_call>";
+  Start();
+  const std::string asked =
+      R"(,"seed":1,"stream":true,"return_token_ids":true,"tools":[{"type":"function","function":)"
+      R"({"name":"add","parameters":{"type":"object"}}}])";
+  const auto whole = ToldAfterTokens(Chat(asked).body);
+  ASSERT_EQ(whole.size(), engine_.answer.size() + 1);
+  EXPECT_THAT(whole.back(), HasSubstr(R"([add]{"a": 1, "b": [2]})"));
+  for (std::size_t cut = 1; cut < whole.size(); ++cut) {
+    SCOPED_TRACE(cut);
+    Json given = Json::array();
+    for (const char c : engine_.answer.substr(0, cut)) given.push_back(static_cast<int>(c));
+    const Reply rest =
+        Chat(asked + R"(,"switchyard":{"version":1,"resume":{"choices":[{"index":0,"token_ids":)" +
+             given.dump() + "}]}}");
+    EXPECT_EQ(whole[cut] + ToldAfterTokens(rest.body).back(), whole.back());
+    EXPECT_THAT(rest.body, HasSubstr(R"("finish_reason":"tool_calls")"));
+  }
 }
 
 TEST_F(ApiServerTest, RefusesWhatCannotBeResumed) {

@@ -103,6 +103,7 @@ class ScriptedEngine : public engine::CompletionService {
     seen_.push_back(request);
     std::string text = AnswerTo(request.prompt);
     const std::size_t said = request.resumed.size();
+    if (said > 0) listener->OnResumed(text.substr(0, said));
     running_.emplace(
         id, Running{std::move(request), std::move(listener), std::move(text), said, false});
     changed_.notify_all();
