@@ -11,10 +11,12 @@ arithmetic differs. Exit code 1 if a bound is exceeded. What is compared:
 greedy      20 prompts (data/certification/prompts.json: English, Chinese, code; through the model's
             chat template or raw), 64 tokens each, or up to the model's end token. Each prompt must
             give the same tokens; or, at the first difference, both programs must have their two best logits
-            within 0.05 of each other. Held against llama.cpp as it is, and against llama.cpp on
-            the weights widened to float32. The two of them are compared as well, for scale: on
-            many weight types llama.cpp rounds activations to 8 bits, which moves logits by more
-            than 0.05, so that texts part where neither program is wrong.
+            within 0.05 of each other. Three files with the same weights stand behind the rows: the
+            given one, one widened to float32 (both programs on that same file), and ours on the
+            given one against llama.cpp on the widened one. For scale, llama.cpp is held against
+            itself too: given against widened, and with flash attention against without. On many
+            weight types it rounds activations to 8 bits, which moves logits by more than 0.05, so
+            that its own texts part where neither is wrong.
 logits      all positions of data/certification/passages/*.txt (ours, in eight languages, code,
             tables, a conversation; at least 2,000). Mean, 99th percentile and maximum of KL(p || q) in nats
             over the whole vocabulary, share of positions with the same best token, perplexity:
@@ -82,6 +84,7 @@ class Ours:
     """The program switchyard_logits on one chip."""
 
     def __init__(self, build: pathlib.Path, model: str, work: pathlib.Path, options: list[str]):
+        self.build = build
         self.program = build / "bin" / "switchyard_logits"
         if not self.program.exists():
             sys.exit(f"{self.program} is missing: build the target switchyard_logits first.")
@@ -105,6 +108,10 @@ class Ours:
         output = self.work / f"{name}.f32"
         self._run(sequences, output, [])
         return np.memmap(output, dtype=np.float32, mode="r").reshape(-1, vocabulary)
+
+    def on(self, model: str) -> "Ours":
+        """The same with another file."""
+        return Ours(self.build, model, self.work, self.options)
 
     def greedy(self, prompts: list[list[int]]) -> list[dict]:
         """For each prompt: tokens, and for each token the gap to the second best logit."""
@@ -135,24 +142,30 @@ class Peer:
 
         kept = self._kept("peer_f32" if exact else "peer", sequences, "npy")
         if not kept.exists():
-            path = self._widened() if exact else self.path
+            path = self.widened() if exact else self.path
             partial = self.work / "partial.npy"
             np.save(partial, peer_logits(path, sequences, exact, self.threads))
             partial.replace(kept)
         return np.load(kept, mmap_mode="r")
 
-    def greedy(self, prompts, exact: bool) -> list[dict]:
-        kept = self._kept("peer_f32_greedy" if exact else "peer_greedy", prompts, "json")
+    def greedy(self, prompts, exact: bool, flash_attention: bool | None = None) -> list[dict]:
+        """Flash attention is on unless exact or told otherwise."""
+        if flash_attention is None:
+            flash_attention = not exact
+        name = ("peer_f32_greedy" if exact else "peer_greedy") + ("" if flash_attention != exact else "_other_attention")
+        kept = self._kept(name, prompts, "json")
         if not kept.exists():
-            path = self._widened() if exact else self.path
-            kept.write_text(json.dumps(peer_greedy(path, prompts, exact, self.threads)))
+            path = self.widened() if exact else self.path
+            kept.write_text(json.dumps(peer_greedy(path, prompts, exact, flash_attention, self.threads)))
         return json.loads(kept.read_text())
 
-    def _widened(self) -> str:
+    def widened(self) -> str:
         """The model file with its weights as float32."""
         import llama_cpp_model
 
         path = self.work / (pathlib.Path(self.path).stem + ".F32.gguf")
+        if path.exists() and path.stat().st_mtime >= pathlib.Path(self.path).stat().st_mtime:
+            return str(path)
         llama_cpp_model.quantise(self.path, str(path), "f32", self.threads)
         return str(path)
 
@@ -176,12 +189,14 @@ def peer_logits(path: str, sequences, exact: bool, threads: int):
     return rows
 
 
-def peer_greedy(path: str, prompts: list[list[int]], exact: bool, threads: int) -> list[dict]:
+def peer_greedy(
+    path: str, prompts: list[list[int]], exact: bool, flash_attention: bool, threads: int
+) -> list[dict]:
     import llama_cpp_model
     import numpy as np
 
     model = llama_cpp_model.Model(path)
-    context = llama_cpp_model.Context(model, CONTEXT, threads, flash_attention=not exact, kv_f32=exact)
+    context = llama_cpp_model.Context(model, CONTEXT, threads, flash_attention, kv_f32=exact)
     answers = []
     for prompt in prompts:
         context.clear()
@@ -264,10 +279,15 @@ def compare_greedy(table: Table, model, ours: Ours, peer: Peer) -> None:
     theirs = peer.greedy(prompts, exact=False)
     truth = peer.greedy(prompts, exact=True)
     for what, a, b, is_bound in (
-        ("ours and llama.cpp", mine, theirs, True),
-        ("ours and llama.cpp f32", mine, truth, True),
-        ("llama.cpp and llama.cpp f32", theirs, truth, False),
-    ):
+        ("ours and llama.cpp, the given file", mine, theirs, True),
+        ("ours and llama.cpp, the f32 file", ours.on(peer.widened()).greedy(prompts), truth, True),
+        ("ours, the given file, and llama.cpp, the f32 file", mine, truth, True),
+        ("llama.cpp, the given file and the f32 file", theirs, truth, False),
+        (
+            "llama.cpp, the given file, with and without flash attention",
+            theirs, peer.greedy(prompts, exact=False, flash_attention=False), False,
+        ),
+    ):  # fmt: skip
         equal, near, sentences = partings(model, entries, a, b)
         apart = len(entries) - equal - near
         print(f"greedy, {what}: {len(sentences)} of {len(entries)} texts part")
