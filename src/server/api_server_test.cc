@@ -5,13 +5,13 @@
 
 #include <functional>
 #include <mutex>
-#include <sstream>
 #include <thread>
 
 #include "grammar/matcher.h"
 #include "server/best_answers.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/scripted_engine.h"
+#include "tests/support/told_stream.h"
 
 namespace switchyard::server {
 namespace {
@@ -614,27 +614,6 @@ TEST_F(ApiServerTest, GoesOnWithAnAnswer) {
   EXPECT_EQ(seen[0].prompt, (std::vector<engine::TokenId>{7, 8}));
   EXPECT_EQ(seen[1].sampling.choice, 2U);
   EXPECT_TRUE(seen[1].resumed.empty());
-}
-
-// What a stream told of content, reasoning and calls, as it stood after each token.
-std::vector<std::string> ToldAfterTokens(const std::string& body) {
-  std::vector<std::string> told = {""};
-  std::istringstream lines(body);
-  for (std::string line; std::getline(lines, line);) {
-    if (!line.starts_with("data: {")) continue;
-    const Json event = Json::parse(line.substr(6));
-    for (const Json& choice : event["choices"]) {
-      if (choice.contains("token_ids")) told.push_back(told.back());
-      const Json& delta = choice["delta"];
-      told.back() += delta.value("reasoning_content", "") + delta.value("content", "");
-      if (!delta.contains("tool_calls")) continue;
-      for (const Json& call : delta["tool_calls"]) {
-        if (call.contains("id")) told.back() += "[" + call["function"].value("name", "") + "]";
-        told.back() += call["function"].value("arguments", "");
-      }
-    }
-  }
-  return told;
 }
 
 TEST_F(ApiServerTest, GoesOnWithACallFromAnyOfItsTokens) {
