@@ -27,7 +27,9 @@ Step ArgumentsObject::Push(char byte, CallSink& sink) {
   const auto step = scanner_.Push(byte);
   if (step == JsonScanner::Step::kBroken) return Step::kBroken;
   sink.Arguments({&byte, 1});
-  return step == JsonScanner::Step::kDone ? Step::kDone : Step::kMore;
+  if (step != JsonScanner::Step::kDone) return Step::kMore;
+  sink.End();
+  return Step::kDone;
 }
 
 Step JsonCall::Push(char byte, CallSink& sink) {

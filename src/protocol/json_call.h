@@ -11,7 +11,8 @@ namespace switchyard::protocol {
 
 inline constexpr std::size_t kFunctionNameBytes = 256;
 
-// The arguments alone: an object, passed on as it comes. Whoever uses it begins and ends the call.
+// The arguments alone: an object, passed on as it comes. Whoever uses it begins the call, and
+// their end is the call's.
 class ArgumentsObject {
  public:
   CallReader::Step Push(char byte, CallSink& sink);

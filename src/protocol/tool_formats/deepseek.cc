@@ -28,7 +28,7 @@ class DeepSeekReader final : public CallReader {
       case State::kUntyped:
         return Begin(head_, byte, sink);
       case State::kArguments:
-        return TakeArguments(byte, sink);
+        return arguments_.Push(byte, sink);
     }
     return Step::kBroken;
   }
@@ -61,13 +61,7 @@ class DeepSeekReader final : public CallReader {
   Step Begin(const std::string& name, char byte, CallSink& sink) {
     sink.Begin(name, "");
     state_ = State::kArguments;
-    return TakeArguments(byte, sink);
-  }
-
-  Step TakeArguments(char byte, CallSink& sink) {
-    const Step step = arguments_.Push(byte, sink);
-    if (step == Step::kDone) sink.End();
-    return step;
+    return arguments_.Push(byte, sink);
   }
 
   State state_ = State::kHead;

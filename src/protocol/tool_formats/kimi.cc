@@ -12,9 +12,7 @@ class KimiReader final : public CallReader {
  public:
   Step Push(char byte, CallSink& sink) override {
     if (!has_head_) return TakeHead(byte, sink);
-    const Step step = arguments_.Push(byte, sink);
-    if (step == Step::kDone) sink.End();
-    return step;
+    return arguments_.Push(byte, sink);
   }
 
  private:

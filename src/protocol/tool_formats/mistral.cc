@@ -29,7 +29,7 @@ class MistralReader final : public CallReader {
       case State::kHead:
         return TakeHead(byte, sink);
       case State::kArguments:
-        return TakeArguments(byte, sink);
+        return arguments_.Push(byte, sink);
     }
     return Step::kBroken;
   }
@@ -70,13 +70,7 @@ class MistralReader final : public CallReader {
     }
     sink.Begin(std::move(name), std::move(id));
     state_ = State::kArguments;
-    return byte == '{' ? TakeArguments(byte, sink) : Step::kMore;
-  }
-
-  Step TakeArguments(char byte, CallSink& sink) {
-    const Step step = arguments_.Push(byte, sink);
-    if (step == Step::kDone) sink.End();
-    return step;
+    return byte == '{' ? arguments_.Push(byte, sink) : Step::kMore;
   }
 
   State state_ = State::kStart;
