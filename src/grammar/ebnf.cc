@@ -12,10 +12,9 @@ namespace {
 
 using base::Result;
 using internal::kEndOfText;
+using internal::kMostGroups;
 using internal::Shown;
 using internal::TextCursor;
-
-constexpr int kMostGroups = 200;  // one within another
 
 bool BeginsName(char32_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 

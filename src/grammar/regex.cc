@@ -11,10 +11,9 @@ namespace {
 
 using base::Result;
 using internal::kEndOfText;
+using internal::kMostGroups;
 using internal::Shown;
 using internal::TextCursor;
-
-constexpr int kMostGroups = 200;  // one within another
 
 const CharSet& Digits() {
   static const CharSet set = {{'0', '9'}};

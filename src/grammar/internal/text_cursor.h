@@ -11,6 +11,7 @@
 namespace switchyard::grammar::internal {
 
 inline constexpr char32_t kEndOfText = 0xFFFFFFFF;
+inline constexpr int kMostGroups = 200;  // one within another
 
 class TextCursor {
  public:
