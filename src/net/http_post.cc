@@ -37,10 +37,7 @@ base::Result<int> HttpPost(const HttpPostRequest& request) {
   Reading reading{&request};
   std::array<char, CURL_ERROR_SIZE> detail{};
   curl_easy_setopt(curl, CURLOPT_URL, request.url.c_str());
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "switchyard/0.1");
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
   curl_easy_setopt(curl, CURLOPT_POST, 1L);
   curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request.body.c_str());
   curl_easy_setopt(curl, CURLOPT_POSTFIELDSIZE_LARGE, static_cast<curl_off_t>(request.body.size()));
@@ -57,10 +54,10 @@ base::Result<int> HttpPost(const HttpPostRequest& request) {
   const CURLcode code = curl_easy_perform(curl);
   if (reading.is_ended) return Fail(ErrorCode::kCancelled, "the answer was no longer wanted");
   if (code != CURLE_OK) {
-    const char* const why = detail[0] != '\0' ? detail.data() : curl_easy_strerror(code);
     return Fail(
         code == CURLE_OPERATION_TIMEDOUT ? ErrorCode::kDeadlineExceeded : ErrorCode::kUnavailable,
-        "'{}' does not answer ({})", UrlForDisplay(request.url), why);
+        "'{}' does not answer ({})", UrlForDisplay(request.url),
+        internal::WhyOf(code, detail.data()));
   }
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);

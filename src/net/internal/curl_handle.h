@@ -24,9 +24,19 @@ inline bool StartCurlOnce() {
   return started;
 }
 
-// Null if libcurl cannot start.
+// With what every request of ours has. Null if libcurl cannot start.
 inline CurlHandle NewCurlHandle() {
-  return CurlHandle(StartCurlOnce() ? curl_easy_init() : nullptr);
+  CurlHandle handle(StartCurlOnce() ? curl_easy_init() : nullptr);
+  if (!handle) return handle;
+  curl_easy_setopt(handle.get(), CURLOPT_PROTOCOLS_STR, "http,https");
+  curl_easy_setopt(handle.get(), CURLOPT_USERAGENT, "switchyard/0.1");
+  curl_easy_setopt(handle.get(), CURLOPT_NOSIGNAL, 1L);
+  return handle;
+}
+
+// Why a transfer failed: libcurl's own words for it (CURLOPT_ERRORBUFFER), or the code's.
+inline const char* WhyOf(CURLcode code, const char* detail) {
+  return detail[0] != '\0' ? detail : curl_easy_strerror(code);
 }
 
 // Header lines, "Name: value".

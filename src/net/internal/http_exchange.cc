@@ -162,7 +162,7 @@ Status CheckCredentials(const std::string& url, const HttpOptions& options) {
 ExchangeFailure FailureOfCurl(CURLcode code, const char* detail, const Exchange& exchange,
                               const HttpOptions& options, ResponseHead head) {
   const std::string url = UrlForDisplay(exchange.url);
-  const std::string reason = detail[0] != '\0' ? detail : curl_easy_strerror(code);
+  const std::string reason = WhyOf(code, detail);
   switch (code) {
     case CURLE_UNSUPPORTED_PROTOCOL:
     case CURLE_URL_MALFORMAT:
@@ -284,9 +284,6 @@ std::expected<ResponseHead, ExchangeFailure> PerformExchange(const Exchange& exc
   const bool is_https = exchange.url.starts_with("https:");
   curl_easy_setopt(curl, CURLOPT_URL, exchange.url.c_str());
   curl_easy_setopt(curl, CURLOPT_HTTPHEADER, headers.get());
-  curl_easy_setopt(curl, CURLOPT_USERAGENT, "switchyard/0.1");
-  curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-  curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
   // A redirect never steps down from https.
   curl_easy_setopt(curl, CURLOPT_REDIR_PROTOCOLS_STR, is_https ? "https" : "http,https");
   curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 1L);
