@@ -3,8 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <random>
 #include <span>
+#include <tuple>
+
+#include "server/random_bits.h"
 
 namespace switchyard::server {
 namespace {
@@ -32,10 +34,14 @@ std::string HexOf(std::span<const std::uint8_t> bytes) {
 
 template <typename Id>
 Id NewId() {
-  thread_local std::random_device device;
+  static_assert(std::tuple_size_v<Id> % sizeof(std::uint64_t) == 0);
   Id id{};
   while (IsZero(id)) {
-    std::ranges::generate(id, [] { return static_cast<std::uint8_t>(device()); });
+    for (auto at = id.begin(); at != id.end();) {
+      for (std::uint64_t bits = RandomBits(), byte = 0; byte < sizeof bits; ++byte, bits >>= 8U) {
+        *at++ = static_cast<std::uint8_t>(bits & 0xFFU);
+      }
+    }
   }
   return id;
 }
