@@ -116,8 +116,13 @@ std::string Answer::Accept(TokenId token) {
       end_ = CompletionEnd::kLength;
     }
   }
-  if (end_ && !stops_.stopped()) text += stops_.Push(stream_.Finish()) + stops_.Finish();
+  if (end_ && !stops_.stopped()) text += HeldBack();
   return text;
+}
+
+std::string Answer::HeldBack() {
+  std::string text = stops_.Push(stream_.Finish());
+  return text + stops_.Finish();
 }
 
 base::Result<bool> Answer::Constrain(std::span<float> scores) {
@@ -153,7 +158,7 @@ base::Result<CompletionDelta> Answer::Next(std::span<const float> logits) {
     if (!can_go_on) {
       end_ = CompletionEnd::kEnd;
       CompletionDelta rest;
-      rest.text = stops_.Push(stream_.Finish()) + stops_.Finish();
+      rest.text = HeldBack();
       return rest;
     }
   }

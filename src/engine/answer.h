@@ -49,6 +49,8 @@ class Answer {
  private:
   // Appends the token; returns the text that is certain by now.
   std::string Accept(TokenId token);
+  // At the end: what could still have become another character or a stop string.
+  std::string HeldBack();
   // Forbids what the grammar does not let follow. True: a token can come.
   base::Result<bool> Constrain(std::span<float> scores);
 
