@@ -19,6 +19,7 @@
 #include "net/http_server.h"
 #include "protocol/api_error.h"
 #include "server/api_server.h"
+#include "server/member_access.h"
 
 namespace switchyard::cli {
 namespace {
@@ -62,6 +63,15 @@ base::Result<server::ApiKeys> ReadKeys(const ServeOptions& options) {
   return keys;
 }
 
+base::Result<server::ApiKeys> ReadMemberKeys(const ServeOptions& options) {
+  SWITCHYARD_TRY(const std::string text, ReadKeyFile(options.member_key_file));
+  auto keys = server::MemberAccess::ParseKeys(text);
+  if (!keys) {
+    return base::Rethrow(std::move(keys.error()), "--member-key-file {}", options.member_key_file);
+  }
+  return keys;
+}
+
 // Either may be null.
 std::string MoreMetrics(const server::TraceExporter* traces, const net::TlsIdentity* identity) {
   std::string text = ResourceMetrics();
@@ -88,6 +98,9 @@ base::Result<server::ApiServerOptions> ApiOptions(const ServeOptions& options, S
                .heartbeat = std::chrono::seconds(options.heartbeat_seconds)};
   if (!options.api_key_file.empty()) {
     SWITCHYARD_TRY(api.keys, ReadKeys(options));
+  }
+  if (!options.member_key_file.empty()) {
+    SWITCHYARD_TRY(api.member_keys, ReadMemberKeys(options));
   }
   if (!options.no_request_log) api.log = log;
   return api;
@@ -187,6 +200,11 @@ void Reload(const ServeOptions& options, server::ApiServer& api, net::TlsIdentit
     auto keys = ReadKeys(options);
     if (keys) api.ReplaceKeys(std::move(*keys));
     tell("API keys", keys ? base::Status() : std::unexpected(keys.error()));
+  }
+  if (!options.member_key_file.empty()) {
+    auto keys = ReadMemberKeys(options);
+    if (keys) api.ReplaceMemberKeys(std::move(*keys));
+    tell("member's keys", keys ? base::Status() : std::unexpected(keys.error()));
   }
 }
 

@@ -18,6 +18,7 @@ struct ServeOptions {
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
   std::string api_key_file;
+  std::string member_key_file;
   std::string tls_cert;
   std::string tls_key;
   std::string tls_client_ca;

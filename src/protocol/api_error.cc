@@ -73,6 +73,16 @@ ApiError InvalidApiKey(bool missing) {
           missing ? "" : "invalid_api_key"};
 }
 
+ApiError UnknownUrl(std::string_view method, std::string_view path) {
+  return {404, fmt::format("Unknown request URL: {} {}.", method, path), std::string(kInvalid), "",
+          "unknown_url"};
+}
+
+ApiError MethodNotAllowed(std::string_view path, std::string_view allowed) {
+  return {405, fmt::format("{} takes {} requests only.", path, allowed), std::string(kInvalid), "",
+          "method_not_allowed"};
+}
+
 ApiError ContextLengthExceeded(std::int64_t context_tokens, std::int64_t prompt_tokens,
                                std::int64_t completion_tokens, std::string param) {
   std::string why =

@@ -27,6 +27,10 @@ ApiError ToApiError(const base::Error& error);
 ApiError InvalidField(std::string param, std::string code, std::string message);
 ApiError ModelNotFound(std::string_view model);
 ApiError InvalidApiKey(bool missing);
+// 404, of an address that is none of ours.
+ApiError UnknownUrl(std::string_view method, std::string_view path);
+// 405; `allowed` as in the header Allow, which the answer needs as well.
+ApiError MethodNotAllowed(std::string_view path, std::string_view allowed);
 ApiError ContextLengthExceeded(std::int64_t context_tokens, std::int64_t prompt_tokens,
                                std::int64_t completion_tokens, std::string param);
 

@@ -22,6 +22,7 @@
 #include "server/grammar_cache.h"
 #include "server/key_ring.h"
 #include "server/live_answers.h"
+#include "server/member_access.h"
 #include "server/metrics.h"
 #include "server/request_log.h"
 #include "server/request_spans.h"
@@ -31,10 +32,15 @@ namespace switchyard::server {
 // What the server and its answers share.
 struct ServerState {
   ServerState(ApiServerOptions chosen, engine::CompletionService& engine, const TextModel& model)
-      : options(std::move(chosen)), keys(options.keys), service(engine), text(model) {}
+      : options(std::move(chosen)),
+        keys(options.keys),
+        member(options.member_keys),
+        service(engine),
+        text(model) {}
 
   const ApiServerOptions options;
   KeyRing keys;
+  MemberAccess member;
   engine::CompletionService& service;
   const TextModel& text;
   Metrics metrics;

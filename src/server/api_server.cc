@@ -6,6 +6,7 @@
 #include "server/answer.h"
 #include "server/answer_grammar.h"
 #include "server/chat_form.h"
+#include "server/member_endpoints.h"
 #include "server/random_bits.h"
 
 namespace switchyard::server {
@@ -321,6 +322,8 @@ void ApiServer::BeginDrain() { state_->draining = true; }
 
 void ApiServer::ReplaceKeys(ApiKeys keys) { state_->keys.Replace(std::move(keys)); }
 
+void ApiServer::ReplaceMemberKeys(ApiKeys keys) { state_->member.Replace(std::move(keys)); }
+
 void ApiServer::HandBack() { state_->live.HandBackAll(); }
 
 std::int64_t ApiServer::in_flight() const { return state_->in_flight; }
@@ -331,6 +334,7 @@ void ApiServer::Serve(net::HttpRequest request, std::shared_ptr<net::HttpRespond
   call.line.method = call.request.method;
   call.line.path = std::string(call.request.Path());
   call.line.client = call.request.peer;
+  if (MemberAccess::IsMemberPath(call.line.path)) return Member(call);
   const bool is_open = call.line.path == "/health" || call.line.path == "/ready" ||
                        call.line.path == "/metrics" || call.line.path == "/version";
   if (!state_->keys.is_open() && !is_open) {
@@ -350,16 +354,11 @@ void ApiServer::Route(Call& call) {
   const bool read = path == "/v1/models" || path.starts_with("/v1/models/") || path == "/health" ||
                     path == "/ready" || path == "/metrics" || path == "/version";
   if (!posted && !read) {
-    return call.Respond({404, fmt::format("Unknown request URL: {} {}.", call.line.method, path),
-                         "invalid_request_error", "", "unknown_url"});
+    return call.Respond(protocol::UnknownUrl(call.line.method, path));
   }
   if ((posted && call.line.method != "POST") || (read && !reads)) {
-    net::HttpResponse response = ErrorResponse(
-        {405, fmt::format("{} takes {} requests only.", path, posted ? "POST" : "GET"),
-         "invalid_request_error", "", "method_not_allowed"},
-        "");
-    response.headers = {{"Allow", posted ? "POST" : "GET, HEAD"}};
-    return call.Respond(std::move(response));
+    return call.Respond(protocol::MethodNotAllowed(path, posted ? "POST" : "GET"),
+                        {{"Allow", posted ? "POST" : "GET, HEAD"}});
   }
   if (path == "/v1/chat/completions") return Complete(call, Endpoint::kChat);
   if (path == "/v1/completions") return Complete(call, Endpoint::kText);
@@ -384,6 +383,15 @@ void ApiServer::Route(Call& call) {
     return call.Respond(Stopping());
   }
   Models(call);
+}
+
+void ApiServer::Member(Call& call) {
+  auto holder = state_->member.Ask(call.request, state_->keys);
+  if (!holder) return call.Respond(holder.error());
+  call.line.key = std::move(*holder);
+  auto response = AnswerMember(call.request, *state_);
+  if (!response) return call.Respond(response.error());
+  call.Respond(std::move(*response));
 }
 
 void ApiServer::Models(Call& call) {

@@ -3,6 +3,7 @@
 //
 //   POST /v1/chat/completions, /v1/completions, /v1/embeddings, /tokenize, /detokenize
 //   GET  /v1/models, /v1/models/ID, /health, /ready, /version, /metrics
+//   what is below /switchyard/v1/, for gateways: member_endpoints.h
 #pragma once
 
 #include <chrono>
@@ -35,6 +36,7 @@ struct ApiServerOptions {
   std::string model;                 // its name in answers
   std::vector<std::string> aliases;  // further names that are accepted
   std::optional<ApiKeys> keys;       // none: anyone may ask
+  std::optional<ApiKeys> member_keys;  // none: there are no member's endpoints
   std::string version;
   // What a request means that does not say: OpenAI's defaults, or the publisher's.
   engine::SamplingParameters sampling;
@@ -63,6 +65,7 @@ class ApiServer {
   void BeginDrain();
   // From now on these are the keys; there must have been some from the start.
   void ReplaceKeys(ApiKeys keys);
+  void ReplaceMemberKeys(ApiKeys keys);
   // Gives back what runs, so that it can go on elsewhere, and all that comes from now on.
   void HandBack();
   // Completions that were admitted and have not ended.
@@ -72,6 +75,7 @@ class ApiServer {
   struct Call;
   std::shared_ptr<void> CountInFlight();
   void Route(Call& call);
+  void Member(Call& call);
   void Complete(Call& call, protocol::Endpoint endpoint);
   void Embed(Call& call);
   void Tokenize(Call& call);

@@ -1,0 +1,38 @@
+#include "server/member_endpoints.h"
+
+#include <algorithm>
+#include <array>
+
+#include "server/answer.h"
+#include "server/member_state.h"
+
+namespace switchyard::server {
+namespace {
+
+struct Endpoint {
+  std::string_view method;
+  std::string_view path;
+  MemberAnswer (*answer)(const net::HttpRequest& request, ServerState& state);
+};
+
+constexpr auto kEndpoints = std::to_array<Endpoint>({
+    {"GET", "/switchyard/v1/state", AnswerState},
+});
+
+}  // namespace
+
+MemberAnswer AnswerMember(const net::HttpRequest& request, ServerState& state) {
+  const std::string_view path = request.Path();
+  std::string allowed;
+  for (const Endpoint& endpoint : kEndpoints) {
+    if (endpoint.path != path) continue;
+    if (endpoint.method == request.method) return endpoint.answer(request, state);
+    allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", endpoint.method);
+  }
+  if (allowed.empty()) return std::unexpected(protocol::UnknownUrl(request.method, path));
+  net::HttpResponse response = ErrorResponse(protocol::MethodNotAllowed(path, allowed), "");
+  response.headers = {{"Allow", allowed}};
+  return response;
+}
+
+}  // namespace switchyard::server

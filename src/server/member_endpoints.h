@@ -1,0 +1,17 @@
+// What a member answers below /switchyard/v1/, docs/member_protocol.md; whether the one who asks may
+// was settled before (member_access.h). Called from the HTTP server's workers, many at once.
+#pragma once
+
+#include "net/http_server.h"
+#include "protocol/api_error.h"
+
+namespace switchyard::server {
+
+struct ServerState;
+
+using MemberAnswer = protocol::ApiResult<net::HttpResponse>;
+
+// 404 for what there is not, 405 for another method than it takes.
+MemberAnswer AnswerMember(const net::HttpRequest& request, ServerState& state);
+
+}  // namespace switchyard::server
