@@ -8,8 +8,8 @@
 #include <utility>
 
 #include "base/json.h"
+#include "base/sha256.h"
 #include "cli/model_reference.h"
-#include "net/sha256.h"
 
 namespace switchyard::cli {
 namespace {
@@ -114,7 +114,7 @@ FileState CheckCachedFile(const fs::path& cache_folder, const CachedFile& file) 
   const auto now = StatFile(cache_folder, file.path);
   if (!now || now->size_bytes != file.size_bytes) return FileState::kChanged;
   if (now->modified_ns == file.modified_ns) return FileState::kUntouched;
-  const auto sha256 = net::Sha256OfFile(cache_folder / file.path);
+  const auto sha256 = base::Sha256OfFile(cache_folder / file.path);
   return sha256 && *sha256 == file.sha256 ? FileState::kSameBytes : FileState::kChanged;
 }
 

@@ -9,9 +9,9 @@
 #include <optional>
 #include <utility>
 
+#include "base/sha256.h"
 #include "certify/plain_text.h"
 #include "cli/local_chips.h"
-#include "net/sha256.h"
 
 namespace switchyard::cli {
 namespace {
@@ -28,7 +28,7 @@ constexpr std::size_t kMaxModelFiles = 10'000;
 constexpr std::size_t kMaxSystemFileBytes = 1 << 20;
 
 std::string Sha256OfText(std::string_view text) {
-  net::Sha256 hash;
+  base::Sha256 hash;
   hash.Update(std::as_bytes(std::span(text)));
   return hash.HexDigest();
 }
@@ -130,11 +130,11 @@ Result<std::string> Sha256OfModel(const fs::path& path) {
       names.push_back(name.replace(number, 5, fmt::format("{:05}", part)));
     }
   } else {
-    return net::Sha256OfFile(path);
+    return base::Sha256OfFile(path);
   }
   std::string lines;
   for (const std::string& name : names) {
-    SWITCHYARD_TRY(const std::string digest, net::Sha256OfFile(folder / name));
+    SWITCHYARD_TRY(const std::string digest, base::Sha256OfFile(folder / name));
     lines += fmt::format("{}  {}\n", digest, name);
   }
   return Sha256OfText(lines);
@@ -148,7 +148,7 @@ Result<certify::SideFingerprint> FingerprintSide(const device::Device& device,
   certify::SideFingerprint side;
   side.chip = text(device.chip().name());
   side.index = index;
-  SWITCHYARD_TRY(side.plugin_sha256, net::Sha256OfFile(plugin));
+  SWITCHYARD_TRY(side.plugin_sha256, base::Sha256OfFile(plugin));
   side.device = text(properties.name);
   side.maker = text(properties.maker);
   side.architecture = text(properties.architecture);

@@ -8,8 +8,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/sha256.h"
 #include "base/temporary_folder.h"
-#include "net/sha256.h"
 
 namespace switchyard::cli {
 namespace {
@@ -66,7 +66,7 @@ TEST(Sha256OfModel, TakesAllPartsOfAFileInParts) {
   Put(folder / "x-00002-of-00002.gguf", "GGUF two");
   EXPECT_EQ(Sha256OfModel(first), Shell(folder, "sha256sum x-* | sha256sum | cut -d' ' -f1"));
   Put(folder / "whole.gguf", "GGUF");
-  EXPECT_EQ(Sha256OfModel(folder / "whole.gguf"), *net::Sha256OfFile(folder / "whole.gguf"));
+  EXPECT_EQ(Sha256OfModel(folder / "whole.gguf"), *base::Sha256OfFile(folder / "whole.gguf"));
 }
 
 TEST(Sha256OfModel, RefusesWhatIsNoModel) {

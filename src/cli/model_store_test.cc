@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "net/sha256.h"
+#include "base/sha256.h"
 #include "tests/support/range_server.h"
 #include "tests/support/zip_writer.h"
 
@@ -19,7 +19,7 @@ constexpr const char* kHfList = "/api/models/org/repo/revision/main";
 constexpr const char* kMsList = "/api/v1/models/org/repo/repo/files";
 
 std::string DigestOf(std::string_view text) {
-  net::Sha256 hash;
+  base::Sha256 hash;
   hash.Update(std::as_bytes(std::span(text)));
   return hash.HexDigest();
 }

@@ -10,7 +10,7 @@
 #include <span>
 #include <vector>
 
-#include "net/sha256.h"
+#include "base/sha256.h"
 
 namespace switchyard::cli {
 namespace {
@@ -103,7 +103,7 @@ Status ExtractZipMember(const fs::path& archive_path, const std::string& member,
     return Fail(ErrorCode::kPermissionDenied, "cannot write beside '{}': {}", destination.string(),
                 std::strerror(errno));
   }
-  net::Sha256 hash;
+  base::Sha256 hash;
   std::vector<std::byte> block(std::size_t{1} << 20);
   std::uint64_t received = 0;
   while (true) {

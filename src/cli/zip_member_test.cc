@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "net/sha256.h"
+#include "base/sha256.h"
 #include "tests/support/range_server.h"
 #include "tests/support/zip_writer.h"
 
@@ -13,7 +13,7 @@ namespace {
 using base::ErrorCode;
 
 std::string DigestOf(std::string_view text) {
-  net::Sha256 hash;
+  base::Sha256 hash;
   hash.Update(std::as_bytes(std::span(text)));
   return hash.HexDigest();
 }

@@ -4,11 +4,11 @@
 #include <system_error>
 #include <utility>
 
+#include "base/sha256.h"
 #include "net/file_lock.h"
 #include "net/internal/http_exchange.h"
 #include "net/internal/partial_file.h"
 #include "net/internal/retry_schedule.h"
-#include "net/sha256.h"
 #include "net/url.h"
 
 namespace switchyard::net {
@@ -250,7 +250,7 @@ std::optional<DownloadedFile> TakeFinished(const DownloadRequest& request) {
   std::error_code error;
   const std::uint64_t size = fs::file_size(request.destination, error);
   if (error || (request.expected_bytes && size != *request.expected_bytes)) return std::nullopt;
-  auto sha256 = Sha256OfFile(request.destination);
+  auto sha256 = base::Sha256OfFile(request.destination);
   if (!sha256) return std::nullopt;
   if (!request.expected_sha256.empty() && *sha256 != request.expected_sha256) return std::nullopt;
   return DownloadedFile{size, *std::move(sha256)};

@@ -6,8 +6,8 @@
 #include <thread>
 #include <vector>
 
+#include "base/sha256.h"
 #include "net/http_get.h"
-#include "net/sha256.h"
 #include "tests/support/range_server.h"
 
 namespace switchyard::net {
@@ -21,7 +21,7 @@ namespace fs = std::filesystem;
 constexpr std::size_t kSize = 1'000'000;
 
 std::string DigestOf(std::string_view text) {
-  Sha256 hash;
+  base::Sha256 hash;
   hash.Update(std::as_bytes(std::span(text)));
   return hash.HexDigest();
 }

@@ -108,7 +108,7 @@ Status PartialFile::Restart(FileVersion version) {
     return WriteFailure(path_, errno);
   }
   size_bytes_ = 0;
-  hash_ = net::Sha256();
+  hash_ = base::Sha256();
   version_ = std::move(version);
   base::Json json = {
       {"url", version_.url}, {"etag", version_.etag}, {"last_modified", version_.last_modified}};

@@ -10,7 +10,7 @@
 #include <string>
 
 #include "base/error.h"
-#include "net/sha256.h"
+#include "base/sha256.h"
 
 namespace switchyard::net::internal {
 
@@ -58,7 +58,7 @@ class PartialFile {
   int fd_ = -1;
   std::uint64_t size_bytes_ = 0;
   FileVersion version_;
-  net::Sha256 hash_;
+  base::Sha256 hash_;
 };
 
 }  // namespace switchyard::net::internal

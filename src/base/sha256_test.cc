@@ -1,10 +1,12 @@
-#include "net/sha256.h"
+#include "base/sha256.h"
 
 #include <gtest/gtest.h>
 
-#include "tests/support/range_server.h"
+#include <fstream>
 
-namespace switchyard::net {
+#include "base/temporary_folder.h"
+
+namespace switchyard::base {
 namespace {
 
 std::string DigestOf(std::string_view text) {
@@ -30,13 +32,13 @@ TEST(Sha256, StartsAnewAfterADigest) {
 }
 
 TEST(Sha256, ReadsFilesLongerThanABlock) {
-  const base::TemporaryFolder folder;
-  WriteWholeFile(folder.path() / "million", std::string(1'000'000, 'a'));
+  const TemporaryFolder folder;
+  std::ofstream(folder.path() / "million") << std::string(1'000'000, 'a');
   auto digest = Sha256OfFile(folder.path() / "million");
   ASSERT_TRUE(digest);
   EXPECT_EQ(*digest, "cdc76e5c9914fb9281a1c7e284d73e67f1809a48a497200e046d39ccc7112cd0");
-  EXPECT_EQ(Sha256OfFile(folder.path() / "absent").error().code, base::ErrorCode::kNotFound);
+  EXPECT_EQ(Sha256OfFile(folder.path() / "absent").error().code, ErrorCode::kNotFound);
 }
 
 }  // namespace
-}  // namespace switchyard::net
+}  // namespace switchyard::base

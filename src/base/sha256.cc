@@ -1,18 +1,13 @@
-#include "net/sha256.h"
+#include "base/sha256.h"
 
 #include <openssl/evp.h>
 
-#include <array>
 #include <cerrno>
 #include <cstdio>
 #include <cstring>
 #include <vector>
 
-namespace switchyard::net {
-
-using base::ErrorCode;
-using base::Fail;
-using base::Result;
+namespace switchyard::base {
 
 void Sha256::Free::operator()(evp_md_ctx_st* context) const { EVP_MD_CTX_free(context); }
 
@@ -29,14 +24,20 @@ void Sha256::Update(std::span<const std::byte> bytes) {
   SWITCHYARD_CHECK(EVP_DigestUpdate(context_.get(), bytes.data(), bytes.size()) == 1);
 }
 
-std::string Sha256::HexDigest() {
-  std::array<unsigned char, 32> digest{};
+Sha256Digest Sha256::Digest() {
+  Sha256Digest digest{};
   unsigned int length = 0;
-  SWITCHYARD_CHECK(EVP_DigestFinal_ex(context_.get(), digest.data(), &length) == 1);
+  SWITCHYARD_CHECK(EVP_DigestFinal_ex(context_.get(),
+                                      reinterpret_cast<unsigned char*>(digest.data()),
+                                      &length) == 1);
   SWITCHYARD_CHECK(length == digest.size());
   Restart();
+  return digest;
+}
+
+std::string Sha256::HexDigest() {
   std::string hex;
-  for (const unsigned char byte : digest) hex += fmt::format("{:02x}", byte);
+  for (const std::byte byte : Digest()) hex += fmt::format("{:02x}", std::to_integer<int>(byte));
   return hex;
 }
 
@@ -59,4 +60,4 @@ Result<std::string> Sha256OfFile(const std::filesystem::path& path) {
   return hash.HexDigest();
 }
 
-}  // namespace switchyard::net
+}  // namespace switchyard::base

@@ -1,6 +1,7 @@
 // SHA-256 (FIPS 180-4) of a stream of bytes, by OpenSSL. An object belongs to one thread.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <memory>
@@ -11,15 +12,18 @@
 
 struct evp_md_ctx_st;
 
-namespace switchyard::net {
+namespace switchyard::base {
+
+using Sha256Digest = std::array<std::byte, 32>;
 
 class Sha256 {
  public:
   Sha256();
 
   void Update(std::span<const std::byte> bytes);
-  // The digest in 64 lower-case hexadecimal digits; starts the next stream.
-  std::string HexDigest();
+  // Each ends the stream and starts the next one.
+  Sha256Digest Digest();
+  std::string HexDigest();  // 64 lower-case hexadecimal digits
 
  private:
   void Restart();
@@ -31,6 +35,6 @@ class Sha256 {
 };
 
 // Reads the whole file; 64 lower-case hexadecimal digits.
-base::Result<std::string> Sha256OfFile(const std::filesystem::path& path);
+Result<std::string> Sha256OfFile(const std::filesystem::path& path);
 
-}  // namespace switchyard::net
+}  // namespace switchyard::base
