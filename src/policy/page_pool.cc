@@ -95,26 +95,32 @@ void PagePool::Release(std::vector<PageId>& pages, std::int64_t keep) {
   }
 }
 
-PagePool::Prefix PagePool::FindPrefix(std::span<const Token> tokens) const {
-  Prefix prefix;
-  const std::int64_t full = (static_cast<std::int64_t>(tokens.size()) - 1) / page_size_;
-  Block parent = 0;
-  for (std::int64_t index = 0; index < full; ++index) {
-    const std::span<const Token> of_page = TokensOfPage(tokens, index);
-    const PageId page = Find(parent, of_page);
-    if (page < 0) {
-      prefix.next_key = KeyOf(parent, of_page);
-      break;
-    }
-    prefix.pages.push_back(page);
-    parent = At(page).block;
+std::vector<PageId> PagePool::FindPages(std::span<const Token> tokens, std::int64_t most) const {
+  std::vector<PageId> pages;
+  for (std::int64_t index = 0; index < most; ++index) {
+    const PageId page = Find(BlockBefore(pages, index), TokensOfPage(tokens, index));
+    if (page < 0) break;
+    pages.push_back(page);
   }
+  return pages;
+}
+
+PagePool::Prefix PagePool::FindPrefix(std::span<const Token> tokens) const {
+  const std::int64_t full = (static_cast<std::int64_t>(tokens.size()) - 1) / page_size_;
+  Prefix prefix{FindPages(tokens, full)};
+  prefix.next_key = NextKey(tokens, prefix.pages, std::ssize(prefix.pages));
   return prefix;
 }
 
 void PagePool::AcquirePrefix(std::span<const Token> tokens, std::vector<PageId>& pages) {
   SWITCHYARD_CHECK(pages.empty());
   pages = FindPrefix(tokens).pages;
+  for (const PageId page : pages) Hold(page);
+}
+
+void PagePool::AcquireFull(std::span<const Token> tokens, std::vector<PageId>& pages) {
+  SWITCHYARD_CHECK(pages.empty());
+  pages = FindPages(tokens, std::ssize(tokens) / page_size_);
   for (const PageId page : pages) Hold(page);
 }
 

@@ -50,6 +50,8 @@ class PagePool {
   Prefix FindPrefix(std::span<const Token> tokens) const;
   // Appends those pages to the empty `pages`, held once more each.
   void AcquirePrefix(std::span<const Token> tokens, std::vector<PageId>& pages);
+  // The same with the last token's page, if it fills one: for those who move pages and run nothing.
+  void AcquireFull(std::span<const Token> tokens, std::vector<PageId>& pages);
 
   // `pages` hold `tokens`, and the first `published` of them were published before. Publishes the
   // full ones. A page whose contents another one holds already is exchanged for that. Returns how
@@ -77,6 +79,8 @@ class PagePool {
   const Page& At(PageId page) const { return pages_[static_cast<std::size_t>(page)]; }
   std::span<const Token> TokensOfPage(std::span<const Token> tokens, std::int64_t index) const;
   Block BlockBefore(std::span<const PageId> pages, std::int64_t index) const;
+  // The published pages of a text's beginning, `most` at most.
+  std::vector<PageId> FindPages(std::span<const Token> tokens, std::int64_t most) const;
   // The page that holds `tokens` behind `parent`, or -1.
   PageId Find(Block parent, std::span<const Token> tokens) const;
   void Hold(PageId page);

@@ -63,6 +63,18 @@ TEST(PagePool, TheLastTokenIsAlwaysComputed) {
   EXPECT_EQ(pool.FindPrefix(Text(9)).pages.size(), 2U);
 }
 
+TEST(PagePool, WhoMovesPagesGetsTheLastFullOneToo) {
+  PagePool pool(8, 4);
+  std::vector<PageId> pages = Written(pool, Text(11));
+  std::vector<PageId> moved;
+  pool.AcquireFull(Text(8), moved);
+  EXPECT_THAT(moved, ElementsAre(pages[0], pages[1]));
+  EXPECT_EQ(pool.holders(pages[1]), 2);
+  pool.Release(moved);
+  pool.AcquireFull(Text(3), moved);
+  EXPECT_TRUE(moved.empty());
+}
+
 TEST(PagePool, APageBehindAnotherTextIsAnotherPage) {
   PagePool pool(8, 2);
   std::vector<PageId> pages = Written(pool, {1, 2, 3, 4});
