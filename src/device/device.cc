@@ -119,6 +119,17 @@ base::Status Queue::ExportKvPage(sy_kv_part part, const sy_tensor& pages, const 
                                "exporting a KV page");
 }
 
+base::Status Queue::ImportKvPage(sy_kv_part part, const sy_tensor& pages, const Buffer& buffer,
+                                 std::uint32_t page, const void* from) {
+  if (device_->api().kv_import == nullptr) {
+    const auto bytes = static_cast<std::uint64_t>(pages.strides[0]);
+    return Upload(buffer, page * bytes, from, bytes);
+  }
+  const sy_binding binding{sizeof(sy_binding), buffer.handle(), 0, nullptr};
+  return device_->chip().Check(device_->api().kv_import(handle_, part, &pages, &binding, page, from),
+                               "importing a KV page");
+}
+
 base::Status Queue::Fill(const Buffer& to, std::uint64_t to_offset, std::uint8_t value,
                          std::uint64_t bytes) {
   return device_->chip().Check(device_->api().fill(handle_, to.handle(), to_offset, value, bytes),

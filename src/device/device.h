@@ -87,6 +87,8 @@ class Queue {
   // One page of `pages` [n, P, G, d], which lie in `buffer`, in the chip-neutral layout [P, G, d].
   base::Status ExportKvPage(sy_kv_part part, const sy_tensor& pages, const Buffer& buffer,
                             std::uint32_t page, void* to);
+  base::Status ImportKvPage(sy_kv_part part, const sy_tensor& pages, const Buffer& buffer,
+                            std::uint32_t page, const void* from);
   base::Status Run(sy_program* program, std::span<const sy_binding> bindings,
                    std::uint64_t workspace_bytes);
   base::Status Sync();

@@ -2,11 +2,22 @@
 
 #include <utility>
 
+#include "ops/op_list.h"
+
 namespace switchyard::engine {
 namespace {
 
 std::int64_t PagesFor(std::int64_t tokens, std::int64_t page_size) {
   return (tokens + page_size - 1) / page_size;
+}
+
+// A layer's keys or values as programs see them.
+sy_tensor PagesTensor(const KvShape& shape, std::size_t layer, bool is_key) {
+  const KvLayerShape& of = shape.layers[layer];
+  ops::OpList list;
+  return list.at(list.Argument(
+      shape.dtype,
+      {shape.pages, shape.page_size, of.kv_heads, is_key ? of.key_dim : of.value_dim}));
 }
 
 }  // namespace
@@ -49,6 +60,44 @@ base::Result<KvCache> KvCache::Create(device::Device& home, KvShape shape) {
   cache.pool_ = policy::PagePool(shape.pages, shape.page_size);
   cache.shape_ = std::move(shape);
   return cache;
+}
+
+template <typename Visit>
+base::Status KvCache::VisitPage(std::size_t page_bytes, Visit visit) const {
+  SWITCHYARD_CHECK(page_bytes == shape_.PageBytes());
+  std::size_t offset = 0;
+  for (std::size_t layer = 0; layer < shape_.layers.size(); ++layer) {
+    for (const sy_kv_part part : {SY_KV_KEYS, SY_KV_VALUES}) {
+      const bool is_key = part == SY_KV_KEYS;
+      const sy_tensor tensor = PagesTensor(shape_, layer, is_key);
+      const auto status = visit(part, tensor, is_key ? keys_[layer] : values_[layer], offset);
+      if (!status) return status;
+      offset += static_cast<std::size_t>(tensor.strides[0]);
+    }
+  }
+  return {};
+}
+
+base::Status KvCache::Export(device::Queue& queue, policy::PageId page,
+                             std::span<std::byte> to) const {
+  SWITCHYARD_RETURN_IF_ERROR(VisitPage(
+      to.size(), [&](sy_kv_part part, const sy_tensor& pages, const device::Buffer& buffer,
+                     std::size_t offset) {
+        return queue.ExportKvPage(part, pages, buffer, static_cast<std::uint32_t>(page),
+                                  to.data() + offset);
+      }));
+  return queue.Sync();
+}
+
+base::Status KvCache::Import(device::Queue& queue, policy::PageId page,
+                             std::span<const std::byte> from) {
+  SWITCHYARD_RETURN_IF_ERROR(VisitPage(
+      from.size(), [&](sy_kv_part part, const sy_tensor& pages, const device::Buffer& buffer,
+                       std::size_t offset) {
+        return queue.ImportKvPage(part, pages, buffer, static_cast<std::uint32_t>(page),
+                                  from.data() + offset);
+      }));
+  return queue.Sync();
 }
 
 base::Status KvCache::Reserve(std::vector<std::int32_t>& pages, std::int64_t tokens) {

@@ -6,6 +6,7 @@
 // One owner, one thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>
@@ -23,6 +24,7 @@ struct KvLayerShape {
   std::int64_t kv_heads;
   std::int64_t key_dim;
   std::int64_t value_dim;
+  bool operator==(const KvLayerShape&) const = default;
 };
 
 struct KvShape {
@@ -36,6 +38,9 @@ struct KvShape {
                     std::int64_t pages);
 
   std::uint64_t BytesPerToken() const;
+  std::uint64_t PageBytes() const {
+    return BytesPerToken() * static_cast<std::uint64_t>(page_size);
+  }
 };
 
 class KvCache {
@@ -53,10 +58,19 @@ class KvCache {
   base::Status Reserve(std::vector<std::int32_t>& pages, std::int64_t tokens);
   // Gives back the pages beyond those that hold `tokens` tokens.
   void Shrink(std::vector<std::int32_t>& pages, std::int64_t tokens);
+  // One page of every layer to or from host memory: for each layer its keys [P,G,d], then its
+  // values [P,G,dv], whatever the chip keeps inside. `queue` is of the device that holds the cache;
+  // waits for it.
+  base::Status Export(device::Queue& queue, policy::PageId page, std::span<std::byte> to) const;
+  base::Status Import(device::Queue& queue, policy::PageId page, std::span<const std::byte> from);
   policy::PagePool& pool() { return pool_; }
   const policy::PagePool& pool() const { return pool_; }
 
  private:
+  // Calls visit(part, tensor, buffer, offset) for each part of a page, until one fails.
+  template <typename Visit>
+  base::Status VisitPage(std::size_t page_bytes, Visit visit) const;
+
   KvShape shape_;
   std::vector<device::Buffer> keys_;
   std::vector<device::Buffer> values_;

@@ -224,6 +224,14 @@ base::Result<std::span<const float>> Runner::Step(std::span<const Item> items, S
   return rows;
 }
 
+base::Status Runner::ExportPage(policy::PageId page, std::span<std::byte> to) const {
+  return kv_.Export(kv_queue(), page, to);
+}
+
+base::Status Runner::ImportPage(policy::PageId page, std::span<const std::byte> from) {
+  return kv_.Import(kv_queue(), page, from);
+}
+
 base::Result<std::span<const float>> Runner::Advance(Sequence& sequence) {
   std::span<const float> logits;
   const auto total = static_cast<std::int64_t>(sequence.tokens.size());

@@ -63,6 +63,9 @@ class Runner {
   // sequence lacks from here.
   policy::PagePool& pool() { return kv_.pool(); }
   const policy::PagePool& pool() const { return kv_.pool(); }
+  // A page's keys and values of every layer, to or from host memory, as KvCache says.
+  base::Status ExportPage(policy::PageId page, std::span<std::byte> to) const;
+  base::Status ImportPage(policy::PageId page, std::span<const std::byte> from);
   // Of the single-token program: what ran where.
   const device::LoadReport& report() const { return report_; }
   tensor::DType activation_dtype() const { return activation_dtype_; }
@@ -93,6 +96,9 @@ class Runner {
     return output == StepOutput::kLogits ? vocabulary_size_ : hidden_size();
   }
   base::Status Bind(const Planned& planned, std::span<const Item> items);
+  device::Queue& kv_queue() const {
+    return kv_home_ == device::KvHome::kChip ? *target_.queue : *target_.fallback_queue;
+  }
   base::Result<std::span<const float>> ReadRows(std::int64_t rows, StepOutput output);
 
   model::Model& model_;
