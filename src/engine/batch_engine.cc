@@ -14,6 +14,12 @@ using base::Fail;
 // Of those that wait, so many are looked at in a step: a few more than can begin.
 constexpr std::size_t kCandidates = 64;
 
+// Of exports and imports that wait, each with its pages in memory.
+constexpr std::size_t kKvJobs = 8;
+
+// In which pages are moved between two steps: a tenth of what a step may take.
+constexpr std::chrono::milliseconds kMoveTime{5};
+
 }  // namespace
 
 struct BatchEngine::Request {
@@ -56,6 +62,7 @@ void BatchEngine::Stop() {
   }
   wake_.notify_one();
   if (thread_.joinable()) thread_.join();
+  FailKvJobs({ErrorCode::kUnavailable, "the engine was stopped"});
 }
 
 base::Result<RequestId> BatchEngine::Submit(CompletionRequest request,
@@ -120,7 +127,8 @@ void BatchEngine::Loop() {
     {
       std::unique_lock lock(mutex_);
       wake_.wait(lock, [&] {
-        return stopping_ || !submitted_.empty() || !cancelled_.empty() || !requests_.empty();
+        return stopping_ || !submitted_.empty() || !cancelled_.empty() || !requests_.empty() ||
+               !kv_jobs_.empty();
       });
       status_.waiting += std::ssize(submitted_);
       for (std::unique_ptr<Request>& request : std::exchange(submitted_, {})) {
@@ -152,6 +160,7 @@ void BatchEngine::Loop() {
     for (const Batch& batch : batches) {
       if (lost_ && !batch.items.empty()) Run(batch.items, batch.fed, batch.output);
     }
+    MovePages();
   }
 }
 
@@ -387,6 +396,66 @@ void BatchEngine::FailAll(const base::Error& error) {
     requests_.emplace(request->id, std::move(request));
   }
   while (!requests_.empty()) Finish(requests_.begin()->first, CompletionEnd::kFailed, error);
+  FailKvJobs(error);
+}
+
+void BatchEngine::ExportKv(KvExportRequest request, ExportDone done) {
+  Queue(MakeExport(runner_, mutex_, std::move(request), std::move(done)));
+}
+
+void BatchEngine::ImportKv(KvPages pages, ImportDone done) {
+  Queue(MakeImport(runner_, mutex_, std::move(pages), std::move(done)));
+}
+
+void BatchEngine::Queue(std::unique_ptr<KvJob> job) {
+  base::Status refused;
+  {
+    const std::lock_guard lock(mutex_);
+    if (!lost_) {
+      refused = lost_;
+    } else if (stopping_) {
+      refused = Fail(ErrorCode::kUnavailable, "the engine was stopped");
+    } else if (!options_.prefix_cache) {
+      refused = Fail(ErrorCode::kFailedPrecondition, "this engine runs without a prefix cache");
+    } else if (kv_jobs_.size() >= kKvJobs) {
+      refused = Fail(ErrorCode::kUnavailable,
+                     "{} exports and imports of KV pages wait already: try again later",
+                     kv_jobs_.size());
+    } else {
+      kv_jobs_.push_back(std::move(job));
+    }
+  }
+  if (!refused) return job->Fail(refused.error());
+  wake_.notify_one();
+}
+
+void BatchEngine::MovePages() {
+  const auto end = Clock::now() + kMoveTime;
+  do {
+    KvJob* job = nullptr;
+    {
+      const std::lock_guard lock(mutex_);
+      if (kv_jobs_.empty()) return;
+      job = kv_jobs_.front().get();
+    }
+    const base::Result<bool> over = job->Step();
+    if (over && !*over) continue;
+    if (!over) job->Fail(over.error());
+    {
+      const std::lock_guard lock(mutex_);
+      kv_jobs_.pop_front();
+    }
+    if (!over && over.error().code == ErrorCode::kUnavailable) return FailAll(over.error());
+  } while (Clock::now() < end);
+}
+
+void BatchEngine::FailKvJobs(const base::Error& error) {
+  std::deque<std::unique_ptr<KvJob>> jobs;
+  {
+    const std::lock_guard lock(mutex_);
+    jobs = std::exchange(kv_jobs_, {});
+  }
+  for (const std::unique_ptr<KvJob>& job : jobs) job->Fail(error);
 }
 
 }  // namespace switchyard::engine

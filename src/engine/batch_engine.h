@@ -15,6 +15,7 @@
 #include <array>
 #include <chrono>
 #include <condition_variable>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -27,6 +28,8 @@
 #include "base/error.h"
 #include "engine/answer.h"
 #include "engine/completion_service.h"
+#include "engine/kv_job.h"
+#include "engine/kv_transfer.h"
 #include "engine/runner.h"
 #include "model/tokenizer.h"
 #include "policy/batching.h"
@@ -46,7 +49,7 @@ struct BatchEngineOptions {
   std::function<void(const base::Error&, std::size_t requests)> on_lost = {};
 };
 
-class BatchEngine final : public CompletionService {
+class BatchEngine final : public CompletionService, public KvTransfer {
  public:
   // `runner` and `tokenizer` outlive the engine, and nobody else uses the runner meanwhile. No
   // sequence holds pages of it.
@@ -58,6 +61,10 @@ class BatchEngine final : public CompletionService {
   void Cancel(RequestId id) override;
   ServiceStatus Status() const override;
   std::int64_t context_tokens() const override { return context_tokens_; }
+
+  // Between two steps they have some milliseconds, and move one page at least.
+  void ExportKv(KvExportRequest request, ExportDone done) override;
+  void ImportKv(KvPages pages, ImportDone done) override;
 
   // How many tokens of a text the prefix cache holds. Any thread.
   std::int64_t CachedTokens(std::span<const TokenId> tokens) const;
@@ -87,6 +94,9 @@ class BatchEngine final : public CompletionService {
   void Finish(RequestId id, CompletionEnd end, base::Error error = {});
   void End(Request& request, CompletionEnd end, base::Error error);
   void FailAll(const base::Error& error);
+  void Queue(std::unique_ptr<KvJob> job);
+  void MovePages();
+  void FailKvJobs(const base::Error& error);
   void CountDecode(std::span<const StepItem> items, double seconds);
 
   Runner& runner_;
@@ -107,6 +117,7 @@ class BatchEngine final : public CompletionService {
   std::vector<std::unique_ptr<Request>> submitted_;
   std::set<RequestId> alive_;
   std::vector<RequestId> cancelled_;
+  std::deque<std::unique_ptr<KvJob>> kv_jobs_;  // the first is in progress
   base::Status lost_;  // why there is no going on; only the engine's thread writes it
   ServiceStatus status_;
   ReplicaStatus replica_;

@@ -269,6 +269,35 @@ ServiceStatus Replicas::Status() const {
   return sum;
 }
 
+template <typename Key>
+base::Result<BatchEngine*> Replicas::BestOfAlive(Key key) const {
+  const std::lock_guard lock(mutex_);
+  const Replica* best = nullptr;
+  for (const Replica& replica : replicas_) {
+    if (replica.is_lost) continue;
+    if (best == nullptr || key(replica) > key(*best)) best = &replica;
+  }
+  if (best == nullptr) return std::unexpected(lost_);
+  return best->engine.get();
+}
+
+void Replicas::ExportKv(KvExportRequest request, ExportDone done) {
+  const auto engine = BestOfAlive(
+      [&](const Replica& replica) { return replica.engine->CachedTokens(request.tokens); });
+  if (!engine) return done(std::unexpected(engine.error()));
+  (*engine)->ExportKv(std::move(request), std::move(done));
+}
+
+void Replicas::ImportKv(KvPages pages, ImportDone done) {
+  const KvPagesHead& head = pages.head();
+  const auto engine = BestOfAlive([&](const Replica& replica) {
+    const std::int64_t cached = replica.engine->CachedTokens(head.tokens);
+    return std::pair(std::min(cached, head.first_token()), -replica.requests);
+  });
+  if (!engine) return done(std::unexpected(engine.error()));
+  (*engine)->ImportKv(std::move(pages), std::move(done));
+}
+
 std::int64_t Replicas::alive() const {
   const std::lock_guard lock(mutex_);
   return std::ranges::count(replicas_, false, &Replica::is_lost);

@@ -18,6 +18,7 @@
 #include "base/error.h"
 #include "engine/batch_engine.h"
 #include "engine/completion_service.h"
+#include "engine/kv_transfer.h"
 #include "policy/tenant_turns.h"
 
 namespace switchyard::engine {
@@ -26,7 +27,7 @@ struct ReplicasOptions {
   std::int64_t waiting = 1024;  // at most, in the common queue
 };
 
-class Replicas final : public CompletionService {
+class Replicas final : public CompletionService, public KvTransfer {
  public:
   // At least one engine; all of the same model.
   Replicas(std::vector<std::unique_ptr<BatchEngine>> engines, const ReplicasOptions& options);
@@ -41,6 +42,11 @@ class Replicas final : public CompletionService {
   std::int64_t context_tokens() const override { return context_tokens_; }
   std::int64_t alive() const;  // replicas
 
+  // From the replica that has most of the text cached.
+  void ExportKv(KvExportRequest request, ExportDone done) override;
+  // To the least busy of the replicas that have what comes before the pages.
+  void ImportKv(KvPages pages, ImportDone done) override;
+
  private:
   class Session;
   struct Replica {
@@ -54,6 +60,9 @@ class Replicas final : public CompletionService {
   // Gives out what has a place; returns the sessions that fail because nobody is left. Under the
   // mutex.
   Sessions Dispatch();
+  // The engine of the replica that `key` is highest for, the first among equals.
+  template <typename Key>
+  base::Result<BatchEngine*> BestOfAlive(Key key) const;
   base::Status Give(Session& session, std::size_t replica);
   void OnReplicaEnd(const std::shared_ptr<Session>& session, const CompletionSummary& summary);
   void Fail(const Sessions& sessions);

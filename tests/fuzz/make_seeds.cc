@@ -12,6 +12,7 @@
 #include "base/json.h"
 #include "certify/certificate_json.h"
 #include "certify/signed_certificate.h"
+#include "engine/kv_pages.h"
 #include "tests/support/gguf_writer.h"
 #include "tests/support/sample_certificate.h"
 #include "tests/support/tiny_model.h"
@@ -64,6 +65,22 @@ void PutGgufSeeds(const std::filesystem::path& folder) {
   old.set_version(2);
   old.AddTensor("t", DType::kBF16, {1, 1, 1, 2}, std::vector<std::byte>(4));
   PutGguf(folder, "version2", old);
+}
+
+void PutKvPagesSeeds(const std::filesystem::path& folder) {
+  switchyard::engine::KvPagesHead head;
+  head.model = std::string(64, '0');
+  head.shape.layers = {{2, 4, 4}, {1, 2, 3}};
+  head.shape.page_size = 2;
+  head.shape.pages = 2;
+  head.tokens = {1, 2, 3, 4, 5, 6};
+  switchyard::engine::KvPagesWriter writer(head);
+  writer.NextPage();
+  writer.NextPage();
+  const std::string whole = writer.Finish();
+  Put(folder, "whole", whole);
+  // The target adds the checksum.
+  Put(folder, "unsealed", whole.substr(0, whole.size() - 32));
 }
 
 void PutSafetensorsSeeds(const std::filesystem::path& folder) {
@@ -239,6 +256,7 @@ int main(int count, char** arguments) {
   const std::filesystem::path folder = arguments[1];
   PutGgufSeeds(folder / "gguf_fuzz");
   PutSafetensorsSeeds(folder / "safetensors_fuzz");
+  PutKvPagesSeeds(folder / "kv_pages_fuzz");
   PutJsonSeeds(folder / "json_fuzz");
   PutModelSeeds(folder / "model_config_fuzz");
   PutTokenizerSeeds(folder / "tokenizer_json_fuzz", folder / "tokenizer_text_fuzz");
