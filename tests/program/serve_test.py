@@ -28,55 +28,17 @@ import threading
 import time
 import unittest
 
+import served_model
+
 PROGRAM = ""
-MODEL = "smollm2"
+MODEL = served_model.MODEL
 
 
 def setUpModule():
-    pulled = subprocess.run([PROGRAM, "pull", MODEL], stdin=subprocess.DEVNULL, capture_output=True,
-                            text=True, timeout=300)
-    if pulled.returncode != 0:
-        raise unittest.SkipTest(f"the default model cannot be had: {pulled.stderr.strip()}")
+    served_model.pull(PROGRAM)
 
 
-class Serve(unittest.TestCase):
-    def start(self, *arguments, scheme="http"):
-        self.log = tempfile.TemporaryFile("w+")
-        self.server = subprocess.Popen(
-            [PROGRAM, "serve", MODEL, "--chip", "cpu", "--port", "0", "--context", "1024", *arguments],
-            stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
-        line = self.server.stdout.readline()
-        self.assertRegex(line, rf"^Serving smollm2 at {scheme}://127\.0\.0\.1:\d+/v1\n$", self.errors())
-        self.port = int(re.search(r":(\d+)/", line).group(1))
-        self.assertTrue(self.server.stdout.readline().startswith(f"curl {scheme}://"))
-
-    server = None
-
-    def tearDown(self):
-        if self.server is None:
-            return  # skipped before it began
-        if self.server.poll() is None:
-            self.server.kill()
-        self.server.wait()
-        self.server.stdout.close()
-        self.log.close()
-
-    def errors(self):
-        self.log.seek(0)
-        return self.log.read()
-
-    def open(self, method, path, body=None, headers=None):
-        connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=240)
-        self.addCleanup(connection.close)
-        connection.request(method, path, None if body is None else json.dumps(body), headers or {})
-        return connection.getresponse()
-
-    def chat(self, **fields):
-        body = {"model": MODEL, "messages": [{"role": "user", "content": "Name three colours."}]}
-        answer = self.open("POST", "/v1/chat/completions", {**body, **fields})
-        self.assertEqual(answer.status, 200)
-        return json.loads(answer.read())
-
+class Serve(served_model.Served):
     def by_chip(self, name):
         text = self.open("GET", "/metrics").read().decode()
         lines = re.findall(rf'^{re.escape(name)}{{.*chip="([^"]+)".*}} (\S+)$', text, re.MULTILINE)
@@ -452,5 +414,5 @@ class Ask(unittest.TestCase):
 
 
 if __name__ == "__main__":
-    PROGRAM = sys.argv.pop(1)
+    PROGRAM = served_model.PROGRAM = sys.argv.pop(1)
     unittest.main()
