@@ -89,6 +89,7 @@ base::Result<std::unique_ptr<ModelSession>> ModelSession::Open(const SessionOpti
   SWITCHYARD_TRY(const auto path, ResolveModel(options.model, environment));
 
   auto session = std::make_unique<ModelSession>();
+  session->path_ = path;
   SWITCHYARD_TRY(session->chip_, OpenedChip::Open(choice, environment));
   SWITCHYARD_TRY(session->model_, model::Model::Load(path));
   const std::int64_t made_for = session->model_->config().context_length;

@@ -57,6 +57,7 @@ class ModelSession {
   model::Model& model() { return *model_; }
   engine::Runner& runner() { return *runner_; }
   const device::Device& device() const { return chip_->device(); }
+  const std::filesystem::path& path() const { return path_; }  // of the model
 
   const device::LoadReport& report() const { return runner_->report(); }
   std::string WeightTypes() const { return cli::WeightTypes(*model_); }
@@ -67,6 +68,7 @@ class ModelSession {
   double FlopPerToken() const;
 
  private:
+  std::filesystem::path path_;
   std::unique_ptr<OpenedChip> chip_;  // outlives what is prepared on it
   std::unique_ptr<model::Model> model_;
   std::unique_ptr<engine::Runner> runner_;

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "cli/fingerprints.h"
 #include "cli/model_text.h"
 #include "cli/resource_metrics.h"
 #include "cli/serve_config.h"
@@ -93,6 +94,7 @@ base::Result<server::ApiServerOptions> ApiOptions(const ServeOptions& options, S
   api.version = SWITCHYARD_VERSION;
   api.sampling = DefaultSampling(chips.model().generation_defaults());
   api.chips = chips.Described();
+  api.identity = chips.Identity();
   api.times = {.request = std::chrono::seconds(options.request_seconds),
                .queue = std::chrono::seconds(options.queue_seconds),
                .heartbeat = std::chrono::seconds(options.heartbeat_seconds)};
@@ -101,6 +103,7 @@ base::Result<server::ApiServerOptions> ApiOptions(const ServeOptions& options, S
   }
   if (!options.member_key_file.empty()) {
     SWITCHYARD_TRY(api.member_keys, ReadMemberKeys(options));
+    SWITCHYARD_TRY(api.identity.sha256, Sha256OfModel(chips.first().path()));
   }
   if (!options.no_request_log) api.log = log;
   return api;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "certify/plain_text.h"
 #include "engine/batch_engine.h"
 #include "engine/replicas.h"
 
@@ -110,12 +111,26 @@ std::vector<server::ServingChip> ServingChips::Described() const {
   for (std::size_t i = 0; i < sessions_.size(); ++i) {
     const ModelSession& session = *sessions_[i];
     const double weights = session.DecodeBytes(0);
-    described.push_back({std::string(session.device().chip().name()),
-                         session.device().properties().name,
-                         session.report().ops_on_fallback, weights,
-                         session.DecodeBytes(1) - weights, ceilings_[i].memory_gb_s});
+    const sy_device_properties& properties = session.device().properties();
+    described.push_back({.name = std::string(session.device().chip().name()),
+                         .device = certify::PlainText(properties.name),
+                         .fallback_operations = session.report().ops_on_fallback,
+                         .weight_bytes = weights,
+                         .kv_bytes_per_token = session.DecodeBytes(1) - weights,
+                         .memory_gb_s = ceilings_[i].memory_gb_s,
+                         .maker = certify::PlainText(properties.maker),
+                         .code_path = certify::PlainText(properties.architecture),
+                         .proof = std::string(ProofName(properties.proof))});
   }
   return described;
+}
+
+server::ModelIdentity ServingChips::Identity() const {
+  ModelSession& session = *sessions_.front();
+  return {.sha256 = "",
+          .architecture = std::string(model::Name(session.model().config().architecture)),
+          .weight_types = session.WeightTypes(),
+          .kv_type = std::string(tensor::Name(session.runner().kv_shape().dtype))};
 }
 
 }  // namespace switchyard::cli

@@ -11,6 +11,7 @@
 #include "cli/model_session.h"
 #include "cli/serve_options.h"
 #include "engine/completion_service.h"
+#include "server/api_server.h"
 #include "server/metrics.h"
 
 namespace switchyard::cli {
@@ -27,6 +28,8 @@ class ServingChips {
   // The first one's, measured before it served.
   const Ceilings& ceilings() const { return ceilings_.front(); }
   std::vector<server::ServingChip> Described() const;
+  // Without the digest of the files, which takes a while.
+  server::ModelIdentity Identity() const;
 
  private:
   std::vector<std::unique_ptr<ModelSession>> sessions_;

@@ -14,6 +14,10 @@ using base::Fail;
 // Of those that wait, so many are looked at in a step: a few more than can begin.
 constexpr std::size_t kCandidates = 64;
 
+double Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
 // Of exports and imports that wait, each with its pages in memory.
 constexpr std::size_t kKvJobs = 8;
 
@@ -28,7 +32,8 @@ struct BatchEngine::Request {
   std::shared_ptr<CompletionListener> listener;  // shared with the caller, who reads from it
   policy::TenantTurns::Tenant tenant = 0;
   bool runs = false;
-  std::int64_t published = 0;  // pages
+  std::int64_t published = 0;       // pages
+  std::int64_t prefill_tokens = 0;  // as EngineCounts has them
   std::int64_t cached_prompt_tokens = 0;
   policy::PagePool::Prefix prefix = {};  // while it waits: what the cache has of it
   Clock::time_point submitted = Clock::now();
@@ -43,13 +48,17 @@ struct BatchEngine::Request {
 
 BatchEngine::BatchEngine(Runner& runner, const model::Tokenizer& tokenizer,
                          const BatchEngineOptions& options)
-    : runner_(runner), tokenizer_(tokenizer), options_(options) {
+    : runner_(runner),
+      tokenizer_(tokenizer),
+      options_(options),
+      computed_rate_(Now()),
+      completion_rate_(Now()) {
   options_.sequences =
       std::clamp<std::int64_t>(options.sequences, 1, runner.options().chunk_tokens);
   const KvShape& kv = runner.kv_shape();
   context_tokens_ = std::min(runner.options().context_tokens, kv.pages * kv.page_size);
-  status_.kv_page_tokens = kv.page_size;
-  status_.kv_pages = kv.pages;
+  counts_.kv_page_tokens = kv.page_size;
+  counts_.kv_pages = kv.pages;
   thread_ = std::thread([this] { Loop(); });
 }
 
@@ -73,12 +82,13 @@ base::Result<RequestId> BatchEngine::Submit(CompletionRequest request,
                   .answer = Answer(std::move(request), tokenizer_, context_tokens_),
                   .listener = std::move(listener)});
   if (made->answer.request().embeds) made->pooled.emplace(runner_.pooling());
+  made->prefill_tokens = std::ssize(made->sequence().tokens);
   RequestId id = 0;
   {
     const std::lock_guard lock(mutex_);
     if (!lost_) return std::unexpected(lost_.error());
     if (stopping_) return Fail(ErrorCode::kUnavailable, "the engine was stopped");
-    const auto waiting = status_.waiting + static_cast<std::int64_t>(submitted_.size());
+    const auto waiting = counts_.waiting + static_cast<std::int64_t>(submitted_.size());
     if (waiting >= options_.waiting) {
       return Fail(ErrorCode::kResourceExhausted,
                   "{} requests wait already, which is the most: try again later", waiting);
@@ -102,12 +112,16 @@ void BatchEngine::Cancel(RequestId id) {
 
 ServiceStatus BatchEngine::Status() const {
   const std::lock_guard lock(mutex_);
-  ServiceStatus status = status_;
-  status.waiting += static_cast<std::int64_t>(submitted_.size());
+  ServiceStatus status{counts_, {replica_}};
+  status.waiting += std::ssize(submitted_);
+  for (const auto& request : submitted_) status.prefill_tokens += request->prefill_tokens;
   const policy::PagePool& pool = std::as_const(runner_).pool();
   status.kv_pages_in_use = pool.in_use();
   status.kv_pages_cached = pool.cached();
-  status.replicas.push_back(replica_);
+  const double now = Now();
+  status.computed_tokens_s = computed_rate_.PerSecond(now);
+  status.completion_tokens_s = completion_rate_.PerSecond(now);
+  status.replicas.front().counts = status;
   return status;
 }
 
@@ -130,8 +144,9 @@ void BatchEngine::Loop() {
         return stopping_ || !submitted_.empty() || !cancelled_.empty() || !requests_.empty() ||
                !kv_jobs_.empty();
       });
-      status_.waiting += std::ssize(submitted_);
+      counts_.waiting += std::ssize(submitted_);
       for (std::unique_ptr<Request>& request : std::exchange(submitted_, {})) {
+        counts_.prefill_tokens += request->prefill_tokens;
         request->tenant = turns_.Arrive(request->answer.request().tenant);
         if (request->answer.end()) over.push_back(request->id);
         if (!request->answer.request().resumed.empty()) resumed.push_back(request.get());
@@ -171,6 +186,7 @@ std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
   std::vector<policy::SequenceState> waiting;
   std::vector<std::int64_t> served;
   std::int64_t decoding = 0;
+  std::int64_t prefill_tokens = 0;
   for (const auto& [id, request] : requests_) {
     const Sequence& sequence = request->sequence();
     policy::SequenceState state{.id = id,
@@ -181,7 +197,10 @@ std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
                                 .pages = sequence.pages};
     served.resize(std::max<std::size_t>(served.size(), request->tenant + 1));
     served[request->tenant] = turns_.served(request->tenant);
-    if (request->runs && state.tokens - state.cached == 1) ++decoding;
+    const bool decodes = request->runs && state.tokens - state.cached == 1;
+    if (decodes) ++decoding;
+    request->prefill_tokens = decodes ? 0 : state.tokens - state.cached;
+    prefill_tokens += request->prefill_tokens;
     if (request->runs && options_.prefix_cache && request->takes_cached()) {
       state.next_page_key = pool.NextKey(sequence.tokens, sequence.pages, request->published);
     }
@@ -222,10 +241,11 @@ std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
     batch.items.push_back({&request.sequence(), feed.tokens, !request.takes_cached()});
     batch.fed.push_back(&request);
   }
-  status_.running = std::ranges::count_if(requests_, [](const auto& r) { return r.second->runs; });
-  status_.waiting = std::ssize(requests_) - status_.running;
-  status_.preemptions += plan.preempted.size();
-  status_.steps += plan.feeds.empty() ? 0 : 1;
+  counts_.running = std::ranges::count_if(requests_, [](const auto& r) { return r.second->runs; });
+  counts_.waiting = std::ssize(requests_) - counts_.running;
+  counts_.prefill_tokens = prefill_tokens;
+  counts_.preemptions += plan.preempted.size();
+  counts_.steps += plan.feeds.empty() ? 0 : 1;
   return batches;
 }
 
@@ -264,8 +284,8 @@ void BatchEngine::Admit(Request& request) {
   request.begun = Clock::now();
   request.listener->OnBegin();
   request.cached_prompt_tokens = std::min(sequence.cached, request.answer.prompt_tokens());
-  status_.prompt_tokens += request.answer.request().prompt.size();
-  status_.cached_prompt_tokens += static_cast<std::uint64_t>(request.cached_prompt_tokens);
+  counts_.prompt_tokens += request.answer.request().prompt.size();
+  counts_.cached_prompt_tokens += static_cast<std::uint64_t>(request.cached_prompt_tokens);
 }
 
 void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const> fed,
@@ -286,11 +306,8 @@ void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const>
     }
     return;
   }
-  std::int64_t tokens = 0;
-  for (const StepItem& item : items) tokens += item.count;
   const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  step_time_.Observe(tokens, seconds);
-  if (output == StepOutput::kLogits) CountDecode(items, seconds);
+  CountStep(items, output, seconds);
   const auto width = static_cast<std::size_t>(
       output == StepOutput::kLogits ? runner_.vocabulary_size() : runner_.hidden_size());
   std::size_t at = 0;
@@ -301,13 +318,17 @@ void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const>
   }
 }
 
-void BatchEngine::CountDecode(std::span<const StepItem> items, double seconds) {
+void BatchEngine::CountStep(std::span<const StepItem> items, StepOutput output, double seconds) {
+  std::int64_t tokens = 0;
   std::int64_t cached = 0;
   for (const StepItem& item : items) {
-    if (item.count > 1) return;
+    tokens += item.count;
     cached += item.sequence->cached;
   }
+  step_time_.Observe(tokens, seconds);
   const std::lock_guard lock(mutex_);
+  computed_rate_.Count(tokens, Now());
+  if (output != StepOutput::kLogits || tokens != std::ssize(items)) return;
   ++replica_.decode_steps;
   replica_.decode_cached_tokens += static_cast<std::uint64_t>(cached);
   replica_.decode_s += seconds;
@@ -332,7 +353,8 @@ void BatchEngine::AfterStep(Request& request, std::span<const float> rows) {
   if (!request.first_token) request.first_token = Clock::now();
   {
     const std::lock_guard lock(mutex_);
-    ++status_.completion_tokens;
+    ++counts_.completion_tokens;
+    completion_rate_.Count(1, Now());
   }
   request.listener->OnDelta(*delta);
   if (request.answer.end()) Finish(request.id, *request.answer.end());
@@ -358,8 +380,9 @@ void BatchEngine::End(Request& request, CompletionEnd end, base::Error error) {
   {
     const std::lock_guard lock(mutex_);
     runner_.pool().Release(request.sequence().pages);
-    --(request.runs ? status_.running : status_.waiting);
-    ++status_.requests_ended;
+    --(request.runs ? counts_.running : counts_.waiting);
+    counts_.prefill_tokens -= request.prefill_tokens;
+    ++counts_.requests_ended;
     alive_.erase(request.id);
   }
   CompletionSummary summary;
@@ -387,7 +410,8 @@ void BatchEngine::FailAll(const base::Error& error) {
     const std::lock_guard lock(mutex_);
     lost_ = std::unexpected(error);
     submitted = std::exchange(submitted_, {});
-    status_.waiting += std::ssize(submitted);
+    counts_.waiting += std::ssize(submitted);
+    for (const auto& request : submitted) counts_.prefill_tokens += request->prefill_tokens;
     replica_.is_lost = true;
   }
   if (options_.on_lost) options_.on_lost(error, requests_.size() + submitted.size());

@@ -33,6 +33,7 @@
 #include "engine/runner.h"
 #include "model/tokenizer.h"
 #include "policy/batching.h"
+#include "policy/recent_rate.h"
 #include "policy/step_time.h"
 #include "policy/tenant_turns.h"
 
@@ -97,7 +98,7 @@ class BatchEngine final : public CompletionService, public KvTransfer {
   void Queue(std::unique_ptr<KvJob> job);
   void MovePages();
   void FailKvJobs(const base::Error& error);
-  void CountDecode(std::span<const StepItem> items, double seconds);
+  void CountStep(std::span<const StepItem> items, StepOutput output, double seconds);
 
   Runner& runner_;
   const model::Tokenizer& tokenizer_;
@@ -119,7 +120,9 @@ class BatchEngine final : public CompletionService, public KvTransfer {
   std::vector<RequestId> cancelled_;
   std::deque<std::unique_ptr<KvJob>> kv_jobs_;  // the first is in progress
   base::Status lost_;  // why there is no going on; only the engine's thread writes it
-  ServiceStatus status_;
+  EngineCounts counts_;
+  policy::RecentRate computed_rate_;
+  policy::RecentRate completion_rate_;
   ReplicaStatus replica_;
 
   std::thread thread_;  // last: it uses all the others

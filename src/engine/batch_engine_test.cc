@@ -109,8 +109,11 @@ class BatchEngineOn : public testing::TestWithParam<std::string> {
     status = engine->Status();
     EXPECT_EQ(status.running, 0);
     EXPECT_EQ(status.waiting, 0);
+    EXPECT_EQ(status.prefill_tokens, 0);
     EXPECT_EQ(status.kv_pages_in_use, 0);
     EXPECT_EQ(status.requests_ended, 20U);
+    EXPECT_GT(status.completion_tokens_s, 0);
+    EXPECT_GE(status.computed_tokens_s, status.completion_tokens_s);
   }
 
   std::unique_ptr<Loaded> loaded_;

@@ -98,6 +98,27 @@ class CompletionListener {
   virtual void OnEnd(const CompletionSummary& summary) = 0;
 };
 
+// What one chip has to do and has done, or all of them together.
+struct EngineCounts {
+  std::int64_t running = 0;
+  std::int64_t waiting = 0;
+  // Of prompts, and of texts that gave their pages back: to be computed before their next token.
+  // What the prefix cache holds of those that wait is not taken off.
+  std::int64_t prefill_tokens = 0;
+  std::int64_t kv_page_tokens = 0;
+  std::int64_t kv_pages = 0;
+  std::int64_t kv_pages_in_use = 0;  // by requests that run; what is only cached is not in use
+  std::int64_t kv_pages_cached = 0;
+  double computed_tokens_s = 0;    // lately, of prompts and answers
+  double completion_tokens_s = 0;  // lately, of answers
+  std::uint64_t prompt_tokens = 0;  // since the start, as all below
+  std::uint64_t cached_prompt_tokens = 0;
+  std::uint64_t completion_tokens = 0;
+  std::uint64_t preemptions = 0;
+  std::uint64_t steps = 0;
+  std::uint64_t requests_ended = 0;
+};
+
 // One chip of those that serve, in the order in which they were given.
 struct ReplicaStatus {
   bool is_lost = false;
@@ -106,21 +127,11 @@ struct ReplicaStatus {
   std::uint64_t decode_steps = 0;
   std::uint64_t decode_cached_tokens = 0;  // in the KV cache of their sequences
   double decode_s = 0;
+  EngineCounts counts = {};
 };
 
-struct ServiceStatus {
-  std::int64_t running = 0;
-  std::int64_t waiting = 0;
-  std::int64_t kv_page_tokens = 0;
-  std::int64_t kv_pages = 0;
-  std::int64_t kv_pages_in_use = 0;  // by requests that run; what is only cached is not in use
-  std::int64_t kv_pages_cached = 0;
-  std::uint64_t prompt_tokens = 0;  // since the start, as all below
-  std::uint64_t cached_prompt_tokens = 0;
-  std::uint64_t completion_tokens = 0;
-  std::uint64_t preemptions = 0;
-  std::uint64_t steps = 0;
-  std::uint64_t requests_ended = 0;
+// The counts are of all replicas and the queue before them.
+struct ServiceStatus : EngineCounts {
   std::vector<ReplicaStatus> replicas;
 };
 

@@ -251,6 +251,9 @@ ServiceStatus Replicas::Status() const {
     sum.kv_page_tokens = one.kv_page_tokens;
     sum.running += one.running;
     sum.waiting += one.waiting;
+    sum.prefill_tokens += one.prefill_tokens;
+    sum.computed_tokens_s += one.computed_tokens_s;
+    sum.completion_tokens_s += one.completion_tokens_s;
     sum.prompt_tokens += one.prompt_tokens;
     sum.cached_prompt_tokens += one.cached_prompt_tokens;
     sum.completion_tokens += one.completion_tokens;
@@ -265,6 +268,9 @@ ServiceStatus Replicas::Status() const {
     sum.kv_pages_cached += one.kv_pages_cached;
   }
   sum.waiting += std::ssize(queue_);
+  for (const auto& [id, session] : queue_) {
+    sum.prefill_tokens += std::ssize(session->request.prompt) + std::ssize(session->request.resumed);
+  }
   sum.requests_ended = ended_;
   return sum;
 }

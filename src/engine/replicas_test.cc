@@ -89,6 +89,7 @@ TEST(Replicas, ALostChipLosesNoRequestAndNoToken) {
     const ServiceStatus status = fleet.service->Status();
     EXPECT_EQ(status.requests_ended, static_cast<std::uint64_t>(kRequests));
     EXPECT_EQ(status.running + status.waiting, 0);
+    EXPECT_EQ(status.prefill_tokens, 0);
     ASSERT_EQ(status.replicas.size(), lost_after.size());
     std::uint64_t moved = 0;
     for (std::size_t i = 0; i < lost_after.size(); ++i) {

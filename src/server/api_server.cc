@@ -389,9 +389,11 @@ void ApiServer::Member(Call& call) {
   auto holder = state_->member.Ask(call.request, state_->keys);
   if (!holder) return call.Respond(holder.error());
   call.line.key = std::move(*holder);
-  auto response = AnswerMember(call.request, *state_);
-  if (!response) return call.Respond(response.error());
-  call.Respond(std::move(*response));
+  const auto later = std::make_shared<Call>(std::move(call));  // with who answers
+  AnswerMember(later->request, *state_, [later, state = state_](MemberAnswer answer) {
+    if (!answer) return later->Respond(answer.error());
+    later->Respond(std::move(*answer));
+  });
 }
 
 void ApiServer::Models(Call& call) {

@@ -32,9 +32,18 @@ struct RequestTimes {
   std::chrono::milliseconds heartbeat{0};  // a stream that is silent gets a comment
 };
 
+// What is served, whatever it is called, so that a gateway knows who serves the same.
+struct ModelIdentity {
+  std::string sha256;  // of its files, as certificates have it; empty: nobody asked for it
+  std::string architecture;
+  std::string weight_types;  // "q4_1, q8_0, f32"
+  std::string kv_type;
+};
+
 struct ApiServerOptions {
   std::string model;                 // its name in answers
   std::vector<std::string> aliases;  // further names that are accepted
+  ModelIdentity identity;
   std::optional<ApiKeys> keys;       // none: anyone may ask
   std::optional<ApiKeys> member_keys;  // none: there are no member's endpoints
   std::string version;

@@ -24,6 +24,11 @@ std::string Escaped(std::string_view value) {
   return text;
 }
 
+std::optional<double> CeilingShare(const engine::ReplicaStatus& replica, const ServingChip& chip) {
+  if (!chip.memory_gb_s || replica.decode_s <= 0) return std::nullopt;
+  return ReadBytes(replica, chip) / replica.decode_s / (*chip.memory_gb_s * 1e9);
+}
+
 std::string RenderChips(std::span<const engine::ReplicaStatus> replicas,
                         std::span<const ServingChip> chips, std::string_view labels) {
   // The value of chip `i`, or nothing where there is none to tell.
@@ -72,9 +77,8 @@ std::string RenderChips(std::span<const engine::ReplicaStatus> replicas,
   text += family("switchyard_ceiling_share", "gauge",
                  "Share of that bandwidth which decoding reached, since the start.",
                  [&](std::size_t i) {
-                   if (!chips[i].memory_gb_s || replicas[i].decode_s <= 0) return std::string();
-                   const double reached = ReadBytes(replicas[i], chips[i]) / replicas[i].decode_s;
-                   return fmt::format("{:.4f}", reached / (*chips[i].memory_gb_s * 1e9));
+                   const auto share = CeilingShare(replicas[i], chips[i]);
+                   return share ? fmt::format("{:.4f}", *share) : std::string();
                  });
   return text;
 }

@@ -1,6 +1,7 @@
 // What GET /metrics tells of the chips. Pure functions; any thread.
 #pragma once
 
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -12,6 +13,10 @@ namespace switchyard::server {
 
 // A label's value with what Prometheus's format asks to escape.
 std::string Escaped(std::string_view value);
+
+// The share of the chip's memory bandwidth that decoding reached, since the start; none: the ceiling
+// is unknown, or nothing was decoded.
+std::optional<double> CeilingShare(const engine::ReplicaStatus& replica, const ServingChip& chip);
 
 // `labels` as in model_name="m", without braces. The two lists are of the same chips.
 std::string RenderChips(std::span<const engine::ReplicaStatus> replicas,

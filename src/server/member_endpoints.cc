@@ -12,7 +12,7 @@ namespace {
 struct Endpoint {
   std::string_view method;
   std::string_view path;
-  MemberAnswer (*answer)(const net::HttpRequest& request, ServerState& state);
+  void (*answer)(const net::HttpRequest& request, ServerState& state, const MemberReply& reply);
 };
 
 constexpr auto kEndpoints = std::to_array<Endpoint>({
@@ -21,18 +21,18 @@ constexpr auto kEndpoints = std::to_array<Endpoint>({
 
 }  // namespace
 
-MemberAnswer AnswerMember(const net::HttpRequest& request, ServerState& state) {
+void AnswerMember(const net::HttpRequest& request, ServerState& state, const MemberReply& reply) {
   const std::string_view path = request.Path();
   std::string allowed;
   for (const Endpoint& endpoint : kEndpoints) {
     if (endpoint.path != path) continue;
-    if (endpoint.method == request.method) return endpoint.answer(request, state);
+    if (endpoint.method == request.method) return endpoint.answer(request, state, reply);
     allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", endpoint.method);
   }
-  if (allowed.empty()) return std::unexpected(protocol::UnknownUrl(request.method, path));
+  if (allowed.empty()) return reply(std::unexpected(protocol::UnknownUrl(request.method, path)));
   net::HttpResponse response = ErrorResponse(protocol::MethodNotAllowed(path, allowed), "");
   response.headers = {{"Allow", allowed}};
-  return response;
+  reply(std::move(response));
 }
 
 }  // namespace switchyard::server

@@ -61,6 +61,38 @@ TEST_F(MemberTest, KnowsItsAddressesAndMethods) {
   EXPECT_THAT(method.head, HasSubstr("Allow: GET\r\n"));
 }
 
+TEST_F(MemberTest, TellsItsState) {
+  engine_.hold_at = 2;
+  ApiServerOptions options = WithKeys();
+  options.aliases = {"other"};
+  options.identity = {.sha256 = "ab12", .architecture = "llama", .weight_types = "q4_1",
+                      .kv_type = "f16"};
+  options.chips = {{.name = "x", .device = "a card", .proof = "run on emulator"}};
+  Start(std::move(options));
+  net::RawClient client(http_->port());
+  client.Send(Text("POST", "/v1/completions", R"({"model":"tiny","prompt":"a","stream":true})",
+                   Bearer("sk-client")));
+  client.ReadUntil("\"e\"");
+  const Reply reply = AskMember("GET", "state");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  const base::Json& state = reply.json;
+  EXPECT_EQ(state["version"], 1);
+  EXPECT_EQ(state["model"]["id"], "tiny");
+  EXPECT_EQ(state["model"]["sha256"], "ab12");
+  EXPECT_EQ(state["model"]["context_tokens"], 1000);
+  EXPECT_EQ(state["running"], 1);
+  EXPECT_EQ(state["kv_pages"], base::Json({{"total", 10}, {"in_use", 5}, {"cached", 0}}));
+  EXPECT_EQ(state["drain"]["draining"], false);
+  EXPECT_EQ(state["drain"]["in_flight"], 1);
+  ASSERT_EQ(state["replicas"].size(), 1U);
+  const base::Json& replica = state["replicas"][0];
+  EXPECT_EQ(replica["chip"], "x");
+  EXPECT_EQ(replica["proof"], "run on emulator");
+  EXPECT_EQ(replica["maker"], nullptr);
+  EXPECT_EQ(replica["ceiling_share"], nullptr);
+  EXPECT_EQ(replica["lost"], false);
+}
+
 TEST(MemberAccess, KeysHaveNoLimits) {
   EXPECT_TRUE(MemberAccess::ParseKeys("a name=x\n"));
   for (const char* text : {"a concurrent=1\n", "a priority=1\n", "", "a\na\n"}) {

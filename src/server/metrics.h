@@ -30,6 +30,9 @@ struct ServingChip {
   double weight_bytes = 0;
   double kv_bytes_per_token = 0;
   std::optional<double> memory_gb_s = {};  // its ceiling, where it could be measured
+  std::string maker = {};
+  std::string code_path = {};  // and driver, in the chip's words
+  std::string proof = {};      // "compiled", "run on emulator", "run on silicon"
 };
 
 class Metrics {

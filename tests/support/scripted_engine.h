@@ -124,6 +124,7 @@ class ScriptedEngine : public engine::CompletionService {
     status.prompt_tokens = 7;
     status.completion_tokens = tokens_;
     status.requests_ended = ended_;
+    status.replicas.resize(1);
     return status;
   }
   std::int64_t context_tokens() const override { return context; }
