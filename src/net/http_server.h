@@ -103,7 +103,8 @@ class HttpServer {
   virtual std::uint16_t port() const = 0;
   virtual std::size_t connections() const = 0;
   // Closes the door and every connection, running OnGone of exchanges in progress, and ends the
-  // threads. Responders that outlive it do nothing. Not from a thread of the server's.
+  // threads. An answer that is all there is written and read before, if its client takes it within
+  // two seconds. Responders that outlive it do nothing. Not from a thread of the server's.
   virtual void Stop() = 0;
 };
 

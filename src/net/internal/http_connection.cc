@@ -197,9 +197,9 @@ HttpConnection::~HttpConnection() {
 
 void HttpConnection::CloseSoon() {
   asio::post(executor(), [self = shared_from_this()] {
+    if (self->is_lingering_) return;  // not for long
     if (!self->watch_ || !self->is_last_) return self->Close();
-    // All of an answer is there: it is still written.
-    self->is_stopping_ = true;
+    // All of an answer is there: it is still written, and the client has it before the end.
     self->keep_alive_ = false;
     if (self->is_writing_) self->SetDeadline(kLinger);
   });
@@ -421,6 +421,7 @@ void HttpConnection::Refuse(int status, std::string_view message) {
 // answer: so what it still sends is read and dropped for a while.
 void HttpConnection::Linger() {
   if (is_closed_) return;
+  is_lingering_ = true;
   if (!stream_.is_encrypted()) return DropWhatComes();
   // First the farewell of TLS, so that the client knows that it has everything.
   SetDeadline(kLinger);
@@ -438,7 +439,6 @@ void HttpConnection::DropWhatComes() {
   Socket& socket = stream_.socket();
   error_code ignored;
   (void)socket.shutdown(Socket::shutdown_send, ignored);
-  if (is_stopping_) return Close();
   SetDeadline(kLinger);
   if (is_watching_) (void)socket.cancel(ignored);
   struct Drain {

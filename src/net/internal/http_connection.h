@@ -151,7 +151,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   bool keep_alive_ = true;
   bool is_head_ = false;
   bool is_closed_ = false;
-  bool is_stopping_ = false;  // closes after the answer that is being written
+  bool is_lingering_ = false;  // all is written, and the client is given time to have it
 };
 
 // Status line and headers. `length`: of the body; none: chunked, or until the connection closes.
