@@ -218,24 +218,20 @@ constexpr std::chrono::seconds kHandBack{5};
 // second signal ends it at once.
 void Drain(server::ApiServer& api, ServeSignals& signals, std::int64_t seconds,
            const base::LogSink& log) {
-  api.BeginDrain();
   log({base::LogLevel::kInfo,
        "stopping",
        {{"requests", api.in_flight()}, {"drain_seconds", seconds}}});
   const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(seconds);
-  while (api.in_flight() > 0 && std::chrono::steady_clock::now() < end) {
-    if (signals.Wait(std::chrono::milliseconds(50)) == ServeSignal::kStop) return;
-  }
-  if (api.in_flight() == 0) return;
+  api.Stop(end);
+  const auto await = [&](std::chrono::steady_clock::time_point latest) {
+    while (api.in_flight() > 0 && std::chrono::steady_clock::now() < latest) {
+      if (signals.Wait(std::chrono::milliseconds(50)) == ServeSignal::kStop) return false;
+    }
+    return true;
+  };
+  if (!await(end) || api.in_flight() == 0) return;
   log({base::LogLevel::kWarn, "given back unfinished", {{"requests", api.in_flight()}}});
-  api.HandBack();
-  const auto latest = std::chrono::steady_clock::now() + kHandBack;
-  bool is_written = false;
-  while (!is_written && std::chrono::steady_clock::now() < latest) {
-    is_written = api.in_flight() == 0;
-    // Once more when all is written: it has to leave before the connections close.
-    if (signals.Wait(std::chrono::milliseconds(50)) == ServeSignal::kStop) return;
-  }
+  await(end + kHandBack);
 }
 
 base::Status ServeModel(const ServeOptions& options, bool is_port_chosen,

@@ -19,6 +19,9 @@ double Seconds(steady_clock::duration duration) {
 // nginx's status for a client that went before its answer.
 constexpr int kClientGone = 499;
 
+constexpr std::string_view kGivenUp =
+    "the server stops or is drained, and gives up what is unfinished; ask again, elsewhere or later";
+
 // Of one request, so many are with the engine at once; a long list of texts to embed leaves room in
 // its queue.
 constexpr std::size_t kAtOnce = 128;
@@ -84,7 +87,8 @@ Answer::~Answer() { Close(kClientGone); }
 void Answer::Start() {
   responder_->OnGone([self = shared_from_this()] { self->OnGone(); });
   choices_.resize(plan_.requests.size());
-  if (!state_->live.Add(shared_from_this())) return GiveBack();
+  state_->live.Add(shared_from_this());
+  if (IsTimeToGiveBack()) return GiveBack();
   for (std::size_t i = 0; i < choices_.size(); ++i) {
     Progress& progress = choices_[i];
     progress.choice.index = static_cast<std::int32_t>(i);
@@ -119,11 +123,20 @@ bool Answer::SubmitNext() {
   return true;
 }
 
+bool Answer::IsTimeToGiveBack() const {
+  const auto time = state_->drain.phase().give_back;
+  return time && *time <= Clock::now();
+}
+
 void Answer::Watch() {
   const RequestTimes& times = state_->options.times;
   auto tick = std::chrono::milliseconds::max();
   for (const auto time : {times.request, times.queue, times.heartbeat}) {
     if (time.count() > 0) tick = std::min({tick, time, std::chrono::milliseconds(1000)});
+  }
+  if (const auto time = state_->drain.phase().give_back) {
+    const auto left = std::chrono::ceil<std::chrono::milliseconds>(*time - Clock::now());
+    tick = std::min(tick, std::max(left, std::chrono::milliseconds(1)));
   }
   if (tick == std::chrono::milliseconds::max()) return;
   responder_->After(tick, [weak = weak_from_this()] {
@@ -133,6 +146,7 @@ void Answer::Watch() {
 
 void Answer::OnTick() {
   if (is_over_) return;
+  if (IsTimeToGiveBack()) return GiveBack();
   const RequestTimes& times = state_->options.times;
   const auto now = Clock::now();
   const auto waited = now - plan_.arrival;
@@ -255,7 +269,7 @@ void Answer::OnEnd(std::size_t index, const engine::CompletionSummary& summary) 
   }
   if (summary.end == engine::CompletionEnd::kCancelled) {
     return Fail(protocol::ToApiError(
-        {base::ErrorCode::kUnavailable, "the server is stopping; ask again, elsewhere or later"}));
+        {base::ErrorCode::kUnavailable, std::string(kGivenUp)}));
   }
   if (plan_.stream) OpenStream(progress);
   const auto finish = EndChoice(progress, summary.end == engine::CompletionEnd::kLength);
@@ -438,15 +452,15 @@ void Answer::Fail(const protocol::ApiError& error) {
   Close(error.status);
 }
 
-void Answer::HandBack() {
-  responder_->Post([self = shared_from_this()] { self->GiveBack(); });
+void Answer::OnDrain() {
+  responder_->Post([self = shared_from_this()] { self->OnTick(); });
 }
 
 void Answer::GiveBack() {
   if (is_over_) return;
   if (!plan_.member.speaks()) {
     return Fail(protocol::ToApiError(
-        {base::ErrorCode::kUnavailable, "the server is stopping; ask again, elsewhere or later"}));
+        {base::ErrorCode::kUnavailable, std::string(kGivenUp)}));
   }
   protocol::HandBack word{.seed = plan_.member.seed,
                           .given = {.id = plan_.head.id,

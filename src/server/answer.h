@@ -19,6 +19,7 @@
 #include "protocol/completion_response.h"
 #include "protocol/embeddings.h"
 #include "server/api_server.h"
+#include "server/drain.h"
 #include "server/grammar_cache.h"
 #include "server/key_ring.h"
 #include "server/live_answers.h"
@@ -46,7 +47,7 @@ struct ServerState {
   Metrics metrics;
   GrammarCache grammars;
   std::int64_t started = 0;  // seconds since 1970
-  std::atomic<bool> draining = false;
+  Drain drain;
   std::atomic<std::int64_t> in_flight = 0;
   LiveAnswers live;
 };
@@ -94,8 +95,8 @@ class Answer : public std::enable_shared_from_this<Answer> {
          AnswerPlan plan);
   ~Answer();
 
-  // Ends what is unfinished, telling those who understand it how to go on elsewhere. Any thread.
-  void HandBack();
+  // A drain has begun, or its time has changed. Any thread.
+  void OnDrain();
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -122,6 +123,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   void OnDelta(std::size_t index, const engine::CompletionDelta& delta);
   void OnEnd(std::size_t index, const engine::CompletionSummary& summary);
   void OnGone();
+  bool IsTimeToGiveBack() const;
   void Watch();
   void OnTick();
   void Fail(const protocol::ApiError& error);

@@ -111,9 +111,9 @@ void SetOutput(engine::CompletionRequest& one, const protocol::OutputFields& out
   one.skips_special = output.skip_special_tokens;
 }
 
-ApiError Stopping() {
+ApiError Draining() {
   return protocol::ToApiError(
-      {base::ErrorCode::kUnavailable, "the server is stopping and takes no new requests"});
+      {base::ErrorCode::kUnavailable, "the server stops or is drained and takes no new requests"});
 }
 
 // `completion`: tokens that must fit behind each.
@@ -312,19 +312,20 @@ ApiServer::ApiServer(ApiServerOptions options, engine::CompletionService& servic
 
 ApiServer::~ApiServer() = default;
 
-// Before the look at `draining`, so that whoever drains waits for it.
+// Before the look at the drain, so that whoever drains waits for it.
 std::shared_ptr<void> ApiServer::CountInFlight() {
   ++state_->in_flight;
   return {nullptr, [state = state_](void*) { --state->in_flight; }};
 }
 
-void ApiServer::BeginDrain() { state_->draining = true; }
+void ApiServer::Stop(Clock::time_point give_back) {
+  state_->drain.BeginFinal(give_back);
+  state_->live.TellOfDrain();
+}
 
 void ApiServer::ReplaceKeys(ApiKeys keys) { state_->keys.Replace(std::move(keys)); }
 
 void ApiServer::ReplaceMemberKeys(ApiKeys keys) { state_->member.Replace(std::move(keys)); }
-
-void ApiServer::HandBack() { state_->live.HandBackAll(); }
 
 std::int64_t ApiServer::in_flight() const { return state_->in_flight; }
 
@@ -374,13 +375,13 @@ void ApiServer::Route(Call& call) {
         {.status = 200,
          .content_type = "text/plain; version=0.0.4; charset=utf-8",
          .body = state_->metrics.Render(state_->service.Status(), state_->options.model,
-                                        state_->options.chips, !state_->draining) +
+                                        state_->options.chips, !state_->drain.is_on()) +
                  state_->keys.Render() +
                  (state_->options.more_metrics ? state_->options.more_metrics() : "")});
   }
   if (path == "/ready") {
-    if (!state_->draining) return call.Respond(R"({"status":"ready"})");
-    return call.Respond(Stopping());
+    if (!state_->drain.is_on()) return call.Respond(R"({"status":"ready"})");
+    return call.Respond(Draining());
   }
   Models(call);
 }
@@ -412,7 +413,7 @@ void ApiServer::Models(Call& call) {
 
 void ApiServer::Complete(Call& call, Endpoint endpoint) {
   const std::shared_ptr<void> counted = CountInFlight();
-  if (state_->draining) return call.Respond(Stopping());
+  if (state_->drain.is_on()) return call.Respond(Draining());
   auto request =
       protocol::ParseCompletionRequest(endpoint, call.request.body, state_->options.limits);
   if (!request) return call.Respond(request.error());
@@ -500,7 +501,7 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
 
 void ApiServer::Embed(Call& call) {
   const std::shared_ptr<void> counted = CountInFlight();
-  if (state_->draining) return call.Respond(Stopping());
+  if (state_->drain.is_on()) return call.Respond(Draining());
   const auto request = protocol::ParseEmbeddingRequest(call.request.body, state_->options.limits);
   if (!request) return call.Respond(request.error());
   if (!call.Knows(request->model)) return call.Respond(protocol::ModelNotFound(request->model));

@@ -70,13 +70,12 @@ class ApiServer {
 
   void Serve(net::HttpRequest request, std::shared_ptr<net::HttpResponder> responder);
 
-  // From now on new work is refused with 503 and /ready says so; what runs goes on.
-  void BeginDrain();
+  // From now on, for good, new work is refused with 503 and /ready says so. What runs goes on until
+  // `give_back`; what is left then is given back, so that it can go on elsewhere.
+  void Stop(std::chrono::steady_clock::time_point give_back);
   // From now on these are the keys; there must have been some from the start.
   void ReplaceKeys(ApiKeys keys);
   void ReplaceMemberKeys(ApiKeys keys);
-  // Gives back what runs, so that it can go on elsewhere, and all that comes from now on.
-  void HandBack();
   // Completions that were admitted and have not ended.
   std::int64_t in_flight() const;
 

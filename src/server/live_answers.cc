@@ -4,11 +4,9 @@
 
 namespace switchyard::server {
 
-bool LiveAnswers::Add(const std::shared_ptr<Answer>& answer) {
+void LiveAnswers::Add(const std::shared_ptr<Answer>& answer) {
   const std::lock_guard lock(mutex_);
-  if (is_giving_back_) return false;
   answers_.emplace(answer.get(), answer);
-  return true;
 }
 
 void LiveAnswers::Remove(const Answer* answer) {
@@ -16,16 +14,15 @@ void LiveAnswers::Remove(const Answer* answer) {
   answers_.erase(answer);
 }
 
-void LiveAnswers::HandBackAll() {
+void LiveAnswers::TellOfDrain() {
   std::vector<std::shared_ptr<Answer>> live;
   {
     const std::lock_guard lock(mutex_);
-    is_giving_back_ = true;
     for (const auto& [key, answer] : answers_) {
       if (auto held = answer.lock()) live.push_back(std::move(held));
     }
   }
-  for (const std::shared_ptr<Answer>& answer : live) answer->HandBack();
+  for (const std::shared_ptr<Answer>& answer : live) answer->OnDrain();
 }
 
 }  // namespace switchyard::server

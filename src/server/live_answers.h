@@ -1,4 +1,4 @@
-// The answers in progress, so that all of them can be given back at once. Any thread.
+// The answers in progress, so that all of them can be told of a drain at once. Any thread.
 #pragma once
 
 #include <memory>
@@ -12,16 +12,14 @@ class Answer;
 
 class LiveAnswers {
  public:
-  // False when everything has been given back: so must this one be.
-  bool Add(const std::shared_ptr<Answer>& answer);
+  void Add(const std::shared_ptr<Answer>& answer);
   void Remove(const Answer* answer);
 
-  // Answer::HandBack of each that is in progress, and false for all that come later.
-  void HandBackAll();
+  // Answer::OnDrain of each that is in progress. One that is added later looks for itself.
+  void TellOfDrain();
 
  private:
   std::mutex mutex_;
-  bool is_giving_back_ = false;
   std::unordered_map<const Answer*, std::weak_ptr<Answer>> answers_;
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "server/answer.h"
+#include "server/member_drain.h"
 #include "server/member_state.h"
 
 namespace switchyard::server {
@@ -17,6 +18,8 @@ struct Endpoint {
 
 constexpr auto kEndpoints = std::to_array<Endpoint>({
     {"GET", "/switchyard/v1/state", AnswerState},
+    {"POST", "/switchyard/v1/drain", AnswerDrain},
+    {"POST", "/switchyard/v1/undrain", AnswerUndrain},
 });
 
 }  // namespace

@@ -93,6 +93,54 @@ TEST_F(MemberTest, TellsItsState) {
   EXPECT_EQ(replica["lost"], false);
 }
 
+TEST_F(MemberTest, IsDrainedAndBroughtBack) {
+  engine_.hold_at = 3;
+  Start(WithKeys());
+  EXPECT_EQ(AskMember("POST", "drain", R"({"mode":"x"})").json["error"]["param"], "mode");
+  EXPECT_EQ(AskMember("POST", "drain", R"({"seconds":1})").json["error"]["param"], "mode");
+  EXPECT_EQ(AskMember("POST", "drain", R"({"mode":"finish","seconds":-1})").status, 400);
+  EXPECT_EQ(Ask("GET", "/ready").status, 200);
+  for (int round = 0; round < 2; ++round) {
+    std::string spoken;
+    std::thread client([&] {
+      spoken = Chat(R"(,"stream":true,"switchyard":{"version":1})", Bearer("sk-client")).body;
+    });
+    const auto tokens = static_cast<std::uint64_t>(3 * (round + 1));
+    EXPECT_TRUE(Eventually([&] { return engine_.Status().completion_tokens == tokens; }));
+    const Reply drained = AskMember("POST", "drain", R"({"mode":"finish"})");
+    EXPECT_EQ(drained.status, 200);
+    EXPECT_EQ(drained.json, (base::Json{{"draining", true}, {"stopping", false}, {"in_flight", 1},
+                                        {"gives_back_in_s", nullptr}}));
+    EXPECT_EQ(AskMember("GET", "state").json["drain"], drained.json);
+    EXPECT_EQ(Ask("GET", "/ready").status, 503);
+    EXPECT_THAT(Ask("GET", "/metrics").body, HasSubstr("switchyard_ready{model_name=\"tiny\",engine=\"0\"} 0"));
+    const Reply refused = Chat("", Bearer("sk-client"));
+    EXPECT_EQ(refused.status, 503);
+    EXPECT_THAT(refused.head, HasSubstr("Retry-After: 1"));
+    // In the second round in a little while.
+    const Reply back = AskMember("POST", "drain", fmt::format(R"({{"mode":"hand_back","seconds":{}}})", 0.1 * round));
+    EXPECT_GE(back.json["gives_back_in_s"], 0);
+    client.join();
+    EXPECT_THAT(spoken, HasSubstr("switchyard_hand_back"));
+    EXPECT_THAT(spoken, HasSubstr(R"("token_ids":[72,101,108])"));
+    EXPECT_TRUE(Eventually([&] { return api_->in_flight() == 0; }));
+    EXPECT_EQ(AskMember("POST", "undrain").json["draining"], false);
+    EXPECT_EQ(Ask("GET", "/ready").status, 200);
+  }
+}
+
+TEST_F(MemberTest, WhatStopsIsNotBroughtBack) {
+  Start(WithKeys());
+  api_->Stop(std::chrono::steady_clock::now());
+  for (const char* path : {"undrain", "drain"}) {
+    const Reply reply = AskMember("POST", path, R"({"mode":"finish"})");
+    EXPECT_EQ(reply.status, 409);
+    EXPECT_EQ(reply.json["error"]["code"], "stopping");
+  }
+  EXPECT_EQ(AskMember("GET", "state").json["drain"]["stopping"], true);
+  EXPECT_EQ(Ask("GET", "/ready").status, 503);
+}
+
 TEST(MemberAccess, KeysHaveNoLimits) {
   EXPECT_TRUE(MemberAccess::ParseKeys("a name=x\n"));
   for (const char* text : {"a concurrent=1\n", "a priority=1\n", "", "a\na\n"}) {

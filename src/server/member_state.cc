@@ -5,6 +5,7 @@
 #include "base/json.h"
 #include "server/answer.h"
 #include "server/chip_metrics.h"
+#include "server/member_drain.h"
 
 namespace switchyard::server {
 namespace {
@@ -72,7 +73,7 @@ void AnswerState(const net::HttpRequest& /*request*/, ServerState& state,
   json["program"] = state.options.version;
   json["model"] = ModelJson(state);
   json["page_tokens"] = status.kv_page_tokens;
-  json["drain"] = {{"draining", state.draining.load()}, {"in_flight", state.in_flight.load()}};
+  json["drain"] = DrainJson(state);
   json["replicas"] = Json::array();
   const auto& chips = state.options.chips;
   for (std::size_t i = 0; i < std::min(chips.size(), status.replicas.size()); ++i) {

@@ -66,6 +66,29 @@ class Member(served_model.Served):
         self.chat(max_tokens=2)
         self.assertGreater(self.state()["since_start"]["cached_prompt_tokens"], 0)
 
+    def test_a_gateway_drains_it_and_brings_it_back(self):
+        self.start_member()
+        body = {"model": MODEL, "prompt": "Once", "max_tokens": 900, "ignore_eos": True, "temperature": 1}
+        stream = self.open("POST", "/v1/completions", {**body, "stream": True, "switchyard": {"version": 1}})
+        self.assertEqual(stream.status, 200)
+        status, drain = self.member("POST", "drain", {"mode": "hand_back", "seconds": 0.5})
+        self.assertEqual((status, drain["draining"], drain["in_flight"]), (200, True, 1))
+        refused = self.open("POST", "/v1/completions", {"model": MODEL, "prompt": "a"})
+        self.assertEqual((refused.status, refused.getheader("Retry-After")), (503, "1"))
+        parts = [json.loads(line[6:]) for line in stream.read().decode().split("\n\n") if line]
+        word = parts.pop()
+        self.assertEqual(word["error"]["code"], "switchyard_hand_back")
+        said = "".join(c["text"] for part in parts for c in part["choices"])
+        self.assertEqual(self.state()["drain"]["in_flight"], 0)
+        self.assertEqual(self.member("POST", "undrain")[1]["draining"], False)
+        # It goes on where it was begun.
+        resume = word["switchyard"]["hand_back"]
+        tokens = len(resume["choices"][0]["token_ids"])
+        body = {**body, "seed": word["switchyard"]["seed"], "max_tokens": tokens + 10}
+        ask = lambda body: json.loads(self.open("POST", "/v1/completions", body).read())["choices"][0]["text"]
+        rest = ask({**body, "switchyard": {"version": 1, "resume": resume}})
+        self.assertEqual(said + rest, ask(body))
+
 
 if __name__ == "__main__":
     served_model.PROGRAM = sys.argv.pop(1)
