@@ -90,6 +90,7 @@ base::Result<std::unique_ptr<ModelSession>> ModelSession::Open(const SessionOpti
 
   auto session = std::make_unique<ModelSession>();
   session->path_ = path;
+  session->choice_ = choice;
   SWITCHYARD_TRY(session->chip_, OpenedChip::Open(choice, environment));
   SWITCHYARD_TRY(session->model_, model::Model::Load(path));
   const std::int64_t made_for = session->model_->config().context_length;

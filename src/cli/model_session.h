@@ -58,6 +58,8 @@ class ModelSession {
   engine::Runner& runner() { return *runner_; }
   const device::Device& device() const { return chip_->device(); }
   const std::filesystem::path& path() const { return path_; }  // of the model
+  const ChipChoice& choice() const { return choice_; }
+  const std::filesystem::path& plugin() const { return chip_->plugin(); }
 
   const device::LoadReport& report() const { return runner_->report(); }
   std::string WeightTypes() const { return cli::WeightTypes(*model_); }
@@ -69,6 +71,7 @@ class ModelSession {
 
  private:
   std::filesystem::path path_;
+  ChipChoice choice_;
   std::unique_ptr<OpenedChip> chip_;  // outlives what is prepared on it
   std::unique_ptr<model::Model> model_;
   std::unique_ptr<engine::Runner> runner_;

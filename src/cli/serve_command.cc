@@ -6,6 +6,8 @@
 #include <fstream>
 #include <sstream>
 
+#include "cli/certificate_files.h"
+#include "cli/certificates_in_force.h"
 #include "cli/fingerprints.h"
 #include "cli/model_text.h"
 #include "cli/resource_metrics.h"
@@ -86,8 +88,45 @@ std::string MoreMetrics(const server::TraceExporter* traces, const net::TlsIdent
              identity->valid_until());
 }
 
-base::Result<server::ApiServerOptions> ApiOptions(const ServeOptions& options, ServingChips& chips,
-                                                  const base::LogSink& log) {
+// Into the chips that `api` describes.
+base::Status AddCertificates(const ServeOptions& options, const Environment& environment,
+                             const ServingChips& chips, const base::LogSink& log,
+                             server::ApiServerOptions& api) {
+  SWITCHYARD_TRY(const auto keys, ReadTrustedKeys(environment, {}));
+  std::vector<certify::PublicKey> trusted;
+  for (const TrustedKey& key : keys) trusted.push_back(key.key);
+  ServedHere here{.present = {.model_sha256 = api.identity.sha256,
+                              .model_architecture = api.identity.architecture,
+                              .weight_types = api.identity.weight_types,
+                              .kv_type = api.identity.kv_type,
+                              .a = {},
+                              .b = {},
+                              .machine = FingerprintMachine(),
+                              .program = std::string(ProgramVersion())},
+                  .chips = {}};
+  SWITCHYARD_TRY(here.chips, chips.Fingerprints());
+  const std::vector<std::filesystem::path> paths(options.certificates.begin(),
+                                                 options.certificates.end());
+  SWITCHYARD_TRY(
+      auto certificates,
+      CertificatesInForce(paths, here, trusted,
+                          std::chrono::floor<std::chrono::seconds>(
+                              std::chrono::system_clock::now())));
+  for (std::size_t i = 0; i < certificates.size(); ++i) {
+    server::ServingChip& chip = api.chips[i];
+    chip.certificate = std::move(certificates[i]);
+    log({chip.certificate ? base::LogLevel::kInfo : base::LogLevel::kWarn,
+         chip.certificate ? "certificate in force" : "no certificate",
+         {{"chip", chip.name},
+          {"replica", static_cast<std::int64_t>(i)},
+          {"expires", chip.certificate ? chip.certificate->expires : ""}}});
+  }
+  return {};
+}
+
+base::Result<server::ApiServerOptions> ApiOptions(const ServeOptions& options,
+                                                  const Environment& environment,
+                                                  ServingChips& chips, const base::LogSink& log) {
   server::ApiServerOptions api;
   api.model = options.served_name.empty() ? options.session.model : options.served_name;
   if (api.model != options.session.model) api.aliases.push_back(options.session.model);
@@ -103,7 +142,12 @@ base::Result<server::ApiServerOptions> ApiOptions(const ServeOptions& options, S
   }
   if (!options.member_key_file.empty()) {
     SWITCHYARD_TRY(api.member_keys, ReadMemberKeys(options));
+  }
+  if (!options.member_key_file.empty() || !options.certificates.empty()) {
     SWITCHYARD_TRY(api.identity.sha256, Sha256OfModel(chips.first().path()));
+  }
+  if (!options.certificates.empty()) {
+    SWITCHYARD_RETURN_IF_ERROR(AddCertificates(options, environment, chips, log, api));
   }
   if (!options.no_request_log) api.log = log;
   return api;
@@ -241,7 +285,7 @@ base::Status ServeModel(const ServeOptions& options, bool is_port_chosen,
   const base::LogSink log = MakeServeLog(options);
   SWITCHYARD_TRY(ServingChips chips, ServingChips::Open(options, environment, log));
   const ModelText text(chips.model());
-  SWITCHYARD_TRY(auto api_options, ApiOptions(options, chips, log));
+  SWITCHYARD_TRY(auto api_options, ApiOptions(options, environment, chips, log));
   const std::string model = api_options.model;
   const auto traces = MakeTraceExporter(options, environment, model, log);
   if (traces != nullptr) {

@@ -50,6 +50,12 @@ void AddModelOptions(CLI::App& command, ServeOptions& options) {
           "A chip to serve from, see 'switchyard chips'; repeated, one queue feeds them all")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
+  command
+      .add_option("--certificate", options.certificates,
+                  "A certificate of 'switchyard certify' for a chip that serves, or a folder of them; "
+                  "repeated. One that does not hold here stops the start")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_option("--served-model-name", options.served_name, "The model's name to clients");
   for (CLI::Option* option : command.get_options()) {
     if (option->get_name() != "--help") option->group("Model and chips");

@@ -15,6 +15,7 @@ namespace switchyard::cli {
 struct ServeOptions {
   SessionOptions session;
   std::vector<std::string> chips;
+  std::vector<std::string> certificates;
   std::string host = "127.0.0.1";
   std::uint16_t port = 8080;
   std::string api_key_file;

@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "certify/plain_text.h"
+#include "cli/fingerprints.h"
 #include "engine/batch_engine.h"
 #include "engine/replicas.h"
 
@@ -123,6 +124,16 @@ std::vector<server::ServingChip> ServingChips::Described() const {
                          .proof = std::string(ProofName(properties.proof))});
   }
   return described;
+}
+
+base::Result<std::vector<certify::SideFingerprint>> ServingChips::Fingerprints() const {
+  std::vector<certify::SideFingerprint> sides;
+  for (const auto& session : sessions_) {
+    SWITCHYARD_TRY(auto side, FingerprintSide(session->device(), session->plugin(),
+                                              session->choice().index, session->choice().options));
+    sides.push_back(std::move(side));
+  }
+  return sides;
 }
 
 server::ModelIdentity ServingChips::Identity() const {

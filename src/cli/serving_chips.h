@@ -8,6 +8,7 @@
 
 #include "base/error.h"
 #include "base/log.h"
+#include "certify/certificate.h"
 #include "cli/model_session.h"
 #include "cli/serve_options.h"
 #include "engine/completion_service.h"
@@ -30,6 +31,8 @@ class ServingChips {
   std::vector<server::ServingChip> Described() const;
   // Without the digest of the files, which takes a while.
   server::ModelIdentity Identity() const;
+  // As certificates know them.
+  base::Result<std::vector<certify::SideFingerprint>> Fingerprints() const;
 
  private:
   std::vector<std::unique_ptr<ModelSession>> sessions_;

@@ -152,13 +152,15 @@ void AddSeed(Json& answer, const AnswerHead& head) {
 }
 
 Json ModelJson(const ListedModel& model) {
-  return {{"id", model.id},
-          {"object", "model"},
-          {"created", model.created},
-          {"owned_by", "switchyard"},
-          {"root", model.id},
-          {"parent", nullptr},
-          {"max_model_len", model.max_model_len}};
+  Json json = {{"id", model.id},
+               {"object", "model"},
+               {"created", model.created},
+               {"owned_by", "switchyard"},
+               {"root", model.id},
+               {"parent", nullptr},
+               {"max_model_len", model.max_model_len}};
+  if (!model.switchyard.is_null()) json["switchyard"] = model.switchyard;
+  return json;
 }
 
 }  // namespace

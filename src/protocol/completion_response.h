@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/json.h"
 #include "protocol/api_error.h"
 #include "protocol/refused_fields.h"
 
@@ -89,6 +90,7 @@ struct ListedModel {
   std::string id;
   std::int64_t created = 0;
   std::int64_t max_model_len = 0;  // vLLM's: tokens of prompt and answer together
+  base::Json switchyard = nullptr;  // what only we tell, an object; null: nothing
 };
 
 std::string ModelList(std::span<const ListedModel> models);

@@ -400,9 +400,15 @@ void ApiServer::Member(Call& call) {
 void ApiServer::Models(Call& call) {
   std::vector<protocol::ListedModel> models;
   const ApiServerOptions& options = state_->options;
-  models.push_back({options.model, state_->started, state_->service.context_tokens()});
+  base::Json ours = {{"tools", state_->text.traits().ToolsText()},
+                     {"certificates", base::Json::array()}};
+  for (const ServingChip& chip : options.chips) {
+    ours["certificates"].push_back(CertificateJson(chip.certificate));
+    ours["certificates"].back()["chip"] = chip.name;
+  }
+  models.push_back({options.model, state_->started, state_->service.context_tokens(), ours});
   for (const std::string& alias : options.aliases) {
-    models.push_back({alias, state_->started, state_->service.context_tokens()});
+    models.push_back({alias, state_->started, state_->service.context_tokens(), ours});
   }
   if (call.line.path == "/v1/models") return call.Respond(protocol::ModelList(models));
   const std::string_view id = std::string_view(call.line.path).substr(sizeof "/v1/models/" - 1);

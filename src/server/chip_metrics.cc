@@ -54,6 +54,15 @@ std::string RenderChips(std::span<const engine::ReplicaStatus> replicas,
   text += family("switchyard_fallback_operations", "gauge",
                  "Operations of a step that the chip lacks and the reference runs.",
                  [&](std::size_t i) { return fmt::format("{}", chips[i].fallback_operations); });
+  text += family("switchyard_certified", "gauge",
+                 "1: a certificate for the chip is in force; 0: there is none, or it has expired.",
+                 [&](std::size_t i) { return IsInForce(chips[i].certificate) ? "1" : "0"; });
+  text += family("switchyard_certificate_end_seconds", "gauge",
+                 "The end of the chip's certificate, since 1970.", [&](std::size_t i) {
+                   if (!chips[i].certificate) return std::string();
+                   return fmt::format("{}",
+                                      chips[i].certificate->end.time_since_epoch().count());
+                 });
   if (replicas.size() != chips.size()) return text;  // an engine that does not tell
   text += family("switchyard_chip_up", "gauge", "1: it serves; 0: it was lost.",
                  [&](std::size_t i) { return replicas[i].is_lost ? "0" : "1"; });

@@ -68,6 +68,10 @@ TEST_F(MemberTest, TellsItsState) {
   options.identity = {.sha256 = "ab12", .architecture = "llama", .weight_types = "q4_1",
                       .kv_type = "f16"};
   options.chips = {{.name = "x", .device = "a card", .proof = "run on emulator"}};
+  const std::chrono::sys_seconds end = std::chrono::floor<std::chrono::seconds>(
+      std::chrono::system_clock::now() + std::chrono::hours(1));
+  options.chips[0].certificate = {.against = "reference", .issued = "then", .expires = "soon",
+                                  .end = end, .key = "SHA256:abc"};
   Start(std::move(options));
   net::RawClient client(http_->port());
   client.Send(Text("POST", "/v1/completions", R"({"model":"tiny","prompt":"a","stream":true})",
@@ -91,6 +95,17 @@ TEST_F(MemberTest, TellsItsState) {
   EXPECT_EQ(replica["maker"], nullptr);
   EXPECT_EQ(replica["ceiling_share"], nullptr);
   EXPECT_EQ(replica["lost"], false);
+  const base::Json certificate = {{"in_force", true}, {"against", "reference"}, {"issued", "then"},
+                                  {"expires", "soon"}, {"key", "SHA256:abc"}};
+  EXPECT_EQ(replica["certificate"], certificate);
+  base::Json listed = Ask("GET", "/v1/models", "", Bearer("sk-client")).json["data"][1]["switchyard"];
+  EXPECT_EQ(listed["certificates"][0]["chip"], "x");
+  EXPECT_EQ(listed["certificates"][0]["expires"], "soon");
+  const std::string metrics = Ask("GET", "/metrics").body;
+  const std::string labels = R"({model_name="tiny",engine="0",chip="x",replica="0"} )";
+  EXPECT_THAT(metrics, HasSubstr("switchyard_certified" + labels + "1\n"));
+  EXPECT_THAT(metrics, HasSubstr(fmt::format("switchyard_certificate_end_seconds{}{}\n", labels,
+                                             end.time_since_epoch().count())));
 }
 
 TEST_F(MemberTest, IsDrainedAndBroughtBack) {
@@ -139,6 +154,16 @@ TEST_F(MemberTest, WhatStopsIsNotBroughtBack) {
   }
   EXPECT_EQ(AskMember("GET", "state").json["drain"]["stopping"], true);
   EXPECT_EQ(Ask("GET", "/ready").status, 503);
+}
+
+TEST(ChipCertificate, OneThatHasExpiredIsNotInForce) {
+  EXPECT_FALSE(IsInForce(std::nullopt));
+  EXPECT_EQ(CertificateJson(std::nullopt)["expires"], nullptr);
+  ChipCertificate certificate{.against = "a", .issued = "", .expires = "then",
+                              .end = std::chrono::sys_seconds(std::chrono::seconds(1)), .key = ""};
+  EXPECT_FALSE(IsInForce(certificate));
+  EXPECT_EQ(CertificateJson(certificate)["in_force"], false);
+  EXPECT_EQ(CertificateJson(certificate)["expires"], "then");
 }
 
 TEST(MemberAccess, KeysHaveNoLimits) {

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "engine/completion_service.h"
+#include "server/chip_certificate.h"
 #include "server/histogram.h"
 
 namespace switchyard::server {
@@ -33,6 +34,7 @@ struct ServingChip {
   std::string maker = {};
   std::string code_path = {};  // and driver, in the chip's words
   std::string proof = {};      // "compiled", "run on emulator", "run on silicon"
+  std::optional<ChipCertificate> certificate = {};
 };
 
 class Metrics {

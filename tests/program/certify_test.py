@@ -15,6 +15,7 @@ import subprocess
 import sys
 import tempfile
 import unittest
+import urllib.request
 import xml.etree.ElementTree
 
 PROGRAM = ""
@@ -59,6 +60,30 @@ class Certify(unittest.TestCase):
         held = self.verify(self.path)
         self.assertEqual(held.returncode, 0, held.stdout + held.stderr)
         self.assertIn("The certificate holds.", held.stdout)
+
+    def serve(self, *arguments):
+        """What a server says of its model and its metrics, or why it does not start."""
+        command = [PROGRAM, "serve", MODEL, "--port", "0", "--context", "256", "--certificate", *arguments]
+        environment = {**os.environ, "XDG_CONFIG_HOME": str(self.home / "config")}
+        with subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                              env=environment) as server:
+            line = server.stdout.readline()
+            if not line:
+                return server.stderr.read()
+            address = line.split()[-1]
+            read = lambda path: urllib.request.urlopen(address.removesuffix("/v1") + path).read().decode()
+            told = json.loads(read("/v1/models"))["data"][0]["switchyard"]["certificates"], read("/metrics")
+            server.terminate()
+            server.communicate()
+        return told
+
+    def test_a_server_tells_that_it_is_in_force(self):
+        (told,), metrics = self.serve(self.path, "--chip", "cpu", "--threads", "1")
+        self.assertEqual((told["chip"], told["in_force"], told["against"]), ("cpu", True, "cpu"))
+        self.assertRegex(metrics, r"(?m)^switchyard_certified{.*} 1$")
+        refused = self.serve(self.path, "--chip", "cpu", "--threads", "2")
+        self.assertIn("does not hold for chip 'cpu': B: units has changed: then 1, now 2", refused)
+        self.assertIn("and reference:0 serves", self.serve(self.path, "--chip", "reference"))
 
     def test_another_program_can_check_the_signature(self):
         if not shutil.which("openssl"):
