@@ -145,6 +145,8 @@ base::Result<server::ApiServerOptions> ApiOptions(const ServeOptions& options,
   }
   if (!options.member_key_file.empty() || !options.certificates.empty()) {
     SWITCHYARD_TRY(api.identity.sha256, Sha256OfModel(chips.first().path()));
+    api.kv = &chips.kv();
+    api.kv_most_bytes = options.max_body_mib << 20;
   }
   if (!options.certificates.empty()) {
     SWITCHYARD_RETURN_IF_ERROR(AddCertificates(options, environment, chips, log, api));

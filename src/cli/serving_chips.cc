@@ -50,9 +50,19 @@ base::LogRecord LostChip(const std::string& chip, std::int64_t replica, const ba
            {"why", error.message}}};
 }
 
-std::unique_ptr<engine::CompletionService> MakeService(
-    const std::vector<std::unique_ptr<ModelSession>>& sessions, const ServeOptions& options,
-    const base::LogSink& log) {
+struct Service {
+  std::unique_ptr<engine::CompletionService> completions;
+  engine::KvTransfer* kv;  // the same
+};
+
+template <typename Engine>
+Service ServiceOf(std::unique_ptr<Engine> engine) {
+  Engine* const kv = engine.get();
+  return {std::move(engine), kv};
+}
+
+Service MakeService(const std::vector<std::unique_ptr<ModelSession>>& sessions,
+                    const ServeOptions& options, const base::LogSink& log) {
   engine::BatchEngineOptions batching;
   batching.sequences = options.max_running;
   batching.waiting = options.max_waiting;
@@ -66,9 +76,9 @@ std::unique_ptr<engine::CompletionService> MakeService(
     engines.push_back(std::make_unique<engine::BatchEngine>(
         session->runner(), session->model().tokenizer(), batching));
   }
-  if (engines.size() == 1) return std::move(engines.front());
-  return std::make_unique<engine::Replicas>(
-      std::move(engines), engine::ReplicasOptions{.waiting = options.max_waiting});
+  if (engines.size() == 1) return ServiceOf(std::move(engines.front()));
+  return ServiceOf(std::make_unique<engine::Replicas>(
+      std::move(engines), engine::ReplicasOptions{.waiting = options.max_waiting}));
 }
 
 }  // namespace
@@ -103,7 +113,9 @@ base::Result<ServingChips> ServingChips::Open(const ServeOptions& options,
            static_cast<std::int64_t>(session->report().ops_on_fallback)}}});
     chips.sessions_.push_back(std::move(session));
   }
-  chips.service_ = MakeService(chips.sessions_, options, log);
+  Service service = MakeService(chips.sessions_, options, log);
+  chips.service_ = std::move(service.completions);
+  chips.kv_ = service.kv;
   return chips;
 }
 

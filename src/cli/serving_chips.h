@@ -12,6 +12,7 @@
 #include "cli/model_session.h"
 #include "cli/serve_options.h"
 #include "engine/completion_service.h"
+#include "engine/kv_transfer.h"
 #include "server/api_server.h"
 #include "server/metrics.h"
 
@@ -24,6 +25,7 @@ class ServingChips {
                                          const Environment& environment, const base::LogSink& log);
 
   engine::CompletionService& service() { return *service_; }
+  engine::KvTransfer& kv() { return *kv_; }
   model::Model& model() { return sessions_.front()->model(); }
   ModelSession& first() { return *sessions_.front(); }
   // The first one's, measured before it served.
@@ -38,6 +40,7 @@ class ServingChips {
   std::vector<std::unique_ptr<ModelSession>> sessions_;
   std::vector<Ceilings> ceilings_;  // of each session
   std::unique_ptr<engine::CompletionService> service_;  // uses the sessions
+  engine::KvTransfer* kv_ = nullptr;                    // the same
 };
 
 }  // namespace switchyard::cli

@@ -33,7 +33,8 @@ class ExportJob final : public KvJob {
         runner_.ExportPage(pages[static_cast<std::size_t>(next)], writer_->NextPage()));
     if (writer_->pages() < page_count_) return false;
     const std::int64_t page_size = runner_.kv_shape().page_size;
-    done_(KvExported{writer_->Finish(), (next + 1) * page_size, std::ssize(pages) * page_size});
+    done_(KvExported{writer_->Finish(), page_count_ * page_size, (next + 1) * page_size,
+                     std::ssize(pages) * page_size});
     return true;
   }
   void Fail(const base::Error& error) override { done_(std::unexpected(error)); }

@@ -23,9 +23,10 @@ struct KvExportRequest {
 };
 
 struct KvExported {
-  std::string bytes;               // `kv_pages`
-  std::int64_t next_token = 0;     // behind the last page that was given
-  std::int64_t cached_tokens = 0;  // of the text; those behind next_token did not fit
+  std::string bytes;                 // `kv_pages`
+  std::int64_t exported_tokens = 0;  // whose pages are in them
+  std::int64_t next_token = 0;       // behind the last page that was given
+  std::int64_t cached_tokens = 0;    // of the text; those behind next_token did not fit
 };
 
 struct KvImported {

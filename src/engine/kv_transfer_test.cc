@@ -173,6 +173,7 @@ TEST(KvTransfer, MovesInPieces) {
     const auto piece = Export(*from, text, next, 2 * page + 1024);
     ASSERT_TRUE(piece) << piece.error().message;
     EXPECT_LE(piece->bytes.size(), 2 * page + 1024);
+    EXPECT_EQ(piece->exported_tokens, 32);
     EXPECT_EQ(piece->cached_tokens, 96);  // the last full page too
     const auto imported = Import(*to, piece->bytes);
     ASSERT_TRUE(imported) << imported.error().message;

@@ -391,9 +391,12 @@ void ApiServer::Member(Call& call) {
   if (!holder) return call.Respond(holder.error());
   call.line.key = std::move(*holder);
   const auto later = std::make_shared<Call>(std::move(call));  // with who answers
+  // The engine's thread, which may reply, is not kept up by what answering takes.
   AnswerMember(later->request, *state_, [later, state = state_](MemberAnswer answer) {
-    if (!answer) return later->Respond(answer.error());
-    later->Respond(std::move(*answer));
+    later->responder->Post([later, state, answer = std::move(answer)]() mutable {
+      if (!answer) return later->Respond(answer.error());
+      later->Respond(std::move(*answer));
+    });
   });
 }
 

@@ -7,6 +7,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -15,6 +16,7 @@
 
 #include "base/log.h"
 #include "engine/completion_service.h"
+#include "engine/kv_transfer.h"
 #include "net/http_server.h"
 #include "protocol/completion_request.h"
 #include "server/api_keys.h"
@@ -47,6 +49,10 @@ struct ApiServerOptions {
   std::optional<ApiKeys> keys;       // none: anyone may ask
   std::optional<ApiKeys> member_keys;  // none: there are no member's endpoints
   std::string version;
+  // For the member's endpoints that move KV pages; outlives every request. At most so many bytes
+  // are given at once, which members alike take as a body.
+  engine::KvTransfer* kv = nullptr;
+  std::uint64_t kv_most_bytes = 0;
   // What a request means that does not say: OpenAI's defaults, or the publisher's.
   engine::SamplingParameters sampling;
   protocol::RequestLimits limits;

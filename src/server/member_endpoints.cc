@@ -4,6 +4,7 @@
 #include <array>
 
 #include "server/answer.h"
+#include "server/kv_endpoints.h"
 #include "server/member_drain.h"
 #include "server/member_state.h"
 
@@ -20,6 +21,8 @@ constexpr auto kEndpoints = std::to_array<Endpoint>({
     {"GET", "/switchyard/v1/state", AnswerState},
     {"POST", "/switchyard/v1/drain", AnswerDrain},
     {"POST", "/switchyard/v1/undrain", AnswerUndrain},
+    {"POST", "/switchyard/v1/kv/export", ExportKv},
+    {"POST", "/switchyard/v1/kv/import", ImportKv},
 });
 
 }  // namespace

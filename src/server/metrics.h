@@ -48,6 +48,9 @@ class Metrics {
   std::string Render(const engine::ServiceStatus& status, std::string_view model,
                      const std::vector<ServingChip>& chips, bool ready) const;
 
+  std::atomic<std::uint64_t> kv_tokens_exported = 0;  // to other members
+  std::atomic<std::uint64_t> kv_tokens_imported = 0;
+
   Histogram time_to_first_token_s;
   Histogram time_per_output_token_s;  // from the first token to the last, by token
   Histogram inter_token_latency_s;    // between two parts of an answer
