@@ -9,7 +9,7 @@
 //   lose_device_after=N   after N runs the device is lost
 //   wrong_results=R       a share R (0 to 1) of a run's floating-point results has the wrong sign
 //   unsupported=a,b       the operations of these names are not supported
-//   fault=NAME            one operation is computed wrongly, see planted_faults.h
+//   fault=NAME            one operation is computed otherwise, see planted_faults.h
 //   fault_after=N         that fault strikes only after N runs
 // and compute=nothing|reference, which makes any device one of the two kinds.
 #include <algorithm>
@@ -141,6 +141,8 @@ class FaultyDevice : public HostMemoryDevice {
 
   void Describe(sy_device_properties& properties) const override {
     DescribeKind(faults_.computes, properties);
+    if (faults_.planted == nullptr || !faults_.planted->depends_on_batch) return;
+    properties.flags &= ~static_cast<sy_device_flags>(SY_DEVICE_BATCH_INVARIANT);
   }
 
   base::Status OnAllocate() override {

@@ -131,6 +131,19 @@ Status LargeBatches(const Call& call) {
   return {};
 }
 
+// No fault: as chips do that add in another order where there are more rows, only coarser.
+Status BatchVariant(const Call& call) {
+  if (call.op.kind != SY_OP_LINEAR) return ops::reference::Run(call);
+  const auto rows = static_cast<std::uint32_t>(ops::RowCount(*call.outputs[0].tensor));
+  return RunThenChange(call, [rows](std::int64_t, std::vector<float>& y) {
+    for (float& value : y) {
+      const std::uint32_t mixed =
+          (std::bit_cast<std::uint32_t>(value) ^ (rows * 0x85ebca6bU)) * 0x9e3779b1U;
+      value *= (mixed >> 31) != 0 ? 1.02F : 0.98F;
+    }
+  });
+}
+
 // No fault: products whose activations are rounded to f16, as an honest chip may compute them.
 Status F16Operands(const Call& call) {
   const bool is_product = call.op.kind == SY_OP_LINEAR || call.op.kind == SY_OP_GROUPED_LINEAR ||
@@ -147,7 +160,7 @@ Status F16Operands(const Call& call) {
   return ops::reference::Run(other);
 }
 
-constexpr std::array<PlantedFault, 10> kFaults = {{
+constexpr std::array<PlantedFault, 11> kFaults = {{
     {"wide_linear", WideLinear},
     {"rope_halves", RopeHalves},
     {"window_off_by_one", WindowOffByOne},
@@ -156,7 +169,8 @@ constexpr std::array<PlantedFault, 10> kFaults = {{
     {"unscaled_softmax", UnscaledSoftmax},
     {"norm_epsilon", NormEpsilon},
     {"noise", Noise},
-    {"large_batches", LargeBatches},
+    {"large_batches", LargeBatches, true},
+    {"batch_variant", BatchVariant, true},
     {"f16_operands", F16Operands},
 }};
 

@@ -14,6 +14,7 @@ struct PlantedFault {
   std::string_view name;
   // Computes one operation, wrongly where the fault strikes.
   base::Status (*run)(const ops::reference::Call& call);
+  bool depends_on_batch = false;
 };
 
 // Null if there is none of that name.

@@ -57,6 +57,7 @@ BatchEngine::BatchEngine(Runner& runner, const model::Tokenizer& tokenizer,
       std::clamp<std::int64_t>(options.sequences, 1, runner.options().chunk_tokens);
   const KvShape& kv = runner.kv_shape();
   context_tokens_ = std::min(runner.options().context_tokens, kv.pages * kv.page_size);
+  is_alone_ = options.deterministic && !runner.is_batch_invariant();
   counts_.kv_page_tokens = kv.page_size;
   counts_.kv_pages = kv.pages;
   thread_ = std::thread([this] { Loop(); });
@@ -173,7 +174,12 @@ void BatchEngine::Loop() {
       batches = PlanStep();
     }
     for (const Batch& batch : batches) {
-      if (lost_ && !batch.items.empty()) Run(batch.items, batch.fed, batch.output);
+      if (!lost_ || batch.items.empty()) continue;
+      if (is_alone_) {
+        RunAlone(batch);
+      } else {
+        Run(batch.items, batch.fed, batch.output);
+      }
     }
     MovePages();
   }
@@ -202,7 +208,8 @@ std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
     request->prefill_tokens = decodes ? 0 : state.tokens - state.cached;
     prefill_tokens += request->prefill_tokens;
     if (request->runs && options_.prefix_cache && request->takes_cached()) {
-      state.next_page_key = pool.NextKey(sequence.tokens, sequence.pages, request->published);
+      state.next_page_key = pool.NextKey(SharedText(*request, state.tokens), sequence.pages,
+                                         request->published);
     }
     (request->runs ? running : waiting).push_back(state);
   }
@@ -215,7 +222,7 @@ std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
   for (policy::SequenceState& state : waiting) {
     Request& request = *requests_.at(state.id);
     if (!options_.prefix_cache || !request.takes_cached()) continue;
-    request.prefix = pool.FindPrefix(request.sequence().tokens);
+    request.prefix = pool.FindPrefix(SharedText(request, state.tokens));
     state.pages = request.prefix.pages;
     state.cached = std::ssize(request.prefix.pages) * pool.page_size();
     state.next_page_key = request.prefix.next_key;
@@ -275,7 +282,7 @@ void BatchEngine::Preempt(Request& request) {
 void BatchEngine::Admit(Request& request) {
   Sequence& sequence = request.sequence();
   if (options_.prefix_cache && request.takes_cached()) {
-    runner_.pool().AcquirePrefix(sequence.tokens, sequence.pages);
+    runner_.pool().AcquirePrefix(SharedText(request, std::ssize(sequence.tokens)), sequence.pages);
   }
   request.published = std::ssize(sequence.pages);
   sequence.cached = request.published * runner_.pool().page_size();
@@ -318,6 +325,41 @@ void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const>
   }
 }
 
+void BatchEngine::RunAlone(const Batch& batch) {
+  const auto start = Clock::now();
+  const std::int64_t page = runner_.kv_shape().page_size;
+  std::int64_t tokens = 0;
+  for (std::size_t i = 0; i < batch.items.size(); ++i) {
+    StepItem item = batch.items[i];
+    Request* const request = batch.fed[i];
+    const RequestId id = request->id;
+    const std::int64_t prompt = std::ssize(request->answer.request().prompt);
+    // The last page of a prompt may be more than was planned; the page itself was.
+    for (std::int64_t left = batch.items[i].count; left > 0; left -= item.count) {
+      const std::int64_t at = item.sequence->cached;
+      const bool is_page = at % page == 0 && at + page <= prompt &&
+                           page <= runner_.options().chunk_tokens;
+      item.count = is_page ? page : 1;
+      tokens += item.count;
+      Run(std::span(&item, 1), std::span(&request, 1), batch.output);
+      if (!lost_) return;
+      if (!requests_.contains(id)) break;
+    }
+  }
+  step_time_.Observe(tokens, std::chrono::duration<double>(Clock::now() - start).count());
+}
+
+std::span<const TokenId> BatchEngine::SharedText(Request& request, std::int64_t tokens) const {
+  const std::span<const TokenId> text = request.sequence().tokens;
+  if (is_alone_) {
+    const std::int64_t page = runner_.kv_shape().page_size;
+    const auto prompt = std::ssize(request.answer.request().prompt);
+    // One token more, since a prefix never has the last.
+    tokens = std::min(tokens, prompt / page * page + 1);
+  }
+  return text.first(static_cast<std::size_t>(tokens));
+}
+
 void BatchEngine::CountStep(std::span<const StepItem> items, StepOutput output, double seconds) {
   std::int64_t tokens = 0;
   std::int64_t cached = 0;
@@ -325,7 +367,7 @@ void BatchEngine::CountStep(std::span<const StepItem> items, StepOutput output, 
     tokens += item.count;
     cached += item.sequence->cached;
   }
-  step_time_.Observe(tokens, seconds);
+  if (!is_alone_) step_time_.Observe(tokens, seconds);
   const std::lock_guard lock(mutex_);
   computed_rate_.Count(tokens, Now());
   if (output != StepOutput::kLogits || tokens != std::ssize(items)) return;
@@ -338,9 +380,8 @@ void BatchEngine::AfterStep(Request& request, std::span<const float> rows) {
   Sequence& sequence = request.sequence();
   if (options_.prefix_cache) {
     const std::lock_guard lock(mutex_);
-    request.published = runner_.pool().Publish(
-        std::span(sequence.tokens).first(static_cast<std::size_t>(sequence.cached)), sequence.pages,
-        request.published);
+    request.published = runner_.pool().Publish(SharedText(request, sequence.cached),
+                                               sequence.pages, request.published);
   }
   if (request.pooled) request.pooled->Add(rows, runner_.hidden_size());
   if (sequence.cached < std::ssize(sequence.tokens)) return;
@@ -428,6 +469,10 @@ void BatchEngine::ExportKv(KvExportRequest request, ExportDone done) {
 }
 
 void BatchEngine::ImportKv(KvPages pages, ImportDone done) {
+  if (options_.deterministic) {
+    return done(Fail(ErrorCode::kFailedPrecondition,
+                     "this server is deterministic and takes no KV pages that others computed"));
+  }
   Queue(MakeImport(runner_, mutex_, std::move(pages), std::move(done)));
 }
 

@@ -4,7 +4,10 @@
 //
 // On a chip whose results do not depend on the batch (SY_DEVICE_BATCH_INVARIANT) a request's tokens
 // are the same bit for bit whatever else runs, and whether or not it was preempted or its prompt
-// was cached. On others, logits may differ in their last bits, as with any batch.
+// was cached. On others, logits may differ in their last bits, as with any batch; unless the engine
+// is deterministic: then it computes each request alone and each of its tokens always in the same
+// shape. A page that the prompt fills is one step, every other token is a step by itself, also when
+// it is computed again. Only such pages of prompts are shared. It costs what batches gain.
 //
 // A request that embeds is a prompt like others, whose last step gives its embedding.
 //
@@ -46,6 +49,9 @@ struct BatchEngineOptions {
   // decoding takes if that is more. 0: all that fits into the runner's chunk.
   double step_budget_ms = 50;
   bool prefix_cache = true;
+  // No text depends on what else runs, on any chip: what is below for chips whose results depend on
+  // the batch. KV pages of others, computed elsewhere, are refused.
+  bool deterministic = false;
   // Told once, on the engine's thread, if the chip is lost, with the requests that it had.
   std::function<void(const base::Error&, std::size_t requests)> on_lost = {};
 };
@@ -90,6 +96,9 @@ class BatchEngine final : public CompletionService, public KvTransfer {
   void Preempt(Request& request);
   void Admit(Request& request);
   void Run(std::span<const StepItem> items, std::span<Request* const> fed, StepOutput output);
+  void RunAlone(const Batch& batch);
+  // The beginning of a request's text whose pages may be shared.
+  std::span<const TokenId> SharedText(Request& request, std::int64_t tokens) const;
   void AfterStep(Request& request, std::span<const float> rows);
   void FinishEmbedding(Request& request);
   void Finish(RequestId id, CompletionEnd end, base::Error error = {});
@@ -104,6 +113,7 @@ class BatchEngine final : public CompletionService, public KvTransfer {
   const model::Tokenizer& tokenizer_;
   BatchEngineOptions options_;
   std::int64_t context_tokens_;
+  bool is_alone_ = false;  // each request is computed by itself
 
   // Of the engine's thread alone.
   std::map<RequestId, std::unique_ptr<Request>> requests_;  // the oldest first

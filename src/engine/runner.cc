@@ -245,6 +245,14 @@ base::Result<std::span<const float>> Runner::Advance(Sequence& sequence) {
   return logits;
 }
 
+bool Runner::is_batch_invariant() const {
+  const auto is_invariant = [](const device::Device* device) {
+    return device == nullptr || (device->properties().flags & SY_DEVICE_BATCH_INVARIANT) != 0;
+  };
+  return is_invariant(target_.chip) &&
+         (report_.ops_on_fallback == 0 || is_invariant(target_.fallback));
+}
+
 void Runner::Truncate(Sequence& sequence, std::int64_t tokens) {
   if (static_cast<std::int64_t>(sequence.tokens.size()) > tokens) {
     sequence.tokens.resize(static_cast<std::size_t>(tokens));

@@ -69,6 +69,8 @@ class Runner {
   // Of the single-token program: what ran where.
   const device::LoadReport& report() const { return report_; }
   tensor::DType activation_dtype() const { return activation_dtype_; }
+  // Neither the chip's results nor its fallback's depend on what else a step holds.
+  bool is_batch_invariant() const;
 
  private:
   struct Planned {

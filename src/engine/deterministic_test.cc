@@ -1,0 +1,157 @@
+// The deterministic mode on a chip whose results depend on the rows of a step: the null chip's fake
+// card with that planted, by whole percents, so that texts soon differ without the mode.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "engine/batch_engine.h"
+#include "tests/support/loaded_model.h"
+#include "tests/support/recording_listener.h"
+
+namespace switchyard::engine {
+namespace {
+
+using test_support::Load;
+using test_support::Loaded;
+using test_support::RecordingListener;
+using test_support::Text;
+using testing::HasSubstr;
+using Tokens = std::vector<TokenId>;
+
+constexpr int kRequests = 12;
+constexpr RunnerOptions kRoomy{
+    .context_tokens = 96, .sequences = 24, .chunk_tokens = 32, .page_size = 16};
+// So few that requests are preempted all the time.
+constexpr RunnerOptions kTight{
+    .context_tokens = 96, .sequences = 1, .pages = 8, .chunk_tokens = 16, .page_size = 16};
+
+// With prompts of less than a page and more, some of which begin alike, and some that go over pages.
+CompletionRequest Ask(int which) {
+  CompletionRequest request;
+  request.prompt = Text(5 + (which * 11) % 50, 3 + which % 2);
+  request.sampling.seed = static_cast<std::uint64_t>(which);
+  request.sampling.temperature = which % 2 == 0 ? 0.0F : 0.9F;
+  request.max_tokens = 25;
+  return request;
+}
+
+class DeterministicTest : public testing::Test {
+ protected:
+  void Use(const RunnerOptions& options) {
+    engine_.reset();
+    auto loaded = Load("null", options, 1, {{"fault", "batch_variant"}});
+    ASSERT_TRUE(loaded) << loaded.error().message;
+    loaded_ = std::move(*loaded);
+    ASSERT_FALSE(loaded_->runner->is_batch_invariant());
+  }
+  void Begin(bool deterministic) {
+    engine_ = std::make_unique<BatchEngine>(
+        *loaded_->runner, loaded_->model->tokenizer(),
+        BatchEngineOptions{.sequences = 12, .deterministic = deterministic});
+  }
+  std::shared_ptr<RecordingListener> Submit(const CompletionRequest& request) {
+    const auto listener = std::make_shared<RecordingListener>();
+    EXPECT_TRUE(engine_->Submit(request, listener));
+    return listener;
+  }
+  // Each by itself and without a cache of others.
+  std::vector<Tokens> Alone(bool deterministic) {
+    std::vector<Tokens> texts;
+    for (int i = 0; i < kRequests; ++i) {
+      Use(kRoomy);
+      Begin(deterministic);
+      const auto listener = Submit(Ask(i));
+      listener->Wait();
+      texts.push_back(listener->tokens());
+    }
+    return texts;
+  }
+  std::vector<Tokens> Together() {
+    std::vector<std::shared_ptr<RecordingListener>> listeners;
+    for (int i = 0; i < kRequests; ++i) listeners.push_back(Submit(Ask(i)));
+    std::vector<Tokens> texts;
+    for (const auto& listener : listeners) {
+      EXPECT_EQ(listener->Wait().end, CompletionEnd::kLength);
+      texts.push_back(listener->tokens());
+    }
+    return texts;
+  }
+
+  std::unique_ptr<Loaded> loaded_;
+  std::unique_ptr<BatchEngine> engine_;
+};
+
+TEST_F(DeterministicTest, WithoutTheModeTextsDependOnTheBatch) {
+  const auto alone = Alone(false);
+  Use(kRoomy);
+  Begin(false);
+  EXPECT_NE(Together(), alone);
+}
+
+TEST_F(DeterministicTest, TextsDoNotDependOnWhatElseRuns) {
+  const auto alone = Alone(true);
+  Use(kRoomy);
+  Begin(true);
+  EXPECT_EQ(Together(), alone);
+  // Now all prompts are cached.
+  EXPECT_EQ(Together(), alone);
+  EXPECT_GT(engine_->Status().cached_prompt_tokens, 0U);
+  Use(kTight);
+  Begin(true);
+  EXPECT_EQ(Together(), alone);
+  EXPECT_GT(engine_->Status().preemptions, 0U);
+}
+
+TEST_F(DeterministicTest, AnswersGoOnFromAnyOfTheirTokens) {
+  Use(kRoomy);
+  Begin(true);
+  const auto whole = Submit(Ask(5));
+  whole->Wait();
+  for (std::size_t cut = 1; cut < whole->tokens().size(); cut += 4) {
+    CompletionRequest request = Ask(5);
+    Tokens tokens = whole->tokens();
+    request.resumed.assign(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(cut));
+    const auto rest = Submit(request);
+    rest->Wait();
+    tokens.erase(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(cut));
+    EXPECT_EQ(rest->tokens(), tokens) << cut;
+  }
+}
+
+// The text of an answer comes again as a prompt, which is computed in other steps.
+TEST_F(DeterministicTest, WhatAnAnswerCachedIsNotTakenForAPrompt) {
+  Use(kRoomy);
+  Begin(true);
+  CompletionRequest first = Ask(1);
+  first.max_tokens = 40;
+  const auto answered = Submit(first);
+  answered->Wait();
+  CompletionRequest second = Ask(2);
+  second.prompt = first.prompt;
+  const Tokens tokens = answered->tokens();
+  second.prompt.insert(second.prompt.end(), tokens.begin(), tokens.end());
+  second.prompt.push_back(7);
+  const auto behind = Submit(second);
+  behind->Wait();
+  Use(kRoomy);
+  Begin(true);
+  const auto fresh = Submit(second);
+  fresh->Wait();
+  EXPECT_EQ(behind->tokens(), fresh->tokens());
+}
+
+TEST_F(DeterministicTest, EmbeddingsDoNotDependOnWhatElseRuns) {
+  Use(kRoomy);
+  Begin(true);
+  CompletionRequest request;
+  request.prompt = Text(40, 3);
+  request.embeds = true;
+  const auto alone = Submit(request)->Wait().embedding;
+  const auto beside = Submit(Ask(1));
+  const auto together = Submit(request)->Wait().embedding;
+  beside->Wait();
+  EXPECT_FALSE(alone.empty());
+  EXPECT_EQ(alone, together);
+}
+
+}  // namespace
+}  // namespace switchyard::engine
