@@ -134,6 +134,7 @@ base::Result<server::ApiServerOptions> ApiOptions(const ServeOptions& options,
   api.sampling = DefaultSampling(chips.model().generation_defaults());
   api.chips = chips.Described();
   api.identity = chips.Identity();
+  api.determinism = chips.Determinism(options.deterministic);
   api.times = {.request = std::chrono::seconds(options.request_seconds),
                .queue = std::chrono::seconds(options.queue_seconds),
                .heartbeat = std::chrono::seconds(options.heartbeat_seconds)};

@@ -96,6 +96,9 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
              "Pages of the KV cache, of 32 tokens or what the chip wants; 0: enough for all that "
              "run at full context, or for 16 of them")
       ->check(Between(std::int64_t{0}, std::int64_t{1} << 31));
+  limits.AddFlag("--deterministic", options.deterministic,
+                 "No text depends on what else runs. On chips whose results depend on the batch "
+                 "each request is then computed alone, which is slow where many run");
   limits.Add("--max-waiting", options.max_waiting, "Requests that wait at most; more get 429")
       ->check(Between(1, 1'000'000));
   limits.Add("--max-connections", options.max_connections, "Connections at most; more get 503")

@@ -27,6 +27,7 @@ struct ServeOptions {
   std::int64_t max_waiting = 1024;
   std::int64_t max_running = 64;
   std::int64_t kv_pages = 0;
+  bool deterministic = false;
   std::size_t max_connections = 1024;
   std::size_t max_body_mib = 32;
   std::int64_t request_seconds = 0;

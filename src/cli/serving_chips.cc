@@ -66,6 +66,7 @@ Service MakeService(const std::vector<std::unique_ptr<ModelSession>>& sessions,
   engine::BatchEngineOptions batching;
   batching.sequences = options.max_running;
   batching.waiting = options.max_waiting;
+  batching.deterministic = options.deterministic;
   std::vector<std::unique_ptr<engine::BatchEngine>> engines;
   for (const auto& session : sessions) {
     batching.on_lost = [log, chip = std::string(session->device().chip().name()),
@@ -79,6 +80,27 @@ Service MakeService(const std::vector<std::unique_ptr<ModelSession>>& sessions,
   if (engines.size() == 1) return ServiceOf(std::move(engines.front()));
   return ServiceOf(std::make_unique<engine::Replicas>(
       std::move(engines), engine::ReplicasOptions{.waiting = options.max_waiting}));
+}
+
+// Whether two give the same numbers for the same steps, as far as can be known.
+bool ComputesAlike(const ModelSession& a, const ModelSession& b) {
+  const sy_device_properties& of_a = a.device().properties();
+  const sy_device_properties& of_b = b.device().properties();
+  const auto is_same = [](const device::DeviceOption& x, const device::DeviceOption& y) {
+    return x.name == y.name && x.value == y.value;
+  };
+  return a.plugin() == b.plugin() &&
+         std::ranges::equal(a.choice().options, b.choice().options, is_same) &&
+         std::string_view(of_a.name) == of_b.name &&
+         std::string_view(of_a.architecture) == of_b.architecture;
+}
+
+// The first that computes unlike the first of all; null: none does.
+const ModelSession* FindUnlike(const std::vector<std::unique_ptr<ModelSession>>& sessions) {
+  const auto found = std::ranges::find_if(sessions, [&](const auto& session) {
+    return !ComputesAlike(*sessions.front(), *session);
+  });
+  return found == sessions.end() ? nullptr : found->get();
 }
 
 }  // namespace
@@ -113,6 +135,13 @@ base::Result<ServingChips> ServingChips::Open(const ServeOptions& options,
            static_cast<std::int64_t>(session->report().ops_on_fallback)}}});
     chips.sessions_.push_back(std::move(session));
   }
+  if (const ModelSession* const unlike = FindUnlike(chips.sessions_);
+      options.deterministic && unlike != nullptr) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "--deterministic: '{}' and '{}' do not compute alike, and a text would depend on "
+                "which of them has a place; serve from one, or from several of a kind",
+                chips.first().device().chip().name(), unlike->device().chip().name());
+  }
   Service service = MakeService(chips.sessions_, options, log);
   chips.service_ = std::move(service.completions);
   chips.kv_ = service.kv;
@@ -146,6 +175,27 @@ base::Result<std::vector<certify::SideFingerprint>> ServingChips::Fingerprints()
     sides.push_back(std::move(side));
   }
   return sides;
+}
+
+server::Determinism ServingChips::Determinism(bool asked) const {
+  const ModelSession* const unlike = FindUnlike(sessions_);
+  if (unlike != nullptr) {
+    return {false, "the chips do not compute alike, and a text depends on which of them has a place"};
+  }
+  const bool is_invariant = std::ranges::all_of(
+      sessions_, [](const auto& session) { return session->runner().is_batch_invariant(); });
+  if (is_invariant && asked) {
+    return {true, "the chip's results do not depend on the batch, and KV pages of others are refused"};
+  }
+  if (is_invariant) {
+    return {true,
+            "the chip's results do not depend on the batch; KV pages that a gateway brings are as "
+            "their chip computed them"};
+  }
+  if (asked) {
+    return {true, "each request is computed alone, in steps of always the same shapes"};
+  }
+  return {false, "the chip's results depend on what else is in the batch; see --deterministic"};
 }
 
 server::ModelIdentity ServingChips::Identity() const {

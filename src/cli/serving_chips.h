@@ -33,6 +33,8 @@ class ServingChips {
   std::vector<server::ServingChip> Described() const;
   // Without the digest of the files, which takes a while.
   server::ModelIdentity Identity() const;
+  // `asked`: the engine was told to be.
+  server::Determinism Determinism(bool asked) const;
   // As certificates know them.
   base::Result<std::vector<certify::SideFingerprint>> Fingerprints() const;
 

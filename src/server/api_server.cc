@@ -404,6 +404,7 @@ void ApiServer::Models(Call& call) {
   std::vector<protocol::ListedModel> models;
   const ApiServerOptions& options = state_->options;
   base::Json ours = {{"tools", state_->text.traits().ToolsText()},
+                     {"deterministic", options.determinism.is_deterministic},
                      {"certificates", base::Json::array()}};
   for (const ServingChip& chip : options.chips) {
     ours["certificates"].push_back(CertificateJson(chip.certificate));

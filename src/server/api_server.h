@@ -42,6 +42,12 @@ struct ModelIdentity {
   std::string kv_type;
 };
 
+// Whether a text depends on nothing but its request and its tokens.
+struct Determinism {
+  bool is_deterministic = false;
+  std::string why;  // a sentence for people
+};
+
 struct ApiServerOptions {
   std::string model;                 // its name in answers
   std::vector<std::string> aliases;  // further names that are accepted
@@ -58,6 +64,7 @@ struct ApiServerOptions {
   protocol::RequestLimits limits;
   RequestTimes times;
   std::vector<ServingChip> chips;
+  Determinism determinism;
   base::LogSink log;  // null: nothing is logged
   // Given the spans of each sampled request; null: nothing is traced. Called from several threads;
   // must not block.

@@ -65,6 +65,7 @@ TEST_F(MemberTest, TellsItsState) {
   engine_.hold_at = 2;
   ApiServerOptions options = WithKeys();
   options.aliases = {"other"};
+  options.determinism = {true, "so it is"};
   options.identity = {.sha256 = "ab12", .architecture = "llama", .weight_types = "q4_1",
                       .kv_type = "f16"};
   options.chips = {{.name = "x", .device = "a card", .proof = "run on emulator"}};
@@ -84,6 +85,8 @@ TEST_F(MemberTest, TellsItsState) {
   EXPECT_EQ(state["model"]["id"], "tiny");
   EXPECT_EQ(state["model"]["sha256"], "ab12");
   EXPECT_EQ(state["model"]["context_tokens"], 1000);
+  EXPECT_EQ(state["deterministic"],
+            (base::Json{{"is_deterministic", true}, {"why", "so it is"}}));
   EXPECT_EQ(state["running"], 1);
   EXPECT_EQ(state["kv_pages"], base::Json({{"total", 10}, {"in_use", 5}, {"cached", 0}}));
   EXPECT_EQ(state["drain"]["draining"], false);

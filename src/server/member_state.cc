@@ -75,6 +75,8 @@ void AnswerState(const net::HttpRequest& /*request*/, ServerState& state,
   json["model"] = ModelJson(state);
   json["page_tokens"] = status.kv_page_tokens;
   json["drain"] = DrainJson(state);
+  json["deterministic"] = {{"is_deterministic", state.options.determinism.is_deterministic},
+                           {"why", TextOrNull(state.options.determinism.why)}};
   json["replicas"] = Json::array();
   const auto& chips = state.options.chips;
   for (std::size_t i = 0; i < std::min(chips.size(), status.replicas.size()); ++i) {

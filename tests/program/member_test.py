@@ -89,6 +89,18 @@ class Member(served_model.Served):
         rest = ask({**body, "switchyard": {"version": 1, "resume": resume}})
         self.assertEqual(said + rest, ask(body))
 
+    def test_it_says_whether_texts_depend_on_what_else_runs(self):
+        self.start_member("--deterministic")
+        told = self.state()["deterministic"]
+        self.assertTrue(told["is_deterministic"])
+        self.assertIn("do not depend on the batch, and KV pages", told["why"])
+        (model,) = json.loads(self.open("GET", "/v1/models").read())["data"]
+        self.assertEqual(model["switchyard"]["deterministic"], True)
+        refused = subprocess.run([served_model.PROGRAM, "serve", MODEL, "--chip", "cpu", "--chip", "reference",
+                                  "--deterministic"], capture_output=True, text=True, timeout=120)
+        self.assertEqual(refused.returncode, 1)
+        self.assertIn("'cpu' and 'reference' do not compute alike", refused.stderr)
+
 
 if __name__ == "__main__":
     served_model.PROGRAM = sys.argv.pop(1)
