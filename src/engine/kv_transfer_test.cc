@@ -293,6 +293,18 @@ TEST(KvTransfer, EndsWithItsEngine) {
   EXPECT_EQ(Import(*from, bytes).error().code, ErrorCode::kUnavailable);
 }
 
+TEST(KvTransfer, ALostChipRefuses) {
+  const Member from("reference", kRoomy);
+  const std::vector<TokenId> text = Text(40, 5);
+  Complete(*from, Ask(text));
+  const std::string bytes = Export(*from, text)->bytes;
+  const Member lost("null", kRoomy, {}, 1, {{"lose_device_after", "1"}});
+  EXPECT_EQ(Import(*lost, bytes)->cached_tokens, 32);
+  EXPECT_EQ(Complete(*lost, Ask(Text(50, 3))).summary.end, CompletionEnd::kFailed);
+  EXPECT_EQ(Import(*lost, bytes).error().code, ErrorCode::kUnavailable);
+  EXPECT_EQ(Export(*lost, text).error().code, ErrorCode::kUnavailable);
+}
+
 TEST(KvTransfer, OfReplicasTheOneThatHasMostGivesAndTheOneThatHasTheRestTakes) {
   std::vector<std::unique_ptr<Loaded>> loaded;
   std::vector<std::unique_ptr<BatchEngine>> engines;

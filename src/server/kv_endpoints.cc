@@ -43,7 +43,7 @@ std::unexpected<ApiError> OtherModel(const std::string& given, const ApiServerOp
 
 }  // namespace
 
-void ExportKv(const net::HttpRequest& request, ServerState& state, const MemberReply& reply) {
+void ExportKv(net::HttpRequest& request, ServerState& state, const MemberReply& reply) {
   const ApiServerOptions& options = state.options;
   if (options.kv == nullptr) return reply(SharesNothing());
   auto fields = protocol::ParseKvExport(
@@ -65,13 +65,13 @@ void ExportKv(const net::HttpRequest& request, ServerState& state, const MemberR
       });
 }
 
-void ImportKv(const net::HttpRequest& request, ServerState& state, const MemberReply& reply) {
+void ImportKv(net::HttpRequest& request, ServerState& state, const MemberReply& reply) {
   if (state.options.kv == nullptr) return reply(SharesNothing());
   if (state.drain.is_on()) {
     return reply(
         Refuse({ErrorCode::kUnavailable, "the server stops or is drained and takes no KV pages"}));
   }
-  auto pages = engine::KvPages::Parse(request.body);
+  auto pages = engine::KvPages::Parse(std::move(request.body));
   if (!pages) return reply(Refuse(pages.error()));
   if (pages->head().model != state.options.identity.sha256) {
     return reply(OtherModel(pages->head().model, state.options));

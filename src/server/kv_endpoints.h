@@ -6,7 +6,7 @@
 
 namespace switchyard::server {
 
-void ExportKv(const net::HttpRequest& request, ServerState& state, const MemberReply& reply);
-void ImportKv(const net::HttpRequest& request, ServerState& state, const MemberReply& reply);
+void ExportKv(net::HttpRequest& request, ServerState& state, const MemberReply& reply);
+void ImportKv(net::HttpRequest& request, ServerState& state, const MemberReply& reply);
 
 }  // namespace switchyard::server

@@ -49,7 +49,7 @@ base::Json DrainJson(const ServerState& state) {
           {"gives_back_in_s", left}};
 }
 
-void AnswerDrain(const net::HttpRequest& request, ServerState& state, const MemberReply& reply) {
+void AnswerDrain(net::HttpRequest& request, ServerState& state, const MemberReply& reply) {
   const auto give_back = ReadDrain(request.body);
   if (!give_back) return reply(std::unexpected(give_back.error()));
   const bool is_changed = state.drain.Begin(*give_back);
@@ -57,7 +57,7 @@ void AnswerDrain(const net::HttpRequest& request, ServerState& state, const Memb
   AnswerHowItIs(is_changed, state, reply);
 }
 
-void AnswerUndrain(const net::HttpRequest& /*request*/, ServerState& state,
+void AnswerUndrain(net::HttpRequest& /*request*/, ServerState& state,
                    const MemberReply& reply) {
   AnswerHowItIs(state.drain.End(), state, reply);
 }

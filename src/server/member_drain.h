@@ -7,8 +7,8 @@
 
 namespace switchyard::server {
 
-void AnswerDrain(const net::HttpRequest& request, ServerState& state, const MemberReply& reply);
-void AnswerUndrain(const net::HttpRequest& request, ServerState& state, const MemberReply& reply);
+void AnswerDrain(net::HttpRequest& request, ServerState& state, const MemberReply& reply);
+void AnswerUndrain(net::HttpRequest& request, ServerState& state, const MemberReply& reply);
 
 // How far it is; also a part of the state.
 base::Json DrainJson(const ServerState& state);

@@ -14,7 +14,7 @@ namespace {
 struct Endpoint {
   std::string_view method;
   std::string_view path;
-  void (*answer)(const net::HttpRequest& request, ServerState& state, const MemberReply& reply);
+  void (*answer)(net::HttpRequest& request, ServerState& state, const MemberReply& reply);
 };
 
 constexpr auto kEndpoints = std::to_array<Endpoint>({
@@ -27,7 +27,7 @@ constexpr auto kEndpoints = std::to_array<Endpoint>({
 
 }  // namespace
 
-void AnswerMember(const net::HttpRequest& request, ServerState& state, const MemberReply& reply) {
+void AnswerMember(net::HttpRequest& request, ServerState& state, const MemberReply& reply) {
   const std::string_view path = request.Path();
   std::string allowed;
   for (const Endpoint& endpoint : kEndpoints) {

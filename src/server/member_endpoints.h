@@ -16,7 +16,7 @@ using MemberAnswer = protocol::ApiResult<net::HttpResponse>;
 using MemberReply = std::function<void(MemberAnswer)>;
 
 // 404 for what there is not, 405 for another method than it takes. Request and state live until
-// `reply` is gone.
-void AnswerMember(const net::HttpRequest& request, ServerState& state, const MemberReply& reply);
+// `reply` is gone; who answers may take the request's body, which can be large.
+void AnswerMember(net::HttpRequest& request, ServerState& state, const MemberReply& reply);
 
 }  // namespace switchyard::server

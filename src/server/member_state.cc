@@ -66,7 +66,7 @@ Json ReplicaJson(const engine::ReplicaStatus& replica, const ServingChip& chip) 
 
 }  // namespace
 
-void AnswerState(const net::HttpRequest& /*request*/, ServerState& state,
+void AnswerState(net::HttpRequest& /*request*/, ServerState& state,
                  const MemberReply& reply) {
   const engine::ServiceStatus status = state.service.Status();
   Json json = CountsJson(status);

@@ -6,6 +6,6 @@
 
 namespace switchyard::server {
 
-void AnswerState(const net::HttpRequest& request, ServerState& state, const MemberReply& reply);
+void AnswerState(net::HttpRequest& request, ServerState& state, const MemberReply& reply);
 
 }  // namespace switchyard::server
