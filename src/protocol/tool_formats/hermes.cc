@@ -14,9 +14,9 @@ const ToolFormat& HermesFormat() {
                    .between_calls = "\n"},
       .recognises =
           [](std::string_view text) {
-            // Others write <tool_call> around something else than JSON.
+            // Others write <tool_call> around something else than JSON, or mean <tool_calls>.
             return text.contains("<tool_call>") && text.contains("arguments") &&
-                   !text.contains("<arg_key>");
+                   !text.contains("<arg_key>") && !text.contains("<tool_calls>");
           },
       .reader = [](std::string_view, std::span<const Tool>) -> std::unique_ptr<CallReader> {
         return std::make_unique<JsonCall>();
