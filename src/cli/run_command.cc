@@ -13,6 +13,7 @@
 #include <sstream>
 
 #include "cli/model_session.h"
+#include "cli/sampling_defaults.h"
 #include "cli/speed_line.h"
 #include "engine/generation.h"
 
@@ -82,13 +83,16 @@ base::Result<std::pair<model::TokenId, float>> ParseLogitBias(const std::string&
 base::Result<engine::SamplingParameters> ChooseSampling(const Options& options,
                                                         const model::GenerationDefaults& defaults) {
   engine::SamplingParameters sampling = options.sampling;
-  const float usual = defaults.sample == false ? 0.0F : defaults.temperature.value_or(0.8F);
-  sampling.temperature = options.temperature.value_or(usual);
-  sampling.top_p = options.top_p.value_or(defaults.top_p.value_or(0.95F));
-  sampling.top_k = options.top_k.value_or(defaults.top_k.value_or(40));
-  sampling.min_p = options.min_p.value_or(defaults.min_p.value_or(0.0F));
+  sampling.temperature = 0.8F;
+  sampling.top_p = 0.95F;
+  sampling.top_k = 40;
+  sampling = WithRecommended(std::move(sampling), defaults);
+  sampling.temperature = options.temperature.value_or(sampling.temperature);
+  sampling.top_p = options.top_p.value_or(sampling.top_p);
+  sampling.top_k = options.top_k.value_or(sampling.top_k);
+  sampling.min_p = options.min_p.value_or(sampling.min_p);
   sampling.repetition_penalty =
-      options.repetition_penalty.value_or(defaults.repetition_penalty.value_or(1.0F));
+      options.repetition_penalty.value_or(sampling.repetition_penalty);
   sampling.seed = options.seed ? *options.seed : std::random_device{}();
   for (const std::string& text : options.logit_bias) {
     SWITCHYARD_TRY(const auto bias, ParseLogitBias(text));

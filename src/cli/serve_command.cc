@@ -11,6 +11,7 @@
 #include "cli/fingerprints.h"
 #include "cli/model_text.h"
 #include "cli/resource_metrics.h"
+#include "cli/sampling_defaults.h"
 #include "cli/serve_config.h"
 #include "cli/serve_log.h"
 #include "cli/serve_options.h"
@@ -34,18 +35,6 @@ using base::Fail;
 constexpr std::uint16_t kPortsTried = 20;
 
 bool HasTerminal() { return ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0; }
-
-// The publisher's recommendations where there are some, else what OpenAI's interface means.
-engine::SamplingParameters DefaultSampling(const model::GenerationDefaults& defaults) {
-  engine::SamplingParameters sampling;
-  if (defaults.temperature) sampling.temperature = *defaults.temperature;
-  if (defaults.sample == false) sampling.temperature = 0;
-  if (defaults.top_p) sampling.top_p = *defaults.top_p;
-  if (defaults.top_k) sampling.top_k = *defaults.top_k;
-  if (defaults.min_p) sampling.min_p = *defaults.min_p;
-  if (defaults.repetition_penalty) sampling.repetition_penalty = *defaults.repetition_penalty;
-  return sampling;
-}
 
 base::Result<std::string> ReadKeyFile(const std::string& path) {
   std::ifstream file(path);
@@ -131,7 +120,8 @@ base::Result<server::ApiServerOptions> ApiOptions(const ServeOptions& options,
   api.model = options.served_name.empty() ? options.session.model : options.served_name;
   if (api.model != options.session.model) api.aliases.push_back(options.session.model);
   api.version = SWITCHYARD_VERSION;
-  api.sampling = DefaultSampling(chips.model().generation_defaults());
+  // OpenAI's own where the publisher says nothing.
+  api.sampling = WithRecommended({}, chips.model().generation_defaults());
   api.chips = chips.Described();
   api.identity = chips.Identity();
   api.determinism = chips.Determinism(options.deterministic);
