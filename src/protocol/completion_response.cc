@@ -14,17 +14,8 @@ std::string Text(const Json& json) {
 
 std::string Event(const Json& json) { return "data: " + Text(json) + "\n\n"; }
 
-Json FinishWord(std::optional<Finish> finish) {
-  if (!finish) return nullptr;
-  switch (*finish) {
-    case Finish::kStop:
-      return "stop";
-    case Finish::kLength:
-      return "length";
-    case Finish::kToolCalls:
-      return "tool_calls";
-  }
-  return nullptr;
+Json FinishReason(std::optional<Finish> finish) {
+  return finish ? Json(FinishWord(*finish)) : Json(nullptr);
 }
 
 Json UsageJson(const Usage& usage) {
@@ -100,7 +91,7 @@ Json TextChoice(const Choice& choice) {
   return {{"index", choice.index},
           {"text", choice.text},
           {"logprobs", TextLogprobs(choice)},
-          {"finish_reason", FinishWord(choice.finish)}};
+          {"finish_reason", FinishReason(choice.finish)}};
 }
 
 // Content is null where there is only something else.
@@ -165,6 +156,18 @@ Json ModelJson(const ListedModel& model) {
 
 }  // namespace
 
+std::string_view FinishWord(Finish finish) {
+  switch (finish) {
+    case Finish::kStop:
+      return "stop";
+    case Finish::kLength:
+      return "length";
+    case Finish::kToolCalls:
+      return "tool_calls";
+  }
+  return "";
+}
+
 std::int64_t CharacterCount(std::string_view bytes) {
   std::int64_t count = 0;
   for (const char c : bytes) count += (static_cast<unsigned char>(c) & 0xC0U) != 0x80U ? 1 : 0;
@@ -189,7 +192,7 @@ std::string WholeAnswer(const AnswerHead& head, std::span<const Choice> choices,
           {{"index", choice.index},
            {"message", Message(choice)},
            {"logprobs", ChatLogprobs(choice)},
-           {"finish_reason", FinishWord(choice.finish)}});
+           {"finish_reason", FinishReason(choice.finish)}});
     }
     AddTokenIds(answer, head.endpoint, choice);
   }
@@ -225,7 +228,7 @@ std::string PartEvent(const AnswerHead& head, const Choice& part) {
   chunk["choices"].push_back({{"index", part.index},
                               {"delta", Delta(part)},
                               {"logprobs", ChatLogprobs(part)},
-                              {"finish_reason", FinishWord(part.finish)}});
+                              {"finish_reason", FinishReason(part.finish)}});
   AddTokenIds(chunk, head.endpoint, part);
   return Event(chunk);
 }

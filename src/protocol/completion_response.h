@@ -39,6 +39,9 @@ struct TokenLogprobs {
 
 enum class Finish { kStop, kLength, kToolCalls };
 
+// finish_reason's: "stop", "length" or "tool_calls".
+std::string_view FinishWord(Finish finish);
+
 struct Usage {
   std::int64_t prompt_tokens = 0;
   std::int64_t completion_tokens = 0;

@@ -387,7 +387,7 @@ void Answer::Finish() {
   plan_.line.cached_tokens = usage.cached_tokens;
   plan_.line.completion_tokens = usage.completion_tokens;
   plan_.line.finish =
-      choices_.front().choice.finish == protocol::Finish::kLength ? "length" : "stop";
+      protocol::FinishWord(choices_.front().choice.finish.value_or(protocol::Finish::kStop));
   if (plan_.stream) {
     BeginStream();
     if (plan_.head.usage_follows) responder_->Write(protocol::UsageEvent(plan_.head, usage));

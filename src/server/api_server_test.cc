@@ -545,6 +545,8 @@ TEST_F(ApiServerTest, GoesOnWithACallFromAnyOfItsTokens) {
     EXPECT_EQ(whole[cut] + ToldAfterTokens(rest.body).back(), whole.back());
     EXPECT_THAT(rest.body, HasSubstr(R"("finish_reason":"tool_calls")"));
   }
+  EXPECT_TRUE(Eventually([&] { return api_->in_flight() == 0; }));
+  EXPECT_THAT(log(), AllOf(HasSubstr("finish=tool_calls"), Not(HasSubstr("finish=stop"))));
 }
 
 TEST_F(ApiServerTest, RefusesWhatCannotBeResumed) {
