@@ -33,13 +33,14 @@ Result<Page> FindPage(sy_kv_part part, const sy_tensor* pages, const sy_binding*
   Page page;
   page.element = ElementBytes(pages->dtype);
   constexpr std::int64_t kLimit = std::int64_t{1} << 15;  // keeps products in range
-  bool is_usable = pages->rank == 4 && page.element != 0 && index < pages->dims[0];
+  bool is_usable = pages->rank == 4 && (page.element == 2 || page.element == 4) &&
+                   index < pages->dims[0];
   for (int i = 1; is_usable && i < 4; ++i) {
     is_usable = pages->dims[i] >= 1 && pages->dims[i] <= kLimit;
   }
   if (!is_usable || pages->dims[1] % kKeyBlock != 0) {
     return Fail(SY_INVALID_ARGUMENT,
-                "page %u of a tensor that is not [n, P, G, d] with P a "
+                "page %u of a tensor that is not [n, P, G, d] of floats with P a "
                 "multiple of %d",
                 index, kKeyBlock);
   }
@@ -58,21 +59,28 @@ Result<Page> FindPage(sy_kv_part part, const sy_tensor* pages, const sy_binding*
   return page;
 }
 
-// Calls copy(inside, neutral offset, elements) for every dense piece of the page.
-template <class Copy>
-void ForEachPiece(const Page& page, Copy copy) {
+// Calls copy(inside, neutral offset, bytes) for every dense piece of the page. The size of an
+// element is known when this is compiled, since those of keys are copied one by one.
+template <std::size_t kElement, class Copy>
+void ForEachPieceOf(const Page& page, Copy copy) {
   for (std::int64_t p = 0; p < page.positions; ++p) {
     for (std::int64_t g = 0; g < page.heads; ++g) {
       const std::int64_t row = (p * page.heads + g) * page.width;
       if (!page.is_key) {
-        copy(page.At(p, g, 0), row * page.element, page.width);
+        copy(page.At(p, g, 0), row * page.element, static_cast<std::size_t>(page.width) * kElement);
         continue;
       }
       for (std::int64_t i = 0; i < page.width; ++i) {
-        copy(page.At(p, g, i), (row + i) * page.element, 1);
+        copy(page.At(p, g, i), (row + i) * page.element, kElement);
       }
     }
   }
+}
+
+template <class Copy>
+void ForEachPiece(const Page& page, Copy copy) {
+  if (page.element == 2) return ForEachPieceOf<2>(page, copy);
+  ForEachPieceOf<4>(page, copy);
 }
 
 }  // namespace
@@ -81,8 +89,8 @@ Status ExportPage(sy_kv_part part, const sy_tensor* pages, const sy_binding* bin
                   std::uint32_t index, char* to) {
   const auto page = FindPage(part, pages, binding, index);
   if (!page) return std::unexpected(page.error());
-  ForEachPiece(*page, [&](const char* inside, std::int64_t offset, std::int64_t elements) {
-    std::memcpy(to + offset, inside, static_cast<std::size_t>(elements * page->element));
+  ForEachPiece(*page, [&](const char* inside, std::int64_t offset, std::size_t bytes) {
+    std::memcpy(to + offset, inside, bytes);
   });
   return {};
 }
@@ -91,8 +99,8 @@ Status ImportPage(sy_kv_part part, const sy_tensor* pages, const sy_binding* bin
                   std::uint32_t index, const char* from) {
   const auto page = FindPage(part, pages, binding, index);
   if (!page) return std::unexpected(page.error());
-  ForEachPiece(*page, [&](char* inside, std::int64_t offset, std::int64_t elements) {
-    std::memcpy(inside, from + offset, static_cast<std::size_t>(elements * page->element));
+  ForEachPiece(*page, [&](char* inside, std::int64_t offset, std::size_t bytes) {
+    std::memcpy(inside, from + offset, bytes);
   });
   return {};
 }
