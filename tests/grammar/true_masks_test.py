@@ -1,0 +1,31 @@
+#!/usr/bin/env python3
+"""Holds the masks of grammars against brute force, over the default model's vocabulary.
+
+    true_masks_test.py PROGRAM TRUE_MASKS
+
+Without a network and without the model in the cache the test is skipped, saying so.
+"""
+
+import subprocess
+import sys
+import unittest
+
+PROGRAM = TRUE_MASKS = ""
+
+
+class TrueMasks(unittest.TestCase):
+    def test_every_token_by_itself_agrees(self):
+        pulled = subprocess.run([PROGRAM, "pull", "smollm2"], stdin=subprocess.DEVNULL, capture_output=True,
+                                text=True, timeout=300)
+        if pulled.returncode != 0:
+            self.skipTest(f"the default model cannot be had: {pulled.stderr.strip()}")
+        checked = subprocess.run([TRUE_MASKS, pulled.stdout.split()[-1]], capture_output=True, text=True,
+                                 timeout=300)
+        self.assertEqual(checked.returncode, 0, checked.stderr)
+        self.assertIn("masks of 49152 tokens are true", checked.stdout)
+
+
+if __name__ == "__main__":
+    PROGRAM, TRUE_MASKS = sys.argv[1:3]
+    del sys.argv[1:]
+    unittest.main()
