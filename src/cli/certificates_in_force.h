@@ -21,8 +21,8 @@ struct ServedHere {
 };
 
 // One for each chip that serves, of several the one that lasts longest. A file must hold for a chip
-// that serves; of a folder the .json files that are of this model and of such a chip, and others are
-// passed over. Else kFailedPrecondition, and why.
+// that serves; so must those .json files of a folder that are of this model and of such a chip, and
+// its others are passed over. Else kFailedPrecondition, and why.
 base::Result<std::vector<std::optional<server::ChipCertificate>>> CertificatesInForce(
     std::span<const std::filesystem::path> paths, const ServedHere& here,
     const std::vector<certify::PublicKey>& trusted, std::chrono::sys_seconds now);

@@ -80,8 +80,8 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
             "requests_per_minute=60 tokens_per_minute=100000 concurrent=4 priority=1. Without it "
             "anyone may ask. SIGHUP reads it again");
   trust.Add("--member-key-file", options.member_key_file,
-            "Keys of gateways, one a line, for what is below /switchyard/v1/: state, drain and more. "
-            "Without it none of that is there. SIGHUP reads it again");
+            "Keys of gateways, one a line, for what is below /switchyard/v1/: state, drain and "
+            "more. Without it none of that is there. SIGHUP reads it again");
   trust.Add("--tls-cert", options.tls_cert,
             "Serve HTTPS with this certificate, a PEM file, its chain behind it. SIGHUP reads it "
             "again");

@@ -180,12 +180,14 @@ base::Result<std::vector<certify::SideFingerprint>> ServingChips::Fingerprints()
 server::Determinism ServingChips::Determinism(bool asked) const {
   const ModelSession* const unlike = FindUnlike(sessions_);
   if (unlike != nullptr) {
-    return {false, "the chips do not compute alike, and a text depends on which of them has a place"};
+    return {false,
+            "the chips do not compute alike, and a text depends on which of them has a place"};
   }
   const bool is_invariant = std::ranges::all_of(
       sessions_, [](const auto& session) { return session->runner().is_batch_invariant(); });
   if (is_invariant && asked) {
-    return {true, "the chip's results do not depend on the batch, and KV pages of others are refused"};
+    return {true,
+            "the chip's results do not depend on the batch, and KV pages of others are refused"};
   }
   if (is_invariant) {
     return {true,

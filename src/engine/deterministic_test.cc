@@ -24,7 +24,7 @@ constexpr RunnerOptions kRoomy{
 constexpr RunnerOptions kTight{
     .context_tokens = 96, .sequences = 1, .pages = 8, .chunk_tokens = 16, .page_size = 16};
 
-// With prompts of less than a page and more, some of which begin alike, and some that go over pages.
+// With prompts of less than a page and of several, some of which begin alike.
 CompletionRequest Ask(int which) {
   CompletionRequest request;
   request.prompt = Text(5 + (which * 11) % 50, 3 + which % 2);

@@ -269,7 +269,8 @@ ServiceStatus Replicas::Status() const {
   }
   sum.waiting += std::ssize(queue_);
   for (const auto& [id, session] : queue_) {
-    sum.prefill_tokens += std::ssize(session->request.prompt) + std::ssize(session->request.resumed);
+    const CompletionRequest& request = session->request;
+    sum.prefill_tokens += std::ssize(request.prompt) + std::ssize(request.resumed);
   }
   sum.requests_ended = ended_;
   return sum;

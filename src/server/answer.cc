@@ -20,7 +20,7 @@ double Seconds(steady_clock::duration duration) {
 constexpr int kClientGone = 499;
 
 constexpr std::string_view kGivenUp =
-    "the server stops or is drained, and gives up what is unfinished; ask again, elsewhere or later";
+    "the server stops or is drained and gives up what is unfinished; ask again, elsewhere or later";
 
 // Of one request, so many are with the engine at once; a long list of texts to embed leaves room in
 // its queue.

@@ -20,8 +20,8 @@ struct ChipCertificate {
 
 bool IsInForce(const std::optional<ChipCertificate>& certificate);
 
-// {"in_force": …, "against", "issued", "expires", "key"}; where there is none, all but the first are
-// null.
+// {"in_force": …, "against", "issued", "expires", "key"}; where there is none, all but the first
+// are null.
 base::Json CertificateJson(const std::optional<ChipCertificate>& certificate);
 
 }  // namespace switchyard::server

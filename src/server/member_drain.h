@@ -1,5 +1,5 @@
-// POST /switchyard/v1/drain and /switchyard/v1/undrain: a gateway takes a member out of service, and
-// back in.
+// POST /switchyard/v1/drain and /switchyard/v1/undrain: a gateway takes a member out of service,
+// and brings it back.
 #pragma once
 
 #include "base/json.h"

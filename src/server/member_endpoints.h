@@ -1,5 +1,5 @@
-// What a member answers below /switchyard/v1/, docs/member_protocol.md; whether the one who asks may
-// was settled before (member_access.h). Called from the HTTP server's workers, many at once.
+// What a member answers below /switchyard/v1/, docs/member_protocol.md; whether the one who asks
+// may was settled before (member_access.h). Called from the HTTP server's workers, many at once.
 #pragma once
 
 #include <functional>

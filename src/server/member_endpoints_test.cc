@@ -23,7 +23,8 @@ class MemberTest : public ApiServerTest {
   static std::string Bearer(std::string_view key) {
     return fmt::format("Authorization: Bearer {}\r\n", key);
   }
-  Reply AskMember(std::string_view method, std::string_view path, std::string_view body = "") const {
+  Reply AskMember(std::string_view method, std::string_view path,
+                  std::string_view body = "") const {
     return Ask(method, "/switchyard/v1/" + std::string(path), body, Bearer("mk-gateway"));
   }
 };
@@ -101,9 +102,10 @@ TEST_F(MemberTest, TellsItsState) {
   const base::Json certificate = {{"in_force", true}, {"against", "reference"}, {"issued", "then"},
                                   {"expires", "soon"}, {"key", "SHA256:abc"}};
   EXPECT_EQ(replica["certificate"], certificate);
-  base::Json listed = Ask("GET", "/v1/models", "", Bearer("sk-client")).json["data"][1]["switchyard"];
-  EXPECT_EQ(listed["certificates"][0]["chip"], "x");
-  EXPECT_EQ(listed["certificates"][0]["expires"], "soon");
+  const Reply models = Ask("GET", "/v1/models", "", Bearer("sk-client"));
+  const base::Json& listed = models.json["data"][1]["switchyard"]["certificates"][0];
+  EXPECT_EQ(listed["chip"], "x");
+  EXPECT_EQ(listed["expires"], "soon");
   const std::string metrics = Ask("GET", "/metrics").body;
   const std::string labels = R"({model_name="tiny",engine="0",chip="x",replica="0"} )";
   EXPECT_THAT(metrics, HasSubstr("switchyard_certified" + labels + "1\n"));
@@ -131,12 +133,14 @@ TEST_F(MemberTest, IsDrainedAndBroughtBack) {
                                         {"gives_back_in_s", nullptr}}));
     EXPECT_EQ(AskMember("GET", "state").json["drain"], drained.json);
     EXPECT_EQ(Ask("GET", "/ready").status, 503);
-    EXPECT_THAT(Ask("GET", "/metrics").body, HasSubstr("switchyard_ready{model_name=\"tiny\",engine=\"0\"} 0"));
+    EXPECT_THAT(Ask("GET", "/metrics").body,
+                HasSubstr("switchyard_ready{model_name=\"tiny\",engine=\"0\"} 0"));
     const Reply refused = Chat("", Bearer("sk-client"));
     EXPECT_EQ(refused.status, 503);
     EXPECT_THAT(refused.head, HasSubstr("Retry-After: 1"));
     // In the second round in a little while.
-    const Reply back = AskMember("POST", "drain", fmt::format(R"({{"mode":"hand_back","seconds":{}}})", 0.1 * round));
+    const Reply back = AskMember(
+        "POST", "drain", fmt::format(R"({{"mode":"hand_back","seconds":{}}})", 0.1 * round));
     EXPECT_GE(back.json["gives_back_in_s"], 0);
     client.join();
     EXPECT_THAT(spoken, HasSubstr("switchyard_hand_back"));
