@@ -34,6 +34,11 @@ StepShape StepShape::Of(std::span<const StepItem> items) {
 }
 
 StepShape StepShape::Rounded() const {
+  if (logit_rows == tokens && tokens != sequences) {  // hidden states of all tokens, in order
+    const std::int64_t rounded = RoundSequences(sequences);
+    const std::int64_t padded = RoundTokens(std::max(tokens, rounded + 1));
+    return {padded, rounded, padded};
+  }
   if (logit_rows != sequences) return *this;
   if (tokens == sequences) {  // decoding: token i is sequence i and row i
     const std::int64_t rounded = RoundTokens(tokens);

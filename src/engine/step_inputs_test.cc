@@ -41,7 +41,22 @@ TEST(StepShape, ABatchThatGrowsAndShrinksNeedsFewPrograms) {
   EXPECT_LE(decode.size() + mixed.size(), 64U);
 }
 
-TEST(StepShape, LogitsOfAllTokensKeepTheirShape) {
+TEST(StepShape, RowsOfAllTokensStayThoseOfAllTokens) {
+  std::set<StepShape> shapes;
+  for (std::int64_t sequences = 1; sequences <= 16; ++sequences) {
+    for (std::int64_t tokens = sequences + 1; tokens <= 512; ++tokens) {
+      const StepShape rounded = StepShape{tokens, sequences, tokens}.Rounded();
+      EXPECT_EQ(rounded.logit_rows, rounded.tokens);
+      EXPECT_GE(rounded.tokens, tokens);
+      EXPECT_GE(rounded.sequences, sequences);
+      EXPECT_LT(rounded.sequences, rounded.tokens);  // no decoding, which these are not
+      shapes.insert(rounded);
+    }
+  }
+  EXPECT_LE(shapes.size(), 48U);
+}
+
+TEST(StepShape, RowsOfSomeTokensKeepTheirShape) {
   const StepShape shape{7, 2, 6};
   EXPECT_EQ(shape.Rounded(), shape);
 }
