@@ -318,6 +318,9 @@ def main() -> None:
     parser.add_argument("--peer-option", action="append", default=[], help="more for llama-server")
     parser.add_argument("--json", type=pathlib.Path, help="write all samples there")
     arguments = parser.parse_args()
+    for name in ("rounds", "patience", "requests"):
+        if getattr(arguments, name) < 1:
+            parser.error(f"--{name} is {getattr(arguments, name)}: it must be at least 1")
     arguments.peer = peer_server.program()
     kinds = [kind for kind in KINDS if kind in arguments.prompts.split(",")]
     machine = Machine(arguments)
