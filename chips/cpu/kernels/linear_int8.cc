@@ -74,6 +74,10 @@ SY_INLINE Int DotSigned(Int acc, Bytes weight, Int q) {
 
 // ---- The loop -----------------------------------------------------------------------------------
 
+// Few tokens wait for the weights, and a core's own prefetching ends with each 4 KiB page; so each
+// block asks for that so far ahead, in the panels to come as well. Asking beyond the end is harmless.
+constexpr int kPrefetchBytes = 4096;
+
 // Adds the dot products of a block's codes with the activation bytes that lie `bytes` into each
 // token's block.
 template <class Code, int kHalves, int kTokens>
@@ -108,6 +112,12 @@ SY_INLINE void Panel(const PanelLayout& layout, const uint8_t* panel, const Acti
       // Few tokens: sums of their own for the low bytes, so that no chain of dot products is long
       // enough to be waited for. Integer sums are exact, so the result is the same.
       constexpr bool kApart = kTokens <= 4;
+      if constexpr (kApart) {
+#pragma GCC unroll 8
+        for (int line = 0; line < Code::kVectors * kVectorBytes; line += 64) {
+          __builtin_prefetch(codes + kPrefetchBytes + line);
+        }
+      }
       Int sum[kTokens][Scale::kHalves] = {};
       Int low[kTokens][Scale::kHalves] = {};
       AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, high), sum);
