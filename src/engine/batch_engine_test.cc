@@ -317,6 +317,7 @@ TEST_P(BatchEngineOn, ACancelDuringThePromptTakesEffectBeforeTheNextStep) {
   first.prompt = Text(4, 3);
   ASSERT_TRUE(engine->Submit(first, watcher));
   const auto [summary, steps_at_end] = ended.get_future().get();
+  engine->Stop();  // its thread would still call back, to what is gone with this scope
   EXPECT_EQ(summary.end, CompletionEnd::kCancelled);
   EXPECT_EQ(summary.completion_tokens, 0);
   EXPECT_GT(summary.prefill_s, 0);  // it had begun

@@ -84,16 +84,16 @@ void ServerShared::CloseAll() {
   }
 }
 
-Exchange::~Exchange() {
+ServedExchange::~ServedExchange() {
   if (!ended_) Respond({.status = 500, .content_type = "text/plain", .body = "no answer\n"});
 }
 
-void Exchange::Post(std::function<void()> work) {
+void ServedExchange::Post(std::function<void()> work) {
   if (shared_->stopped) return;
   asio::post(connection_->executor(), std::move(work));
 }
 
-void Exchange::Respond(HttpResponse response) {
+void ServedExchange::Respond(HttpResponse response) {
   if (ended_.exchange(true)) return;
   if (begun_) {  // a stream can't change its mind
     return Post([connection = connection_, watch = watch_] { connection->Drop(watch); });
@@ -106,7 +106,7 @@ void Exchange::Respond(HttpResponse response) {
   });
 }
 
-void Exchange::BeginStream(HttpResponse head) {
+void ServedExchange::BeginStream(HttpResponse head) {
   if (ended_ || begun_.exchange(true)) return;
   Post([connection = connection_, watch = watch_, chunked = chunked_, head = std::move(head)] {
     const bool keep = connection->keeps_alive() && chunked;
@@ -116,7 +116,7 @@ void Exchange::BeginStream(HttpResponse head) {
   });
 }
 
-void Exchange::Write(std::string part) {
+void ServedExchange::Write(std::string part) {
   if (part.empty() || !begun_ || ended_ || watch_->gone) return;
   std::string bytes = chunked_ ? ChunkOf(part) : std::move(part);
   // The client's debt is counted here, so that no more than this is ever held for it.
@@ -129,19 +129,19 @@ void Exchange::Write(std::string part) {
   });
 }
 
-void Exchange::EndStream() {
+void ServedExchange::EndStream() {
   if (!begun_ || ended_.exchange(true)) return;
   Post([connection = connection_, watch = watch_, chunked = chunked_] {
     connection->Send(watch, chunked ? "0\r\n\r\n" : "", true, connection->keeps_alive() && chunked);
   });
 }
 
-void Exchange::Abort() {
+void ServedExchange::Abort() {
   ended_ = true;
   Post([connection = connection_, watch = watch_] { connection->Drop(watch); });
 }
 
-void Exchange::After(std::chrono::milliseconds time, std::function<void()> work) {
+void ServedExchange::After(std::chrono::milliseconds time, std::function<void()> work) {
   Post([executor = connection_->executor(), watch = watch_, time, work = std::move(work)] {
     if (watch->is_over || watch->gone) return;
     watch->timer.emplace(executor, time);
@@ -151,7 +151,7 @@ void Exchange::After(std::chrono::milliseconds time, std::function<void()> work)
   });
 }
 
-void Exchange::OnGone(std::function<void()> on_gone) {
+void ServedExchange::OnGone(std::function<void()> on_gone) {
   Post([watch = watch_, on_gone = std::move(on_gone)] {
     if (watch->gone) return on_gone();
     if (!watch->is_over) watch->on_gone = on_gone;
@@ -295,7 +295,8 @@ void HttpConnection::Dispatch() {
   }
   request.body = std::move(message.body());
   request.peer = peer_;
-  auto exchange = std::make_shared<Exchange>(shared_from_this(), shared_, message.version() >= 11);
+  auto exchange =
+      std::make_shared<ServedExchange>(shared_from_this(), shared_, message.version() >= 11);
   watch_ = exchange->watch();
   WatchClient();
   asio::post(shared_->workers, [shared = shared_, request = std::move(request),
@@ -341,7 +342,7 @@ void HttpConnection::OnWatched(error_code error, std::size_t bytes) {
   if (watch_) WatchClient();
 }
 
-void HttpConnection::Send(const std::shared_ptr<Exchange::Watch>& watch, std::string bytes,
+void HttpConnection::Send(const std::shared_ptr<ServedExchange::Watch>& watch, std::string bytes,
                           bool is_last, bool keep_alive) {
   if (is_closed_ || watch != watch_) return;
   pending_ += bytes;
@@ -350,7 +351,7 @@ void HttpConnection::Send(const std::shared_ptr<Exchange::Watch>& watch, std::st
   if (!is_writing_) Flush();
 }
 
-void HttpConnection::Drop(const std::shared_ptr<Exchange::Watch>& watch) {
+void HttpConnection::Drop(const std::shared_ptr<ServedExchange::Watch>& watch) {
   if (watch == watch_) Close();
 }
 

@@ -54,13 +54,13 @@ struct ServerShared {
   bool closing = false;                                           // guarded by `mutex`
 };
 
-// One request and its answer.
-class Exchange final : public HttpResponder {
+// One request and its answer. (internal::Exchange is a client's.)
+class ServedExchange final : public HttpResponder {
  public:
-  Exchange(std::shared_ptr<HttpConnection> connection, std::shared_ptr<ServerShared> shared,
-           bool chunked)
+  ServedExchange(std::shared_ptr<HttpConnection> connection, std::shared_ptr<ServerShared> shared,
+                 bool chunked)
       : connection_(std::move(connection)), shared_(std::move(shared)), chunked_(chunked) {}
-  ~Exchange() override;
+  ~ServedExchange() override;
 
   void Respond(HttpResponse response) override;
   void BeginStream(HttpResponse head) override;
@@ -103,9 +103,9 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void CloseSoon();
 
   // For an exchange, on the strand; `watch` says which.
-  void Send(const std::shared_ptr<Exchange::Watch>& watch, std::string bytes, bool is_last,
+  void Send(const std::shared_ptr<ServedExchange::Watch>& watch, std::string bytes, bool is_last,
             bool keep_alive);
-  void Drop(const std::shared_ptr<Exchange::Watch>& watch);
+  void Drop(const std::shared_ptr<ServedExchange::Watch>& watch);
 
   asio::any_io_executor executor() { return stream_.get_executor(); }
   // Of the request that is being answered; written on the strand before its service runs.
@@ -141,7 +141,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   beast::flat_buffer buffer_;
   std::optional<Parser> parser_;
   std::string peer_;
-  std::shared_ptr<Exchange::Watch> watch_;  // of the exchange in progress, shared with it
+  std::shared_ptr<ServedExchange::Watch> watch_;  // of the exchange in progress, shared with it
   std::string pending_;                     // to be written next
   std::string writing_;                     // being written
   bool is_writing_ = false;
