@@ -98,11 +98,13 @@ class ImportJob final : public KvJob {
       : runner_(runner),
         pool_mutex_(pool_mutex),
         pages_(std::move(pages)),
-        done_(std::move(done)),
-        page_(static_cast<std::size_t>(runner.kv_shape().PageBytes())) {}
+        done_(std::move(done)) {}
 
   base::Result<bool> Step() override {
-    SWITCHYARD_RETURN_IF_ERROR(CheckHead());
+    if (page_.empty()) {  // the first one
+      SWITCHYARD_RETURN_IF_ERROR(CheckHead());
+      page_.resize(static_cast<std::size_t>(runner_.kv_shape().PageBytes()));
+    }
     policy::PagePool& pool = runner_.pool();
     const std::int64_t full = std::ssize(pages_.head().tokens) / pool.page_size();
     std::vector<PageId> chain;  // the text's pages up to the next one, held meanwhile

@@ -10,8 +10,8 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-// Enough for the rounded shapes that a busy batch takes turns with: 64 sequences have about 70 of up
-// to 512 tokens, and embeddings some more.
+// Enough for the rounded shapes that a busy batch takes turns with: 64 sequences have about 70 of
+// up to 512 tokens, and embeddings some more.
 constexpr std::size_t kPlannedPrograms = 96;
 
 std::int64_t RoundUp(std::int64_t value, std::int64_t multiple) {

@@ -34,19 +34,16 @@ StepShape StepShape::Of(std::span<const StepItem> items) {
 }
 
 StepShape StepShape::Rounded() const {
-  if (logit_rows == tokens && tokens != sequences) {  // hidden states of all tokens, in order
-    const std::int64_t rounded = RoundSequences(sequences);
-    const std::int64_t padded = RoundTokens(std::max(tokens, rounded + 1));
-    return {padded, rounded, padded};
-  }
-  if (logit_rows != sequences) return *this;
   if (tokens == sequences) {  // decoding: token i is sequence i and row i
     const std::int64_t rounded = RoundTokens(tokens);
     return {rounded, rounded, rounded};
   }
+  const bool is_all = logit_rows == tokens;  // hidden states of all tokens, in order
+  if (!is_all && logit_rows != sequences) return *this;
   const std::int64_t rows = RoundSequences(sequences);
-  // With as many rows as tokens they would be all of them in order, which they are not.
-  return {RoundTokens(std::max(tokens, rows + 1)), rows, rows};
+  // With as many rows as tokens they would be all of them in order, which the last ones are not.
+  const std::int64_t padded = RoundTokens(std::max(tokens, rows + 1));
+  return {padded, rows, is_all ? padded : rows};
 }
 
 StepInputs StepInputs::Of(std::span<const StepItem> items, std::int64_t page_size,

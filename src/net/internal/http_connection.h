@@ -142,8 +142,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::optional<Parser> parser_;
   std::string peer_;
   std::shared_ptr<ServedExchange::Watch> watch_;  // of the exchange in progress, shared with it
-  std::string pending_;                     // to be written next
-  std::string writing_;                     // being written
+  std::string pending_;                           // to be written next
+  std::string writing_;                           // being written
   bool is_writing_ = false;
   bool is_watching_ = false;
   bool is_last_ = false;        // no more will come for this exchange
