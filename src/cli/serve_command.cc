@@ -46,22 +46,22 @@ base::Result<std::string> ReadKeyFile(const std::string& path) {
   return text.str();
 }
 
-base::Result<server::ApiKeys> ReadKeys(const ServeOptions& options) {
-  SWITCHYARD_TRY(const std::string text, ReadKeyFile(options.api_key_file));
-  auto keys = server::ApiKeys::Parse(text);
-  if (!keys) {
-    return base::Rethrow(std::move(keys.error()), "--api-key-file {}", options.api_key_file);
-  }
+using KeyParser = base::Result<server::ApiKeys> (*)(std::string_view text);
+
+base::Result<server::ApiKeys> ReadKeys(std::string_view option, const std::string& path,
+                                       KeyParser parse) {
+  SWITCHYARD_TRY(const std::string text, ReadKeyFile(path));
+  auto keys = parse(text);
+  if (!keys) return base::Rethrow(std::move(keys.error()), "{} {}", option, path);
   return keys;
 }
 
+base::Result<server::ApiKeys> ReadClientKeys(const ServeOptions& options) {
+  return ReadKeys("--api-key-file", options.api_key_file, server::ApiKeys::Parse);
+}
+
 base::Result<server::ApiKeys> ReadMemberKeys(const ServeOptions& options) {
-  SWITCHYARD_TRY(const std::string text, ReadKeyFile(options.member_key_file));
-  auto keys = server::MemberAccess::ParseKeys(text);
-  if (!keys) {
-    return base::Rethrow(std::move(keys.error()), "--member-key-file {}", options.member_key_file);
-  }
-  return keys;
+  return ReadKeys("--member-key-file", options.member_key_file, server::MemberAccess::ParseKeys);
 }
 
 // Either may be null.
@@ -129,7 +129,7 @@ base::Result<server::ApiServerOptions> ApiOptions(const ServeOptions& options,
                .queue = std::chrono::seconds(options.queue_seconds),
                .heartbeat = std::chrono::seconds(options.heartbeat_seconds)};
   if (!options.api_key_file.empty()) {
-    SWITCHYARD_TRY(api.keys, ReadKeys(options));
+    SWITCHYARD_TRY(api.keys, ReadClientKeys(options));
   }
   if (!options.member_key_file.empty()) {
     SWITCHYARD_TRY(api.member_keys, ReadMemberKeys(options));
@@ -237,7 +237,7 @@ void Reload(const ServeOptions& options, server::ApiServer& api, net::TlsIdentit
   };
   if (identity != nullptr) tell("certificate", identity->Reload());
   if (!options.api_key_file.empty()) {
-    auto keys = ReadKeys(options);
+    auto keys = ReadClientKeys(options);
     if (keys) api.ReplaceKeys(std::move(*keys));
     tell("API keys", keys ? base::Status() : std::unexpected(keys.error()));
   }

@@ -14,6 +14,7 @@ using base::Fail;
 // Of those that wait, so many are looked at in a step: a few more than can begin.
 constexpr std::size_t kCandidates = 64;
 
+// Seconds of the steady clock.
 double Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
@@ -297,7 +298,7 @@ void BatchEngine::Admit(Request& request) {
 
 void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const> fed,
                       StepOutput output) {
-  const auto start = Clock::now();
+  const double start = Now();
   const auto rows = runner_.Step(items, output);
   if (!rows) {
     if (rows.error().code == ErrorCode::kUnavailable) {
@@ -313,8 +314,7 @@ void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const>
     }
     return;
   }
-  const double seconds = std::chrono::duration<double>(Clock::now() - start).count();
-  CountStep(items, output, seconds);
+  CountStep(items, output, Now() - start);
   const auto width = static_cast<std::size_t>(
       output == StepOutput::kLogits ? runner_.vocabulary_size() : runner_.hidden_size());
   std::size_t at = 0;
@@ -326,7 +326,7 @@ void BatchEngine::Run(std::span<const StepItem> items, std::span<Request* const>
 }
 
 void BatchEngine::RunAlone(const Batch& batch) {
-  const auto start = Clock::now();
+  const double start = Now();
   const std::int64_t page = runner_.kv_shape().page_size;
   std::int64_t tokens = 0;
   for (std::size_t i = 0; i < batch.items.size(); ++i) {
@@ -346,7 +346,7 @@ void BatchEngine::RunAlone(const Batch& batch) {
       if (!requests_.contains(id)) break;
     }
   }
-  step_time_.Observe(tokens, std::chrono::duration<double>(Clock::now() - start).count());
+  step_time_.Observe(tokens, Now() - start);
 }
 
 std::span<const TokenId> BatchEngine::SharedText(Request& request, std::int64_t tokens) const {

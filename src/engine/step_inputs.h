@@ -36,8 +36,8 @@ struct StepShape {
 
   static StepShape Of(std::span<const StepItem> items);
   // A shape of few that holds this one, so that the steps of a batch that changes all the time
-  // share programs. A step that wants some tokens' logits, but neither each sequence's last nor all,
-  // keeps its own.
+  // share programs. A step that wants some tokens' logits, but neither each sequence's last nor
+  // all, keeps its own.
   StepShape Rounded() const;
 };
 

@@ -19,8 +19,11 @@ double Seconds(steady_clock::duration duration) {
 // nginx's status for a client that went before its answer.
 constexpr int kClientGone = 499;
 
-constexpr std::string_view kGivenUp =
-    "the server stops or is drained and gives up what is unfinished; ask again, elsewhere or later";
+protocol::ApiError GivenUp() {
+  return protocol::ToApiError({base::ErrorCode::kUnavailable,
+                               "the server stops or is drained and gives up what is unfinished; "
+                               "ask again, elsewhere or later"});
+}
 
 // Of one request, so many are with the engine at once; a long list of texts to embed leaves room in
 // its queue.
@@ -268,8 +271,7 @@ void Answer::OnEnd(std::size_t index, const engine::CompletionSummary& summary) 
     return Fail(protocol::ToApiError(summary.error));
   }
   if (summary.end == engine::CompletionEnd::kCancelled) {
-    return Fail(protocol::ToApiError(
-        {base::ErrorCode::kUnavailable, std::string(kGivenUp)}));
+    return Fail(GivenUp());
   }
   if (plan_.stream) OpenStream(progress);
   const auto finish = EndChoice(progress, summary.end == engine::CompletionEnd::kLength);
@@ -459,8 +461,7 @@ void Answer::OnDrain() {
 void Answer::GiveBack() {
   if (is_over_) return;
   if (!plan_.member.speaks()) {
-    return Fail(protocol::ToApiError(
-        {base::ErrorCode::kUnavailable, std::string(kGivenUp)}));
+    return Fail(GivenUp());
   }
   protocol::HandBack word{.seed = plan_.member.seed,
                           .given = {.id = plan_.head.id,

@@ -13,7 +13,7 @@ class Drain {
   using Clock = std::chrono::steady_clock;
   struct Phase {
     bool is_on = false;
-    bool is_final = false;                      // the process stops
+    bool is_final = false;                            // the process stops
     std::optional<Clock::time_point> give_back = {};  // none: what runs may take its time
   };
 

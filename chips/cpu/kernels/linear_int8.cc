@@ -75,7 +75,8 @@ SY_INLINE Int DotSigned(Int acc, Bytes weight, Int q) {
 // ---- The loop -----------------------------------------------------------------------------------
 
 // Few tokens wait for the weights, and a core's own prefetching ends with each 4 KiB page; so each
-// block asks for that so far ahead, in the panels to come as well. Asking beyond the end is harmless.
+// block asks for that so far ahead, in the panels to come as well. Asking beyond the end is
+// harmless.
 constexpr int kPrefetchBytes = 4096;
 
 // Adds the dot products of a block's codes with the activation bytes that lie `bytes` into each
