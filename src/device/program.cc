@@ -4,6 +4,7 @@
 #include <optional>
 #include <set>
 
+#include "device/internal/single_op.h"
 #include "ops/op_rules.h"
 
 namespace switchyard::device {
@@ -69,10 +70,12 @@ void Note(std::vector<FallbackNote>& notes, FallbackNote note) {
   }
 }
 
-// Empty if the device supports the operation, else its reason.
-std::optional<std::string> WhyNot(const Device& device, const sy_program_desc& desc,
+// Empty if the device supports the operation of `list`, else its reason.
+std::optional<std::string> WhyNot(const Device& device, const sy_program_desc& list,
                                   std::uint32_t op) {
-  if (device.api().op_supported(device.handle(), &desc, op) != 0) return std::nullopt;
+  const internal::SingleOp single(list, op);
+  const sy_program_desc desc = single.desc();
+  if (device.api().op_supported(device.handle(), &desc, 0) != 0) return std::nullopt;
   const char* reason = device.api().last_error();
   return reason == nullptr || *reason == '\0' ? "the chip gives no reason" : reason;
 }

@@ -254,6 +254,7 @@ std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
   counts_.prefill_tokens = prefill_tokens;
   counts_.preemptions += plan.preempted.size();
   counts_.steps += plan.feeds.empty() ? 0 : 1;
+  counts_.planned_programs = static_cast<std::int64_t>(runner_.planned_programs());
   return batches;
 }
 

@@ -109,6 +109,7 @@ struct EngineCounts {
   std::int64_t kv_pages = 0;
   std::int64_t kv_pages_in_use = 0;  // by requests that run; what is only cached is not in use
   std::int64_t kv_pages_cached = 0;
+  std::int64_t planned_programs = 0;  // kept for shapes of steps, within a bound
   double computed_tokens_s = 0;    // lately, of prompts and answers
   double completion_tokens_s = 0;  // lately, of answers
   std::uint64_t prompt_tokens = 0;  // since the start, as all below

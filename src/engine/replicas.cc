@@ -266,6 +266,7 @@ ServiceStatus Replicas::Status() const {
     sum.kv_pages += one.kv_pages;
     sum.kv_pages_in_use += one.kv_pages_in_use;
     sum.kv_pages_cached += one.kv_pages_cached;
+    sum.planned_programs += one.planned_programs;
   }
   sum.waiting += std::ssize(queue_);
   for (const auto& [id, session] : queue_) {

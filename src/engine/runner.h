@@ -55,6 +55,7 @@ class Runner {
   void Release(Sequence& sequence) { Truncate(sequence, 0); }
 
   std::int64_t vocabulary_size() const { return vocabulary_size_; }
+  std::size_t planned_programs() const { return planned_.size(); }
   std::int64_t hidden_size() const { return model_.config().hidden; }
   model::Pooling pooling() const { return model_.config().pooling; }
   const RunnerOptions& options() const { return options_; }
@@ -76,7 +77,8 @@ class Runner {
   struct Planned {
     StepShape shape;
     StepOutput output;
-    model::Forward forward;
+    model::Forward forward;  // without its list, which the program was made of
+    std::size_t slot_count = 0;
     std::unique_ptr<device::Program> program;
   };
   // Those of the step, in one buffer.

@@ -104,6 +104,8 @@ std::string Metrics::Render(const engine::ServiceStatus& status, std::string_vie
   text += One("switchyard_kv_pages", "gauge", "KV pages in all.", labels, status.kv_pages);
   text += One("switchyard_kv_pages_cached", "gauge", "KV pages that only the prefix cache holds.",
               labels, status.kv_pages_cached);
+  text += One("switchyard_planned_programs", "gauge", "Programs kept for shapes of steps.", labels,
+              status.planned_programs);
   text += One("switchyard_kv_tokens_exported_total", "counter",
               "Tokens whose KV pages another member got.", labels, kv_tokens_exported.load());
   text += One("switchyard_kv_tokens_imported_total", "counter",

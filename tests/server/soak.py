@@ -102,14 +102,15 @@ def main():
         client.start()
     began = time.monotonic()
     samples = []
-    print("minute  resident KiB  files  threads  whole  cancelled  refused  failed  preempted  tokens", flush=True)
+    print("minute  resident KiB  files  threads  whole  cancelled  refused  failed  preempted  tokens  programs", flush=True)
 
     def line(minute):
         kib, files, threads = footprint(process)
         samples.append((minute, kib, files))
         counts = [sum(client.counts[name] for client in clients) for name in ("whole", "cancelled", "refused", "failed")]
         print(f"{minute:6.1f}  {kib:12}  {files:5}  {threads:7}  {counts[0]:5}  {counts[1]:9}  {counts[2]:7}  {counts[3]:6}"
-              f"  {server.metric('vllm:num_preemptions_total'):9.0f}  {server.metric('vllm:generation_tokens_total'):6.0f}",
+              f"  {server.metric('vllm:num_preemptions_total'):9.0f}  {server.metric('vllm:generation_tokens_total'):6.0f}"
+              f"  {server.metric('switchyard_planned_programs'):8.0f}",
               flush=True)
 
     while (minute := (time.monotonic() - began) / 60) < options.minutes:
