@@ -5,6 +5,7 @@ import pathlib
 import tempfile
 import unittest
 
+import definitions_check
 import layers_check
 import ledger_check
 import marks_check
@@ -61,6 +62,28 @@ class LayersCheck(unittest.TestCase):
         self.assertIn("no line of its own", problems(layers_check, {"layers.txt": "base: lost\n"})[0])
         mutual = problems(layers_check, {"layers.txt": "base: tensor\ntensor: base\n"})
         self.assertIn("granted each other", mutual[0])
+
+
+class DefinitionsCheck(unittest.TestCase):
+    def test_one_name_for_two_classes_fails(self):
+        files = {
+            "src/net/a.cc": "namespace x::net {\nclass Exchange final : public Base {\n};\n}\n",
+            "src/net/b.h": "namespace x {\nnamespace net {\nstruct Exchange {\n  int a;\n};\n}\n}\n",
+        }
+        found = problems(definitions_check, files)
+        self.assertEqual(len(found), 1, found)
+        self.assertIn("x::net::Exchange", found[0])
+
+    def test_what_others_cannot_see_passes(self):
+        files = {
+            "src/net/a.cc": "namespace x {\nnamespace {\nclass Exchange {};\n}\nclass One { struct Part {}; };\n}\n",
+            "src/net/b.cc": "namespace x {\nnamespace {\nclass Exchange {};\n}\nclass Two { struct Part {}; };\n}\n",
+            "src/base/c.h": 'namespace y {\nclass Exchange;\n// class Said {\nauto t = "class Said {";\n}\n',
+            "src/base/d.h": "namespace y {\nclass Exchange {};\nvoid f() { struct Said {}; }\nclass Said {};\n}\n",
+            "chips/one/a.cc": "namespace z {\nclass Device {};\n}\n",
+            "chips/two/a.cc": "namespace z {\nclass Device {};\n}\n",
+        }
+        self.assertEqual(problems(definitions_check, files), [])
 
 
 class NamesCheck(unittest.TestCase):
