@@ -5,8 +5,8 @@
 #include <fstream>
 #include <iterator>
 
+#include "base/toml_text.h"
 #include "cli/model_reference.h"
-#include "cli/toml_text.h"
 
 namespace switchyard::cli {
 namespace {
@@ -134,7 +134,7 @@ Result<std::string> ReadText(const std::filesystem::path& path) {
 }  // namespace
 
 Result<ModelRegistry> ModelRegistry::Parse(std::string_view toml_text, std::string_view subject) {
-  SWITCHYARD_TRY(const toml::table parsed, ParseToml(toml_text, subject));
+  SWITCHYARD_TRY(const toml::table parsed, base::ParseToml(toml_text, subject));
   struct Placed {
     toml::source_position position;
     RegisteredModel model;

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "access/member_access.h"
 #include "cli/certificate_files.h"
 #include "cli/certificates_in_force.h"
 #include "cli/fingerprints.h"
@@ -23,7 +24,6 @@
 #include "net/http_server.h"
 #include "protocol/api_error.h"
 #include "server/api_server.h"
-#include "server/member_access.h"
 
 namespace switchyard::cli {
 namespace {
@@ -46,9 +46,9 @@ base::Result<std::string> ReadKeyFile(const std::string& path) {
   return text.str();
 }
 
-using KeyParser = base::Result<server::ApiKeys> (*)(std::string_view text);
+using KeyParser = base::Result<access::ApiKeys> (*)(std::string_view text);
 
-base::Result<server::ApiKeys> ReadKeys(std::string_view option, const std::string& path,
+base::Result<access::ApiKeys> ReadKeys(std::string_view option, const std::string& path,
                                        KeyParser parse) {
   SWITCHYARD_TRY(const std::string text, ReadKeyFile(path));
   auto keys = parse(text);
@@ -56,12 +56,12 @@ base::Result<server::ApiKeys> ReadKeys(std::string_view option, const std::strin
   return keys;
 }
 
-base::Result<server::ApiKeys> ReadClientKeys(const ServeOptions& options) {
-  return ReadKeys("--api-key-file", options.api_key_file, server::ApiKeys::Parse);
+base::Result<access::ApiKeys> ReadClientKeys(const ServeOptions& options) {
+  return ReadKeys("--api-key-file", options.api_key_file, access::ApiKeys::Parse);
 }
 
-base::Result<server::ApiKeys> ReadMemberKeys(const ServeOptions& options) {
-  return ReadKeys("--member-key-file", options.member_key_file, server::MemberAccess::ParseKeys);
+base::Result<access::ApiKeys> ReadMemberKeys(const ServeOptions& options) {
+  return ReadKeys("--member-key-file", options.member_key_file, access::MemberAccess::ParseKeys);
 }
 
 // Either may be null.
@@ -195,7 +195,7 @@ base::Result<ServerAddress> AddressOf(const ServeOptions& options, const std::st
                         options.tls_cert};
   if (!options.api_key_file.empty()) {
     SWITCHYARD_TRY(const std::string text, ReadKeyFile(options.api_key_file));
-    address.key = server::ApiKeys::FirstKey(text);
+    address.key = access::ApiKeys::FirstKey(text);
   }
   return address;
 }

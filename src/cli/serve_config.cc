@@ -6,7 +6,7 @@
 #include <sstream>
 #include <vector>
 
-#include "cli/toml_text.h"
+#include "base/toml_text.h"
 
 namespace switchyard::cli {
 namespace {
@@ -162,7 +162,7 @@ std::string ExampleValue(const CLI::Option& option) {
 }  // namespace
 
 base::Status ApplyConfig(std::string_view text, const std::string& file, CLI::App& command) {
-  SWITCHYARD_TRY(const toml::table table, ParseToml(text, file));
+  SWITCHYARD_TRY(const toml::table table, base::ParseToml(text, file));
   std::vector<std::string> seen;
   for (const auto& [key, node] : table) {
     const Entry entry{file, std::string(key.str()), node};

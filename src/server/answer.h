@@ -12,6 +12,8 @@
 #include <string>
 #include <vector>
 
+#include "access/key_ring.h"
+#include "access/member_access.h"
 #include "engine/completion_service.h"
 #include "net/http_server.h"
 #include "protocol/api_error.h"
@@ -21,9 +23,7 @@
 #include "server/api_server.h"
 #include "server/drain.h"
 #include "server/grammar_cache.h"
-#include "server/key_ring.h"
 #include "server/live_answers.h"
-#include "server/member_access.h"
 #include "server/metrics.h"
 #include "server/request_log.h"
 #include "server/request_spans.h"
@@ -40,8 +40,8 @@ struct ServerState {
         text(model) {}
 
   const ApiServerOptions options;
-  KeyRing keys;
-  MemberAccess member;
+  access::KeyRing keys;
+  access::MemberAccess member;
   engine::CompletionService& service;
   const TextModel& text;
   Metrics metrics;
@@ -79,7 +79,7 @@ struct AnswerPlan {
   std::vector<std::string> echoes;    // by prompt, what stands before its answers; empty: nothing
   std::optional<protocol::EmbeddingForm> embedding;  // no choices but embeddings are wanted
   std::vector<engine::CompletionRequest> requests;   // choices of one prompt side by side
-  KeyUse key;
+  access::KeyUse key;
   net::HttpHeaders headers;  // of the answer, besides those of every answer
   std::optional<TracedRequest> trace;  // if it is to be traced
   MemberPlan member;

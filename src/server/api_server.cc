@@ -234,7 +234,7 @@ struct ApiServer::Call {
   ServerState& state;
   Clock::time_point arrival = Clock::now();
   RequestLine line = {};
-  std::shared_ptr<KeyHolder> key = {};  // with the ring; null: none is asked for
+  std::shared_ptr<access::KeyHolder> key = {};  // with the ring; null: none is asked for
 
   void Respond(net::HttpResponse response) {
     line.status = response.status;
@@ -265,14 +265,14 @@ struct ApiServer::Call {
     std::int64_t prompt_tokens = 0;
     for (const Tokens& prompt : prompts) prompt_tokens += std::ssize(prompt);
     const auto decision = key->Ask(prompt_tokens + announced * std::ssize(prompts));
-    plan.headers = RateHeaders(decision);
+    plan.headers = access::RateHeaders(decision);
     if (decision.refusal != policy::RateRefusal::kNone) {
-      const auto retry = RetryHeaders(decision);
+      const auto retry = access::RetryHeaders(decision);
       plan.headers.insert(plan.headers.end(), retry.begin(), retry.end());
-      Respond(RateLimited(*key, decision), plan.headers);
+      Respond(access::RateLimited(*key, decision), plan.headers);
       return false;
     }
-    plan.key = KeyUse(key, decision.reserved_tokens, prompt_tokens);
+    plan.key = access::KeyUse(key, decision.reserved_tokens, prompt_tokens);
     return true;
   }
   // Whose turn it is with the engine, and how urgent. A request may go behind others of its key's
@@ -323,9 +323,9 @@ void ApiServer::Stop(Clock::time_point give_back) {
   state_->live.TellOfDrain();
 }
 
-void ApiServer::ReplaceKeys(ApiKeys keys) { state_->keys.Replace(std::move(keys)); }
+void ApiServer::ReplaceKeys(access::ApiKeys keys) { state_->keys.Replace(std::move(keys)); }
 
-void ApiServer::ReplaceMemberKeys(ApiKeys keys) { state_->member.Replace(std::move(keys)); }
+void ApiServer::ReplaceMemberKeys(access::ApiKeys keys) { state_->member.Replace(std::move(keys)); }
 
 std::int64_t ApiServer::in_flight() const { return state_->in_flight; }
 
@@ -335,7 +335,7 @@ void ApiServer::Serve(net::HttpRequest request, std::shared_ptr<net::HttpRespond
   call.line.method = call.request.method;
   call.line.path = std::string(call.request.Path());
   call.line.client = call.request.peer;
-  if (MemberAccess::IsMemberPath(call.line.path)) return Member(call);
+  if (access::MemberAccess::IsMemberPath(call.line.path)) return Member(call);
   const bool is_open = call.line.path == "/health" || call.line.path == "/ready" ||
                        call.line.path == "/metrics" || call.line.path == "/version";
   if (!state_->keys.is_open() && !is_open) {

@@ -14,12 +14,12 @@
 #include <string>
 #include <vector>
 
+#include "access/api_keys.h"
 #include "base/log.h"
 #include "engine/completion_service.h"
 #include "engine/kv_transfer.h"
 #include "net/http_server.h"
 #include "protocol/completion_request.h"
-#include "server/api_keys.h"
 #include "server/metrics.h"
 #include "server/otlp.h"
 #include "server/request_log.h"
@@ -52,8 +52,8 @@ struct ApiServerOptions {
   std::string model;                 // its name in answers
   std::vector<std::string> aliases;  // further names that are accepted
   ModelIdentity identity;
-  std::optional<ApiKeys> keys;       // none: anyone may ask
-  std::optional<ApiKeys> member_keys;  // none: there are no member's endpoints
+  std::optional<access::ApiKeys> keys;       // none: anyone may ask
+  std::optional<access::ApiKeys> member_keys;  // none: there are no member's endpoints
   std::string version;
   // For the member's endpoints that move KV pages; outlives every request. At most so many bytes
   // are given at once, which members alike take as a body.
@@ -87,8 +87,8 @@ class ApiServer {
   // `give_back`; what is left then is given back, so that it can go on elsewhere.
   void Stop(std::chrono::steady_clock::time_point give_back);
   // From now on these are the keys; there must have been some from the start.
-  void ReplaceKeys(ApiKeys keys);
-  void ReplaceMemberKeys(ApiKeys keys);
+  void ReplaceKeys(access::ApiKeys keys);
+  void ReplaceMemberKeys(access::ApiKeys keys);
   // Completions that were admitted and have not ended.
   std::int64_t in_flight() const;
 

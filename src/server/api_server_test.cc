@@ -282,7 +282,7 @@ TEST_F(ApiServerTest, CancelsWhatNobodyWaitsFor) {
 
 TEST_F(ApiServerTest, AsksForKeysWhereThereAreSome) {
   ApiServerOptions options;
-  options.keys = *ApiKeys::Parse("sk-right\n");
+  options.keys = *access::ApiKeys::Parse("sk-right\n");
   Start(std::move(options));
   const Reply none = Chat();
   EXPECT_EQ(none.status, 401);
@@ -298,7 +298,7 @@ TEST_F(ApiServerTest, AsksForKeysWhereThereAreSome) {
 
 TEST_F(ApiServerTest, HoldsEachKeyToItsLimits) {
   ApiServerOptions options;
-  options.keys = *ApiKeys::Parse(
+  options.keys = *access::ApiKeys::Parse(
       "sk-a name=teamA requests_per_minute=2 tokens_per_minute=5000 priority=3\nsk-b name=teamB\n");
   Start(std::move(options));
   constexpr const char* kA = "Authorization: Bearer sk-a\r\n";
@@ -333,7 +333,7 @@ TEST_F(ApiServerTest, HoldsEachKeyToItsLimits) {
   EXPECT_THAT(log(), AllOf(HasSubstr("key=teamA"), Not(HasSubstr("sk-"))));
 
   // New keys, and what was used is not forgotten.
-  api_->ReplaceKeys(*ApiKeys::Parse("sk-new name=teamA requests_per_minute=2\n"));
+  api_->ReplaceKeys(*access::ApiKeys::Parse("sk-new name=teamA requests_per_minute=2\n"));
   EXPECT_EQ(Chat("", kA).status, 401);
   EXPECT_EQ(Chat("", "Authorization: Bearer sk-new\r\n").status, 429);
 }
@@ -341,7 +341,7 @@ TEST_F(ApiServerTest, HoldsEachKeyToItsLimits) {
 TEST_F(ApiServerTest, GivesAPlaceBackWhenARequestEnds) {
   engine_.hold_at = 3;
   ApiServerOptions options;
-  options.keys = *ApiKeys::Parse("sk-a concurrent=1\n");
+  options.keys = *access::ApiKeys::Parse("sk-a concurrent=1\n");
   Start(std::move(options));
   constexpr const char* kA = "Authorization: Bearer sk-a\r\n";
   net::RawClient client(http_->port());

@@ -4,8 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "access/member_access.h"
 #include "engine/kv_transfer.h"
-#include "server/member_access.h"
 #include "tests/support/api_server_test_fixture.h"
 
 namespace switchyard::server {
@@ -59,8 +59,8 @@ class KvEndpointsTest : public ApiServerTest {
  protected:
   void SetUp() override {
     ApiServerOptions options;
-    options.keys = *ApiKeys::Parse("sk-client\n");
-    options.member_keys = *MemberAccess::ParseKeys("mk-gateway\n");
+    options.keys = *access::ApiKeys::Parse("sk-client\n");
+    options.member_keys = *access::MemberAccess::ParseKeys("mk-gateway\n");
     options.identity.sha256 = kModel;
     options.kv = &transfer_;
     options.kv_most_bytes = 1000;

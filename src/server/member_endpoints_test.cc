@@ -3,7 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "server/member_access.h"
+#include "access/member_access.h"
 #include "tests/support/api_server_test_fixture.h"
 
 namespace switchyard::server {
@@ -16,8 +16,8 @@ class MemberTest : public ApiServerTest {
  protected:
   static ApiServerOptions WithKeys() {
     ApiServerOptions options;
-    options.keys = *ApiKeys::Parse("sk-client\n");
-    options.member_keys = *MemberAccess::ParseKeys("mk-gateway name=west\nmk-second\n");
+    options.keys = *access::ApiKeys::Parse("sk-client\n");
+    options.member_keys = *access::MemberAccess::ParseKeys("mk-gateway name=west\nmk-second\n");
     return options;
   }
   static std::string Bearer(std::string_view key) {
@@ -42,7 +42,7 @@ TEST_F(MemberTest, AnswersOnlyWhoHasAMembersKey) {
   EXPECT_EQ(Chat("", Bearer("mk-gateway")).status, 401);
   EXPECT_THAT(log(), HasSubstr("key=member/west"));
   EXPECT_THAT(log(), Not(HasSubstr("mk-")));
-  api_->ReplaceMemberKeys(*MemberAccess::ParseKeys("mk-new\n"));
+  api_->ReplaceMemberKeys(*access::MemberAccess::ParseKeys("mk-new\n"));
   EXPECT_EQ(ask(Bearer("mk-gateway")), 401);
   EXPECT_EQ(ask(Bearer("mk-new")), 200);
 }
@@ -174,9 +174,9 @@ TEST(ChipCertificate, OneThatHasExpiredIsNotInForce) {
 }
 
 TEST(MemberAccess, KeysHaveNoLimits) {
-  EXPECT_TRUE(MemberAccess::ParseKeys("a name=x\n"));
+  EXPECT_TRUE(access::MemberAccess::ParseKeys("a name=x\n"));
   for (const char* text : {"a concurrent=1\n", "a priority=1\n", "", "a\na\n"}) {
-    EXPECT_FALSE(MemberAccess::ParseKeys(text)) << text;
+    EXPECT_FALSE(access::MemberAccess::ParseKeys(text)) << text;
   }
 }
 

@@ -25,7 +25,7 @@ int main(int argc, char** argv) {
   options.model = "scripted";
   options.version = "test";
   if (argc > 1) {
-    auto keys = server::ApiKeys::Parse(argv[1]);
+    auto keys = access::ApiKeys::Parse(argv[1]);
     if (!keys) return 2;
     options.keys = std::move(*keys);
   }

@@ -1,14 +1,14 @@
-#include "cli/toml_text.h"
+#include "base/toml_text.h"
 
 #include <string>
 
-namespace switchyard::cli {
+namespace switchyard::base {
 namespace {
 
 // toml++ 3.3 runs into undefined behaviour on some characters beyond ASCII that stand outside texts
 // and comments (its test for exotic white space), where TOML allows none of them anyway. Texts over
 // several lines, which nothing here needs, are refused so that this scan can be exact.
-base::Status CheckCharacters(std::string_view text, std::string_view subject) {
+Status CheckCharacters(std::string_view text, std::string_view subject) {
   char quote = 0;
   bool in_comment = false;
   int line = 1;
@@ -30,12 +30,12 @@ base::Status CheckCharacters(std::string_view text, std::string_view subject) {
       in_comment = true;
     } else if (c == '"' || c == '\'') {
       if (text.substr(i, 3) == std::string(3, c)) {
-        return base::Fail(base::ErrorCode::kInvalidArgument,
+        return Fail(ErrorCode::kInvalidArgument,
                           "{}:{}: a text over several lines is not read here", subject, line);
       }
       quote = c;
     } else if (static_cast<unsigned char>(c) >= 0x80) {
-      return base::Fail(base::ErrorCode::kInvalidArgument,
+      return Fail(ErrorCode::kInvalidArgument,
                         "{}:{}: put characters beyond ASCII in quotes", subject, line);
     }
   }
@@ -44,15 +44,15 @@ base::Status CheckCharacters(std::string_view text, std::string_view subject) {
 
 }  // namespace
 
-base::Result<toml::table> ParseToml(std::string_view text, std::string_view subject) {
+Result<toml::table> ParseToml(std::string_view text, std::string_view subject) {
   SWITCHYARD_RETURN_IF_ERROR(CheckCharacters(text, subject));
   // toml++ without exceptions runs into its own assertions after some errors.
   try {
     return toml::parse(text, subject);
   } catch (const toml::parse_error& error) {
-    return base::Fail(base::ErrorCode::kInvalidArgument, "{}:{}: {}", subject,
+    return Fail(ErrorCode::kInvalidArgument, "{}:{}: {}", subject,
                       error.source().begin.line, error.description());
   }
 }
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::base

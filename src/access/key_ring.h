@@ -13,12 +13,12 @@
 #include <utility>
 #include <vector>
 
+#include "access/api_keys.h"
 #include "net/http_server.h"
 #include "policy/rate_limit.h"
 #include "protocol/api_error.h"
-#include "server/api_keys.h"
 
-namespace switchyard::server {
+namespace switchyard::access {
 
 // One name, with what it has used.
 class KeyHolder {
@@ -115,4 +115,4 @@ net::HttpHeaders RateHeaders(const policy::RateDecision& decision);
 protocol::ApiError RateLimited(const KeyHolder& holder, const policy::RateDecision& decision);
 net::HttpHeaders RetryHeaders(const policy::RateDecision& decision);
 
-}  // namespace switchyard::server
+}  // namespace switchyard::access

@@ -18,7 +18,7 @@
 #include "base/error.h"
 #include "policy/rate_limit.h"
 
-namespace switchyard::server {
+namespace switchyard::access {
 
 // A key's holder. Several keys of one name are one holder, so that a key can be replaced.
 struct KeyTerms {
@@ -57,4 +57,4 @@ class ApiKeys {
   std::vector<KeyTerms> terms_;
 };
 
-}  // namespace switchyard::server
+}  // namespace switchyard::access

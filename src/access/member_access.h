@@ -7,12 +7,12 @@
 #include <string>
 #include <string_view>
 
+#include "access/api_keys.h"
+#include "access/key_ring.h"
 #include "net/http_server.h"
 #include "protocol/api_error.h"
-#include "server/api_keys.h"
-#include "server/key_ring.h"
 
-namespace switchyard::server {
+namespace switchyard::access {
 
 class MemberAccess {
  public:
@@ -35,4 +35,4 @@ class MemberAccess {
   KeyRing keys_;
 };
 
-}  // namespace switchyard::server
+}  // namespace switchyard::access

@@ -7,9 +7,9 @@
 
 #include "base/error.h"
 
-namespace switchyard::cli {
+namespace switchyard::base {
 
 // `subject` names the text in errors, such as a file's path.
-base::Result<toml::table> ParseToml(std::string_view text, std::string_view subject);
+Result<toml::table> ParseToml(std::string_view text, std::string_view subject);
 
-}  // namespace switchyard::cli
+}  // namespace switchyard::base

@@ -1,10 +1,10 @@
-#include "server/member_access.h"
+#include "access/member_access.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-namespace switchyard::server {
+namespace switchyard::access {
 
 base::Result<ApiKeys> MemberAccess::ParseKeys(std::string_view text) {
   SWITCHYARD_TRY(ApiKeys keys, ApiKeys::Parse(text));
@@ -33,4 +33,4 @@ protocol::ApiResult<std::string> MemberAccess::Ask(const net::HttpRequest& reque
   return std::unexpected(protocol::InvalidApiKey(given.empty()));
 }
 
-}  // namespace switchyard::server
+}  // namespace switchyard::access

@@ -1,4 +1,4 @@
-#include "server/key_ring.h"
+#include "access/key_ring.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +6,7 @@
 #include <cmath>
 #include <utility>
 
-namespace switchyard::server {
+namespace switchyard::access {
 namespace {
 
 using policy::RateRefusal;
@@ -164,4 +164,4 @@ net::HttpHeaders RetryHeaders(const policy::RateDecision& decision) {
   return {{"Retry-After", up(seconds)}, {"retry-after-ms", up(seconds * 1000)}};
 }
 
-}  // namespace switchyard::server
+}  // namespace switchyard::access

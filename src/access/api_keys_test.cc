@@ -1,9 +1,9 @@
-#include "server/api_keys.h"
+#include "access/api_keys.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-namespace switchyard::server {
+namespace switchyard::access {
 namespace {
 
 using testing::HasSubstr;
@@ -58,4 +58,4 @@ TEST(ApiKeys, RefusalsNameTheLineAndNeverAKey) {
 }
 
 }  // namespace
-}  // namespace switchyard::server
+}  // namespace switchyard::access

@@ -1,4 +1,4 @@
-#include "server/api_keys.h"
+#include "access/api_keys.h"
 
 #include <openssl/crypto.h>
 #include <openssl/sha.h>
@@ -8,7 +8,7 @@
 #include <charconv>
 #include <limits>
 
-namespace switchyard::server {
+namespace switchyard::access {
 namespace {
 
 using base::ErrorCode;
@@ -170,4 +170,4 @@ std::optional<std::size_t> ApiKeys::Find(std::string_view authorization) const {
   return found == std::numeric_limits<std::size_t>::max() ? std::nullopt : std::optional(found);
 }
 
-}  // namespace switchyard::server
+}  // namespace switchyard::access
