@@ -5,7 +5,6 @@
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/steady_timer.hpp>
-#include <cctype>
 #include <thread>
 
 #include "net/internal/http_connection.h"
@@ -18,16 +17,15 @@ using base::Fail;
 using boost::system::error_code;
 using Tcp = asio::ip::tcp;
 
-bool EqualIgnoringCase(std::string_view a, std::string_view b) {
-  return std::ranges::equal(
-      a, b, [](unsigned char x, unsigned char y) { return std::tolower(x) == std::tolower(y); });
-}
+using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
-base::Result<Tcp::acceptor> Listen(asio::io_context& io, Tcp::endpoint endpoint) {
+base::Result<Tcp::acceptor> Listen(asio::io_context& io, Tcp::endpoint endpoint,
+                                   bool shares_port) {
   Tcp::acceptor acceptor(asio::make_strand(io));
   error_code error;
   (void)acceptor.open(endpoint.protocol(), error);
   if (!error) (void)acceptor.set_option(Tcp::acceptor::reuse_address(true), error);
+  if (!error && shares_port) (void)acceptor.set_option(ReusePort(true), error);
   if (!error && endpoint.address().is_v6()) {
     const bool every = endpoint.address().is_unspecified();
     (void)acceptor.set_option(asio::ip::v6_only(!every), error);
@@ -61,20 +59,24 @@ class AsioHttpServer final : public HttpServer {
     port_ = options.port;
     base::Status last;
     for (const auto& entry : found) {
-      auto acceptor = net::Listen(shared_->io, Tcp::endpoint(entry.endpoint().address(), port_));
+      auto acceptor = net::Listen(
+          shared_->io, Tcp::endpoint(entry.endpoint().address(), port_), options.shares_port);
       if (!acceptor) {
         last = std::unexpected(std::move(acceptor.error()));
         continue;
       }
       port_ = acceptor->local_endpoint(error).port();
-      doors_.push_back(std::make_unique<Door>(std::move(*acceptor)));
+      doors_.push_back(std::make_shared<Door>(std::move(*acceptor)));
     }
     if (doors_.empty()) return last;
     return {};
   }
 
   void Run() {
-    for (const auto& door : doors_) Accept(*door);
+    for (const auto& door : doors_) {
+      asio::post(door->acceptor.get_executor(), [this, door] { Accept(door); });
+    }
+    if (shared_->options.loop != nullptr) return;
     for (std::size_t i = 0; i < std::max<std::size_t>(1, shared_->options.io_threads); ++i) {
       threads_.emplace_back([this] { shared_->io.run(); });
     }
@@ -86,16 +88,17 @@ class AsioHttpServer final : public HttpServer {
   void Stop() override {
     if (stopped_.exchange(true)) return;
     for (const auto& door : doors_) {
-      asio::post(door->acceptor.get_executor(), [&door = *door] {
+      asio::post(door->acceptor.get_executor(), [door] {
         error_code ignored;
-        (void)door.acceptor.close(ignored);
-        door.retry.cancel();
+        (void)door->acceptor.close(ignored);
+        door->retry.cancel();
       });
     }
     shared_->CloseAll();
-    shared_->workers.join();  // what came meanwhile finds its client gone
+    if (shared_->options.loop != nullptr) return LeaveLoop();
+    shared_->threads->workers.join();  // what came meanwhile finds its client gone
     shared_->CloseAll();
-    shared_->work.reset();
+    shared_->threads->work.reset();
     for (std::thread& thread : threads_) thread.join();
     shared_->stopped = true;
     // What was posted since; a responder that comes later still finds `stopped`.
@@ -104,6 +107,17 @@ class AsioHttpServer final : public HttpServer {
   }
 
  private:
+  // The loop goes on with others. Every connection ends within the time that an answer may take to
+  // be read.
+  void LeaveLoop() {
+    bool is_over = false;
+    while (!is_over) {
+      shared_->options.loop->Run([&] { is_over = shared_->AllClosed(); });
+      if (!is_over) std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    shared_->stopped = true;
+  }
+
   // One address. Used on its acceptor's strand.
   struct Door {
     explicit Door(Tcp::acceptor listening)
@@ -112,12 +126,13 @@ class AsioHttpServer final : public HttpServer {
     asio::steady_timer retry;
   };
 
-  void Accept(Door& door) {
-    door.acceptor.async_accept(
+  // A door that is open has its server.
+  void Accept(const std::shared_ptr<Door>& door) {
+    door->acceptor.async_accept(
         asio::make_strand(shared_->io),
-        asio::bind_executor(door.acceptor.get_executor(),
-                            [this, &door](error_code error, Tcp::socket socket) {
-                              if (!door.acceptor.is_open()) return;
+        asio::bind_executor(door->acceptor.get_executor(),
+                            [this, door](error_code error, Tcp::socket socket) {
+                              if (!door->acceptor.is_open()) return;
                               if (error) return AcceptLater(door);
                               internal::HttpConnection::Begin(shared_, std::move(socket));
                               Accept(door);
@@ -125,28 +140,21 @@ class AsioHttpServer final : public HttpServer {
   }
 
   // Mostly too many open files; they become fewer.
-  void AcceptLater(Door& door) {
-    door.retry.expires_after(std::chrono::milliseconds(50));
-    door.retry.async_wait([this, &door](error_code error) {
-      if (!error && door.acceptor.is_open()) Accept(door);
+  void AcceptLater(const std::shared_ptr<Door>& door) {
+    door->retry.expires_after(std::chrono::milliseconds(50));
+    door->retry.async_wait([this, door](error_code error) {
+      if (!error && door->acceptor.is_open()) Accept(door);
     });
   }
 
   std::shared_ptr<internal::ServerShared> shared_;  // with connections and responders
-  std::vector<std::unique_ptr<Door>> doors_;
+  std::vector<std::shared_ptr<Door>> doors_;  // with their handlers
   std::vector<std::thread> threads_;
   std::atomic<bool> stopped_ = false;
   std::uint16_t port_ = 0;
 };
 
 }  // namespace
-
-std::string_view HttpRequest::Header(std::string_view name) const {
-  for (const auto& [key, value] : headers) {
-    if (EqualIgnoringCase(key, name)) return value;
-  }
-  return {};
-}
 
 std::string_view HttpRequest::Path() const {
   return std::string_view(target).substr(0, target.find('?'));

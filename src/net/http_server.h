@@ -13,15 +13,13 @@
 #include <memory>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "base/error.h"
+#include "net/event_loop.h"
+#include "net/http_headers.h"
 #include "net/tls_identity.h"
 
 namespace switchyard::net {
-
-using HttpHeaders = std::vector<std::pair<std::string, std::string>>;
 
 struct HttpRequest {
   std::string method;  // "GET"
@@ -31,7 +29,7 @@ struct HttpRequest {
   std::string peer;  // "127.0.0.1:51000"
 
   // The first header of this name, in any case; empty if there is none.
-  std::string_view Header(std::string_view name) const;
+  std::string_view Header(std::string_view name) const { return FindHeader(headers, name); }
   // The target without its query.
   std::string_view Path() const;
 };
@@ -75,9 +73,13 @@ using HttpService = std::function<void(HttpRequest, std::shared_ptr<HttpResponde
 using HttpErrorBody = std::function<std::string(int status, std::string_view message)>;
 
 struct HttpServerOptions {
+  // Everything runs on this loop, the service function too, which then must not block; there are no
+  // threads of the server's own. It outlives the server and every responder. Null: own threads.
+  EventLoop* loop = nullptr;
+  bool shares_port = false;  // several servers may listen on the port, and the kernel picks one
   std::string host = "127.0.0.1";  // or a name, "0.0.0.0", "::1", "::" (both families)
   std::uint16_t port = 0;          // 0: any that is free
-  std::size_t io_threads = 1;
+  std::size_t io_threads = 1;      // without a loop, as the next
   std::size_t worker_threads = 2;  // for the service function, which may take its time
   std::size_t max_connections = 1024;
   std::size_t header_limit_bytes = 32 << 10;
@@ -88,8 +90,8 @@ struct HttpServerOptions {
   std::chrono::milliseconds body_timeout{60'000};
   std::chrono::milliseconds idle_timeout{75'000};   // between requests
   std::chrono::milliseconds write_timeout{30'000};  // without progress
-  HttpErrorBody error_body;                         // null: plain text
-  std::shared_ptr<TlsIdentity> tls;  // shared with whoever reloads it; null: HTTP in the clear
+  HttpErrorBody error_body = {};                    // null: plain text
+  std::shared_ptr<TlsIdentity> tls = {};  // shared with whoever reloads it; null: HTTP in the clear
 };
 
 class HttpServer {
@@ -104,7 +106,8 @@ class HttpServer {
   virtual std::size_t connections() const = 0;
   // Closes the door and every connection, running OnGone of exchanges in progress, and ends the
   // threads. An answer that is all there is written and read before, if its client takes it within
-  // two seconds. Responders that outlive it do nothing. Not from a thread of the server's.
+  // two seconds. Responders that outlive it do nothing. Not from a thread of the server's, nor from
+  // its loop's.
   virtual void Stop() = 0;
 };
 

@@ -2,6 +2,7 @@
 
 #include <curl/curl.h>
 
+#include <charconv>
 #include <memory>
 
 namespace switchyard::net {
@@ -71,6 +72,40 @@ std::string FileNameOfUrl(const std::string& url) {
   }
   if (name == "." || name == ".." || name.size() > 200) return {};
   return name;
+}
+
+std::string HttpOrigin::Authority() const {
+  const std::string shown = host.find(':') == std::string::npos ? host : "[" + host + "]";
+  return port == (is_tls ? 443 : 80) ? shown : fmt::format("{}:{}", shown, port);
+}
+
+base::Result<HttpOrigin> ParseOrigin(const std::string& url) {
+  const auto refuse = [&](std::string_view why) {
+    return base::Fail(base::ErrorCode::kInvalidArgument,
+                      "'{}' is not a server's address: {}; write one like http://10.0.0.7:8000",
+                      UrlForDisplay(url), why);
+  };
+  const UrlHandle parsed = NewUrl();
+  if (const CURLUcode code = curl_url_set(parsed.get(), CURLUPART_URL, url.c_str(), 0);
+      code != CURLUE_OK) {
+    return refuse(curl_url_strerror(code));
+  }
+  const std::string scheme = TakePart(parsed.get(), CURLUPART_SCHEME);
+  if (scheme != "http" && scheme != "https") return refuse("it must begin with http or https");
+  for (const CURLUPart part :
+       {CURLUPART_USER, CURLUPART_PASSWORD, CURLUPART_QUERY, CURLUPART_FRAGMENT}) {
+    if (!TakePart(parsed.get(), part).empty()) {
+      return refuse("it must have neither user nor query; a key belongs in a file of its own");
+    }
+  }
+  HttpOrigin origin{.is_tls = scheme == "https"};
+  origin.host = TakePart(parsed.get(), CURLUPART_HOST);
+  if (origin.host.starts_with('[')) origin.host = origin.host.substr(1, origin.host.size() - 2);
+  const std::string port = TakePart(parsed.get(), CURLUPART_PORT, CURLU_DEFAULT_PORT);
+  std::from_chars(port.data(), port.data() + port.size(), origin.port);
+  origin.base_path = TakePart(parsed.get(), CURLUPART_PATH);
+  while (origin.base_path.ends_with('/')) origin.base_path.pop_back();
+  return origin;
 }
 
 }  // namespace switchyard::net

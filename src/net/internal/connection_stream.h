@@ -46,10 +46,12 @@ class ConnectionStream {
   }
 
   // Of an encrypted one.
+  using Side = boost::asio::ssl::stream_base::handshake_type;
   template <typename Handler>
-  void async_handshake(Handler&& handler) {
-    tls_->async_handshake(boost::asio::ssl::stream_base::server, std::forward<Handler>(handler));
+  void async_handshake(Side side, Handler&& handler) {
+    tls_->async_handshake(side, std::forward<Handler>(handler));
   }
+  boost::asio::ssl::stream<Socket&>& tls() { return *tls_; }
   template <typename Handler>
   void async_shutdown(Handler&& handler) {
     tls_->async_shutdown(std::forward<Handler>(handler));

@@ -28,10 +28,6 @@ std::string DateNow() {
   return {text, size};
 }
 
-bool IsHeaderText(std::string_view text) {
-  return std::ranges::none_of(text, [](unsigned char c) { return c < 0x20 || c == 0x7F; });
-}
-
 std::string ChunkOf(std::string_view part) {
   return fmt::format("{:x}\r\n{}\r\n", part.size(), part);
 }
@@ -46,6 +42,16 @@ int StatusOf(const error_code& error) {
 bool IsProtocolFault(const error_code& error) {
   return error.category() == http::make_error_code(http::error::bad_method).category() &&
          error != http::error::end_of_stream && error != http::error::partial_message;
+}
+
+void Serve(const ServerShared& shared, HttpRequest request,
+           std::shared_ptr<ServedExchange> exchange) {
+  const auto responder = exchange;
+  try {
+    shared.service(std::move(request), std::move(exchange));
+  } catch (const std::exception& failure) {
+    responder->Respond({.status = 500, .content_type = "text/plain", .body = failure.what()});
+  }
 }
 
 }  // namespace
@@ -82,6 +88,13 @@ void ServerShared::CloseAll() {
     held.push_back(weak.lock());
     if (held.back()) held.back()->CloseSoon();
   }
+}
+
+bool ServerShared::AllClosed() {
+  std::vector<std::shared_ptr<HttpConnection>> held;
+  const std::lock_guard lock(mutex);
+  for (const auto& [address, weak] : open) held.push_back(weak.lock());
+  return std::ranges::all_of(held, [](const auto& one) { return !one || one->is_closed(); });
 }
 
 ServedExchange::~ServedExchange() {
@@ -223,10 +236,11 @@ void HttpConnection::ClearDeadline() {
 // Many may be at it at once; a slow one holds up nobody.
 void HttpConnection::Handshake() {
   SetDeadline(shared_->options.header_timeout);
-  stream_.async_handshake([self = shared_from_this()](error_code error) {
-    if (error) return self->Close();
-    self->AwaitRequest();
-  });
+  stream_.async_handshake(ConnectionStream::Side::server,
+                          [self = shared_from_this()](error_code error) {
+                            if (error) return self->Close();
+                            self->AwaitRequest();
+                          });
 }
 
 void HttpConnection::AwaitRequest() {
@@ -299,14 +313,10 @@ void HttpConnection::Dispatch() {
       std::make_shared<ServedExchange>(shared_from_this(), shared_, message.version() >= 11);
   watch_ = exchange->watch();
   WatchClient();
-  asio::post(shared_->workers, [shared = shared_, request = std::move(request),
-                                exchange = std::move(exchange)]() mutable {
-    auto responder = exchange;
-    try {
-      shared->service(std::move(request), std::move(exchange));
-    } catch (const std::exception& failure) {
-      responder->Respond({.status = 500, .content_type = "text/plain", .body = failure.what()});
-    }
+  if (shared_->threads == nullptr) return Serve(*shared_, std::move(request), std::move(exchange));
+  asio::post(shared_->threads->workers, [shared = shared_, request = std::move(request),
+                                         exchange = std::move(exchange)]() mutable {
+    Serve(*shared, std::move(request), std::move(exchange));
   });
 }
 

@@ -19,6 +19,7 @@
 #include <optional>
 
 #include "net/http_server.h"
+#include "net/internal/asio_loop.h"
 #include "net/internal/connection_stream.h"
 
 namespace switchyard::net {
@@ -30,23 +31,34 @@ namespace internal {
 
 class HttpConnection;
 
+// What runs a server that has no loop.
+struct Threads {
+  explicit Threads(const HttpServerOptions& options)
+      : workers(std::max<std::size_t>(1, options.worker_threads)),
+        work(asio::make_work_guard(io)) {}
+
+  asio::io_context io;
+  asio::thread_pool workers;
+  asio::executor_work_guard<asio::io_context::executor_type> work;
+};
+
 // What the server, its connections and their responders share; it lives as long as any of them.
 struct ServerShared {
   ServerShared(HttpServerOptions chosen, HttpService function)
       : options(std::move(chosen)),
         service(std::move(function)),
-        workers(std::max<std::size_t>(1, options.worker_threads)),
-        work(asio::make_work_guard(io)) {}
+        threads(options.loop != nullptr ? nullptr : std::make_unique<Threads>(options)),
+        io(options.loop != nullptr ? AsioLoop::Of(*options.loop).io() : threads->io) {}
 
   void CloseAll();
+  bool AllClosed();  // on the loop
   // For a connection that begins; null: in the clear.
   std::shared_ptr<asio::ssl::context> Tls() const;
 
   const HttpServerOptions options;
   const HttpService service;
-  asio::io_context io;
-  asio::thread_pool workers;
-  asio::executor_work_guard<asio::io_context::executor_type> work;
+  const std::unique_ptr<Threads> threads;  // null on a loop
+  asio::io_context& io;
   std::atomic<bool> stopped = false;  // nothing runs any more
   std::atomic<std::size_t> connections = 0;
   std::mutex mutex;
@@ -110,6 +122,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   asio::any_io_executor executor() { return stream_.get_executor(); }
   // Of the request that is being answered; written on the strand before its service runs.
   bool keeps_alive() const { return keep_alive_; }
+  bool is_closed() const { return is_closed_; }
   bool is_head() const { return is_head_; }
 
  private:

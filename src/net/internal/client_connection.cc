@@ -1,0 +1,283 @@
+#include "net/internal/client_connection.h"
+
+#include <sys/socket.h>
+
+#include <boost/asio/connect.hpp>
+#include <boost/asio/ssl/host_name_verification.hpp>
+#include <boost/asio/write.hpp>
+
+namespace switchyard::net::internal {
+namespace {
+
+using base::Error;
+using base::ErrorCode;
+using boost::system::error_code;
+using Stage = CallFailure::Stage;
+using Clock = std::chrono::steady_clock;
+namespace asio = boost::asio;
+
+constexpr std::size_t kReadBytes = 16 << 10;
+
+std::string_view StageText(Stage stage) {
+  switch (stage) {
+    case Stage::kConnect:
+      return "could not be reached";
+    case Stage::kHead:
+      return "did not answer";
+    case Stage::kBody:
+      return "broke its answer off";
+  }
+  return "";
+}
+
+}  // namespace
+
+ClientConnection::ClientConnection(asio::io_context& io, HttpOrigin origin,
+                                   std::shared_ptr<asio::ssl::context> tls,
+                                   std::size_t head_limit_bytes)
+    : io_(io),
+      origin_(std::move(origin)),
+      head_limit_bytes_(head_limit_bytes),
+      stream_(Tcp::socket(io), std::move(tls)),
+      resolver_(io),
+      timer_(io) {}
+
+void ClientConnection::Carry(const CallRequest& request, CallListener& listener,
+                             ConnectionOwner& owner) {
+  request_ = &request;
+  listener_ = &listener;
+  owner_ = &owner;
+  has_answered_ = false;
+  if (is_connected_) return Begin();
+  stage_ = Stage::kConnect;
+  Await(request.times.connect);
+  Resolve();
+}
+
+void ClientConnection::Resolve() {
+  error_code error;
+  const auto address = asio::ip::make_address(origin_.host, error);
+  if (!error) {
+    return Connect(Tcp::resolver::results_type::create(
+        Tcp::endpoint(address, origin_.port), origin_.host, std::to_string(origin_.port)));
+  }
+  resolver_.async_resolve(
+      origin_.host, std::to_string(origin_.port),
+      [self = shared_from_this()](error_code failed, const Tcp::resolver::results_type& found) {
+        if (self->is_closed_) return;
+        if (failed) return self->OnConnected(failed);
+        self->Connect(found);
+      });
+}
+
+void ClientConnection::Connect(const Tcp::resolver::results_type& found) {
+  asio::async_connect(stream_.socket(), found,
+                      [self = shared_from_this()](error_code error, const Tcp::endpoint&) {
+                        if (!self->is_closed_) self->OnConnected(error);
+                      });
+}
+
+void ClientConnection::OnConnected(error_code error) {
+  if (error) return FailRead(error);
+  error_code ignored;
+  (void)stream_.socket().set_option(Tcp::no_delay(true), ignored);
+  (void)stream_.socket().set_option(asio::socket_base::keep_alive(true), ignored);
+  if (stream_.is_encrypted()) return Handshake();
+  is_connected_ = true;
+  Begin();
+}
+
+void ClientConnection::Handshake() {
+  auto& tls = stream_.tls();
+  error_code ignored;
+  (void)asio::ip::make_address(origin_.host, ignored);
+  // A name, not a number, chooses among the certificates that a server has (RFC 6066).
+  if (ignored) {
+    SSL_ctrl(tls.native_handle(), SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
+             const_cast<char*>(origin_.host.c_str()));
+  }
+  tls.set_verify_callback(asio::ssl::host_name_verification(origin_.host), ignored);
+  stream_.async_handshake(ConnectionStream::Side::client,
+                          [self = shared_from_this()](error_code error) {
+                            if (self->is_closed_) return;
+                            if (error) return self->FailRead(error);
+                            self->is_connected_ = true;
+                            self->Begin();
+                          });
+}
+
+std::string ClientConnection::HeadOf(const CallRequest& request) const {
+  std::size_t length = 0;
+  for (const std::string_view piece : request.body) length += piece.size();
+  std::string head;
+  head.reserve(512);
+  head.append(request.method).append(" ").append(origin_.base_path).append(request.target);
+  head.append(" HTTP/1.1\r\nHost: ").append(origin_.Authority()).append("\r\n");
+  for (const auto& [name, value] : request.headers) {
+    if (!IsHeaderText(name) || !IsHeaderText(value)) continue;
+    head.append(name).append(": ").append(value).append("\r\n");
+  }
+  if (length > 0 || request.method == "POST") {
+    head.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
+  }
+  head.append("\r\n");
+  return head;
+}
+
+// The answer is read while the request is still being written: a server may refuse a large body
+// before it has all of it.
+void ClientConnection::Begin() {
+  stage_ = Stage::kHead;
+  AwaitHead();
+  Await(request_->times.head);
+  head_text_ = HeadOf(*request_);
+  std::vector<asio::const_buffer> buffers{asio::buffer(head_text_)};
+  for (const std::string_view piece : request_->body) buffers.push_back(asio::buffer(piece));
+  is_writing_ = true;
+  asio::async_write(stream_, std::move(buffers),
+                    [self = shared_from_this(), keeper = request_->keeper](error_code, std::size_t) {
+                      // What went wrong, the read will say, and maybe the server too.
+                      self->is_writing_ = false;
+                    });
+  Read();
+}
+
+void ClientConnection::AwaitHead() {
+  parser_.emplace([this](std::string_view body) {
+    TellHead();
+    if (listener_ != nullptr) listener_->OnBody(body);
+  });
+  parser_->header_limit(static_cast<std::uint32_t>(head_limit_bytes_));
+  parser_->skip(request_->method == "HEAD");
+}
+
+void ClientConnection::TellHead() {
+  if (stage_ == Stage::kBody || listener_ == nullptr) return;
+  stage_ = Stage::kBody;
+  listener_->OnHead(std::move(parser_->head()));
+}
+
+void ClientConnection::Read() {
+  stream_.async_read_some(buffer_.prepare(kReadBytes),
+                          [self = shared_from_this()](error_code error, std::size_t bytes) {
+                            if (!self->is_closed_) self->OnRead(error, bytes);
+                          });
+}
+
+void ClientConnection::OnRead(error_code error, std::size_t bytes) {
+  buffer_.commit(bytes);
+  if (bytes > 0) {
+    has_answered_ = true;
+    if (!Parse()) return;
+  }
+  if (error) return FailRead(error);
+  if (stage_ == Stage::kBody) Await(request_->times.silence);
+  Read();
+}
+
+// False if the call is over. A listener may cancel it at any time.
+bool ClientConnection::Parse() {
+  while (buffer_.size() > 0) {
+    error_code error;
+    const std::size_t used = parser_->put(buffer_.data(), error);
+    if (is_closed_) return false;
+    buffer_.consume(used);
+    if (error == boost::beast::http::error::need_more) break;
+    if (error) {
+      Fail({stage_, false,
+            {ErrorCode::kUnavailable, fmt::format("'{}' does not speak HTTP: {}",
+                                                  origin_.Authority(), error.message())}});
+      return false;
+    }
+    if (!parser_->is_header_done()) continue;
+    if (stage_ == Stage::kHead && parser_->head().status / 100 == 1) {
+      AwaitHead();  // what comes before an answer, such as 100 Continue
+      continue;
+    }
+    TellHead();
+    if (is_closed_) return false;
+    if (parser_->is_done()) {
+      Finish();
+      return false;
+    }
+  }
+  return true;
+}
+
+void ClientConnection::Finish() {
+  const bool is_reusable = parser_->keep_alive() && !is_writing_ && buffer_.size() == 0;
+  is_timed_ = false;
+  request_ = nullptr;
+  listener_ = nullptr;
+  std::exchange(owner_, nullptr)->OnDone(shared_from_this(), is_reusable);
+}
+
+void ClientConnection::FailRead(error_code error) {
+  // A body without a length ends with the connection.
+  if (error == asio::error::eof && parser_ && parser_->is_header_done() && !parser_->is_done()) {
+    error_code unfinished;
+    parser_->put_eof(unfinished);
+    if (!unfinished && parser_->is_done()) return Finish();
+  }
+  Fail({stage_, false,
+        {ErrorCode::kUnavailable, fmt::format("'{}' {}: {}", origin_.Authority(),
+                                              StageText(stage_), error.message())}});
+}
+
+void ClientConnection::Fail(CallFailure failure) {
+  const auto self = shared_from_this();
+  ConnectionOwner* const owner = owner_;
+  const bool has_answered = has_answered_;
+  Close();
+  if (owner != nullptr) owner->OnBroken(std::move(failure), has_answered);
+}
+
+void ClientConnection::Close() {
+  if (is_closed_) return;
+  is_closed_ = true;
+  is_connected_ = false;
+  request_ = nullptr;
+  listener_ = nullptr;
+  owner_ = nullptr;
+  resolver_.cancel();
+  timer_.cancel();
+  error_code ignored;
+  (void)stream_.socket().close(ignored);
+}
+
+bool ClientConnection::IsAlive() {
+  char byte = 0;
+  const ssize_t got =
+      ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
+  return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+}
+
+// The timer is not moved for each piece that comes; when it fires it looks whether it is time.
+void ClientConnection::Await(std::chrono::milliseconds time) {
+  is_timed_ = time.count() > 0;
+  if (!is_timed_) return;
+  const auto due = Clock::now() + time;
+  const bool is_sooner = due < due_;
+  due_ = due;
+  if (!is_timer_running_ || is_sooner) Arm();
+}
+
+void ClientConnection::Arm() {
+  is_timer_running_ = true;
+  timer_.expires_at(due_);
+  timer_.async_wait([weak = weak_from_this()](error_code error) {
+    const auto self = weak.lock();
+    if (self && error != asio::error::operation_aborted) self->OnTime();
+  });
+}
+
+void ClientConnection::OnTime() {
+  is_timer_running_ = false;
+  if (is_closed_ || !is_timed_) return;
+  if (Clock::now() < due_) return Arm();
+  Fail({stage_, true,
+        {ErrorCode::kDeadlineExceeded,
+         fmt::format("'{}' {} in time", origin_.Authority(), StageText(stage_))}});
+}
+
+}  // namespace switchyard::net::internal
