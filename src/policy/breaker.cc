@@ -77,6 +77,10 @@ void Breaker::Failed(double now_s) {
   if (++in_a_row_ >= limits_.failures || is_share) Open(now_s);
 }
 
+void Breaker::TryNow() {
+  if (state_ == BreakerState::kOpen) Enter(BreakerState::kHalfOpen);
+}
+
 void Breaker::Open(double now_s) {
   open_for_s_ = next_open_s_ > 0 ? next_open_s_ : limits_.open_s;
   next_open_s_ = std::min(2 * open_for_s_, std::max(limits_.longest_s, limits_.open_s));

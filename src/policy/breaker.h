@@ -13,8 +13,8 @@ struct BreakerLimits {
   std::int64_t failures = 5;  // in a row open it
   // So does this share of all that ended of late, if at least twice `failures` of them failed.
   double share = 0.5;
-  double window_s = 10;   // "of late"
-  double open_s = 2;      // the first time; twice as long after each trial that failed
+  double window_s = 10;  // "of late"
+  double open_s = 2;     // the first time; twice as long after each trial that failed
   double longest_s = 60;
   std::int64_t trials = 1;     // at once while half open
   std::int64_t successes = 2;  // of trials, in a row, close it
@@ -46,6 +46,8 @@ class Breaker {
   Pass Begin(double now_s);
   // Each pass once. What began before the breaker last changed says nothing about it any more.
   void End(Pass pass, AttemptEnd end, double now_s);
+  // The caller has reason to think that it works again: half open now, if it was open.
+  void TryNow();
   // Opens, for a reason of the caller's, such as that the member has become slow.
   void Open(double now_s);
 
@@ -62,7 +64,7 @@ class Breaker {
   std::int64_t in_a_row_ = 0;  // failures while closed, successes while half open
   std::int64_t on_trial_ = 0;
   double opened_s_ = 0;
-  double open_for_s_ = 0;  // this time
+  double open_for_s_ = 0;   // this time
   double next_open_s_ = 0;  // next time; 0: limits_.open_s
   double counted_s_ = 0;
   double succeeded_ = 0;  // of late

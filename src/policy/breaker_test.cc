@@ -57,7 +57,8 @@ TEST(Breaker, WhatBeganBeforeItOpenedSaysNothing) {
   Breaker breaker(kLimits);
   std::vector<Breaker::Pass> passes;
   for (int i = 0; i < 20; ++i) passes.push_back(breaker.Begin(0));
-  for (int i = 0; i < 10; ++i) breaker.End(passes[static_cast<std::size_t>(i)], AttemptEnd::kFailed, 0);
+  for (int i = 0; i < 10; ++i)
+    breaker.End(passes[static_cast<std::size_t>(i)], AttemptEnd::kFailed, 0);
   for (int i = 10; i < 20; ++i) {
     breaker.End(passes[static_cast<std::size_t>(i)], AttemptEnd::kSucceeded, 2.5);
   }

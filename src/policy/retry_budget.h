@@ -8,7 +8,7 @@
 namespace switchyard::policy {
 
 struct RetryLimits {
-  double share = 0.2;     // of the requests
+  double share = 0.2;      // of the requests
   double per_second = 10;  // beside them
   double burst_s = 10;     // how long the latter may be saved up
   friend bool operator==(const RetryLimits&, const RetryLimits&) = default;

@@ -43,8 +43,7 @@ RC_GTEST_PROP(RetryBudgetProperty, NeverMoreThanShareAndTimeAllow, ()) {
     } else {
       retries += budget.Retry(now) ? 1 : 0;
     }
-    const double most =
-        limits.per_second * (limits.burst_s + now) + limits.share * requests;
+    const double most = limits.per_second * (limits.burst_s + now) + limits.share * requests;
     RC_ASSERT(retries <= most + 1e-6);
   }
 }

@@ -14,10 +14,10 @@ enum class Owner : std::uint8_t { kOwn, kRented };
 
 // Where a member runs and on what, as its operator says.
 struct Place {
-  std::string chip;   // "gpu-80g"; by this name chips are told apart
-  std::string maker;
-  std::string region;        // "cn-north-1"
-  std::string jurisdiction;  // "CN": whose law holds there
+  std::string chip = {};  // "gpu-80g"; by this name chips are told apart
+  std::string maker = {};
+  std::string region = {};        // "cn-north-1"
+  std::string jurisdiction = {};  // "CN": whose law holds there
   Owner owner = Owner::kOwn;
   double cost_per_hour = 0;  // in the operator's currency
   double power_watts = 0;
@@ -32,8 +32,8 @@ struct Load {
   // What it can do at its best, as far as that was seen; 0: not known.
   double prefill_tokens_s = 0;
   double decode_tokens_s = 0;  // all requests together
-  double kv_share = 0;  // of its cache, in use
-  double ttft_ms = 0;   // of late, as this gateway saw it; 0: not known
+  double kv_share = 0;         // of its cache, in use
+  double ttft_ms = 0;          // of late, as this gateway saw it; 0: not known
   double itl_ms = 0;
 };
 
@@ -41,24 +41,24 @@ enum class CertificateState : std::uint8_t { kNone, kExpired, kInForce };
 
 enum class Reach : std::uint8_t {
   kReachable,
-  kUnknown,    // it has not answered yet
-  kLost,       // it no longer answers, or its lease ran out
-  kBroken,     // its breaker is open
-  kBusy,       // it asked for some seconds of rest
-  kDraining,   // by its operator's or its own word
+  kUnknown,   // it has not answered yet
+  kLost,      // it no longer answers, or its lease ran out
+  kBroken,    // its breaker is open
+  kBusy,      // it asked for some seconds of rest
+  kDraining,  // by its operator's or its own word
 };
 
 struct RouteCandidate {
-  std::string_view member;  // its name
+  std::string_view member = {};  // its name
   const Place* place = nullptr;
   bool serves_model = false;
-  std::int64_t context_tokens = 0;  // for the model; 0: not known
+  std::int64_t context_tokens = 0;                         // for the model; 0: not known
   CertificateState certificate = CertificateState::kNone;  // for the model on this chip
   Reach reach = Reach::kReachable;
-  bool is_forbidden = false;        // by an operator's word, `switchyard fleet forbid`
-  std::int64_t cached_tokens = 0;   // of the prompt, that it probably has
-  double wait_s = 0;                // of kBroken and kBusy: until it may be asked again
-  Load load;
+  bool is_forbidden = false;       // by an operator's word, `switchyard fleet forbid`
+  std::int64_t cached_tokens = 0;  // of the prompt, that it probably has
+  double wait_s = 0;               // of kBroken and kBusy: until it may be asked again
+  Load load = {};
 };
 
 // An answer that began elsewhere and goes on.
@@ -67,17 +67,16 @@ struct Resumption {
 };
 
 struct RouteRequest {
-  std::string_view model;
-  std::string_view tenant;           // name of the key; empty: none
-  std::int64_t prompt_tokens = 0;    // or an estimate
-  std::int64_t max_tokens = 0;       // 0: not said
-  bool is_estimate = true;           // of the prompt: then a context is not held against it closely
-  std::span<const std::string> residency;  // tags of the request and of its key
-  std::span<const std::string> regions;    // it must run in one of them; empty: in any
-  std::span<const std::string_view> tried;  // members that failed it
-  const Resumption* resumption = nullptr;   // null: it begins
-  double now_s = 0;       // steady, for shares and stock
-  std::string_view date;  // "2026-11-29", for rules that have dates
+  std::string_view model = {};
+  std::string_view tenant = {};    // name of the key; empty: none
+  std::int64_t prompt_tokens = 0;  // or an estimate
+  std::int64_t max_tokens = 0;     // 0: not said
+  bool is_estimate = true;         // of the prompt: then a context is not held against it closely
+  std::span<const std::string> residency = {};   // tags of the request and of its key
+  std::span<const std::string> regions = {};     // it must run in one of them; empty: in any
+  std::span<const std::string_view> tried = {};  // members that failed it
+  const Resumption* resumption = nullptr;        // null: it begins
+  double now_s = 0;                              // steady, for shares and stock
 };
 
 }  // namespace switchyard::policy

@@ -26,7 +26,8 @@ const TenantRule* RuleOf(std::string_view tenant, const RoutePolicy& policy) {
 bool IsLongEnough(const RouteRequest& request, std::int64_t context_tokens) {
   if (context_tokens == 0) return true;
   // Nobody but the member itself counts tokens exactly, so an estimate must be far off to count.
-  const std::int64_t prompt = request.is_estimate ? request.prompt_tokens / 2 : request.prompt_tokens;
+  const std::int64_t prompt =
+      request.is_estimate ? request.prompt_tokens / 2 : request.prompt_tokens;
   return prompt < context_tokens;
 }
 
@@ -37,10 +38,9 @@ std::string_view KeptAwayBy(std::span<const std::string> tags, const Place& plac
     const auto rule = std::ranges::find(policy.residency, tag, &ResidencyRule::tag);
     // What nobody has defined cannot be kept.
     if (rule == policy.residency.end()) return tag;
-    const bool is_allowed = Allows(rule->regions, place.region) &&
-                            Allows(rule->jurisdictions, place.jurisdiction) &&
-                            Allows(rule->makers, place.maker) &&
-                            Allows(rule->owners, OwnerName(place.owner));
+    const bool is_allowed =
+        Allows(rule->regions, place.region) && Allows(rule->jurisdictions, place.jurisdiction) &&
+        Allows(rule->makers, place.maker) && Allows(rule->owners, OwnerName(place.owner));
     if (!is_allowed) return tag;
   }
   return {};

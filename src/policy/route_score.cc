@@ -17,7 +17,7 @@ constexpr double kLastResort = 1e6;  // s
 constexpr double kNeverHeardOf = 5;  // s
 
 // The median of what is known, for those of whom nothing is.
-double Typical(std::span<const RouteCandidate> candidates, double Load::*rate, double usual) {
+double Typical(std::span<const RouteCandidate> candidates, double Load::* rate, double usual) {
   std::vector<double> known;
   for (const RouteCandidate& candidate : candidates) {
     if (candidate.load.*rate > 0) known.push_back(candidate.load.*rate);
@@ -45,10 +45,12 @@ void Score(const RouteRequest& request, std::span<const RouteCandidate> candidat
     if (verdicts[i].code != RouteCode::kFits) continue;
     const RouteCandidate& candidate = candidates[i];
     const Load& load = candidate.load;
-    const std::int64_t own = std::max<std::int64_t>(request.prompt_tokens - candidate.cached_tokens, 0);
+    const std::int64_t own =
+        std::max<std::int64_t>(request.prompt_tokens - candidate.cached_tokens, 0);
     const double ahead = static_cast<double>(load.prefill_tokens + own);
-    double score = ahead / (load.prefill_tokens_s > 0 ? load.prefill_tokens_s : prefill) +
-                   (Busy(load) + 1) * answer / (load.decode_tokens_s > 0 ? load.decode_tokens_s : decode);
+    double score =
+        ahead / (load.prefill_tokens_s > 0 ? load.prefill_tokens_s : prefill) +
+        (Busy(load) + 1) * answer / (load.decode_tokens_s > 0 ? load.decode_tokens_s : decode);
     if (candidate.reach == Reach::kUnknown) score += kNeverHeardOf;
     if (candidate.reach == Reach::kBroken || candidate.reach == Reach::kBusy) score += kLastResort;
     verdicts[i].score_s = score;

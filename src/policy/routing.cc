@@ -34,8 +34,7 @@ CodeText TextOf(RouteCode code) {
     case RouteCode::kExport:
       return {"policy_export", "the rule '{1}' stands against {0}"};
     case RouteCode::kCertificate:
-      return {"policy_certificate",
-              "{0} has no certificate in force for '{2}' on the chip '{1}'"};
+      return {"policy_certificate", "{0} has no certificate in force for '{2}' on the chip '{1}'"};
     case RouteCode::kTried:
       return {"tried", "{0} has failed this request before"};
     case RouteCode::kLost:

@@ -21,8 +21,8 @@ namespace switchyard::policy {
 enum class RouteCode : std::uint8_t {
   kFits,
   kOtherModel,
-  kContext,      // prompt and answer do not fit
-  kForbidden,    // from here on: policy
+  kContext,    // prompt and answer do not fit
+  kForbidden,  // from here on: policy
   kRegion,
   kResidency,
   kOwner,
@@ -41,20 +41,20 @@ bool IsPolicy(RouteCode code);
 
 // A tag, and where what bears it may run; an empty list allows all.
 struct ResidencyRule {
-  std::string tag;
-  std::vector<std::string> regions;
-  std::vector<std::string> jurisdictions;
-  std::vector<std::string> makers;
-  std::vector<std::string> owners;  // "own", "rented"
+  std::string tag = {};
+  std::vector<std::string> regions = {};
+  std::vector<std::string> jurisdictions = {};
+  std::vector<std::string> makers = {};
+  std::vector<std::string> owners = {};  // "own", "rented"
   friend bool operator==(const ResidencyRule&, const ResidencyRule&) = default;
 };
 
 // What holds for the keys of one name beside what the request says.
 struct TenantRule {
-  std::string name;
-  std::vector<std::string> residency;
-  std::vector<std::string> regions;
-  std::vector<std::string> owners;
+  std::string name = {};
+  std::vector<std::string> residency = {};
+  std::vector<std::string> regions = {};
+  std::vector<std::string> owners = {};
   friend bool operator==(const TenantRule&, const TenantRule&) = default;
 };
 
@@ -66,18 +66,19 @@ enum class CertificateDemand : std::uint8_t {
 
 struct RoutePolicy {
   CertificateDemand certificates = CertificateDemand::kMoves;
-  std::vector<std::string> uncertified;  // chips or members that need none
-  std::vector<std::string> regions;      // for all requests; empty: any
-  std::vector<std::string> owners;       // likewise
-  std::vector<ResidencyRule> residency;
-  std::vector<TenantRule> tenants;
+  std::vector<std::string> uncertified = {};  // chips or members that need none
+  std::vector<std::string> regions = {};      // for all requests; empty: any
+  std::vector<std::string> owners = {};       // likewise
+  std::vector<ResidencyRule> residency = {};
+  std::vector<TenantRule> tenants = {};
   friend bool operator==(const RoutePolicy&, const RoutePolicy&) = default;
 };
 
 struct RouteVerdict {
   RouteCode code = RouteCode::kFits;
-  std::string_view subject;  // what the filter found, such as the tag; lives with policy and request
-  double score_s = 0;        // of kFits: expected seconds, and what policy adds; less is better
+  std::string_view subject =
+      {};              // what the filter found, such as the tag; lives with policy and request
+  double score_s = 0;  // of kFits: expected seconds, and what policy adds; less is better
 };
 
 enum class RefusalKind : std::uint8_t {
@@ -89,15 +90,15 @@ enum class RefusalKind : std::uint8_t {
 
 struct RouteRefusal {
   RefusalKind kind = RefusalKind::kUnavailable;
-  std::string code;     // of an error's body
-  std::string message;  // a sentence for the client
+  std::string code = {};     // of an error's body
+  std::string message = {};  // a sentence for the client
   double retry_after_s = 0;  // of kUnavailable
 };
 
 struct RouteDecision {
-  std::vector<std::size_t> ranked;     // candidates, best first
-  std::vector<RouteVerdict> verdicts;  // one for each candidate
-  std::optional<RouteRefusal> refusal;  // if `ranked` is empty
+  std::vector<std::size_t> ranked = {};      // candidates, best first
+  std::vector<RouteVerdict> verdicts = {};   // one for each candidate
+  std::optional<RouteRefusal> refusal = {};  // if `ranked` is empty
 };
 
 RouteDecision Route(const RouteRequest& request, std::span<const RouteCandidate> candidates,

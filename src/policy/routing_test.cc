@@ -20,8 +20,8 @@ class Routing : public testing::Test {
   RouteDecision Decide() { return Route(request_, candidates_, policy_); }
 
   Place home_{.chip = "x1", .maker = "xco", .region = "r1", .jurisdiction = "AA"};
-  Place abroad_{.chip = "y1", .maker = "yco", .region = "r2", .jurisdiction = "BB",
-                .owner = Owner::kRented};
+  Place abroad_{
+      .chip = "y1", .maker = "yco", .region = "r2", .jurisdiction = "BB", .owner = Owner::kRented};
   std::array<RouteCandidate, 2> candidates_{
       {{.member = "a", .place = &home_, .serves_model = true, .context_tokens = 100},
        {.member = "b", .place = &abroad_, .serves_model = true, .context_tokens = 1000}}};

@@ -1,0 +1,328 @@
+#include "gateway/fleet.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "gateway/member_record.h"
+
+namespace switchyard::gateway {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+// "maker=x", "chip=x" and so on, or a member's name.
+bool IsMeant(std::string_view what, const MemberConfig& member) {
+  const std::size_t equal = what.find('=');
+  if (equal == std::string_view::npos) return what == member.name;
+  const std::string_view key = what.substr(0, equal);
+  const std::string_view value = what.substr(equal + 1);
+  const policy::Place& place = member.place;
+  if (key == "maker") return value == place.maker;
+  if (key == "chip") return value == place.chip;
+  if (key == "region") return value == place.region;
+  if (key == "jurisdiction") return value == place.jurisdiction;
+  if (key == "owner") return value == (place.owner == policy::Owner::kOwn ? "own" : "rented");
+  return what == member.name;  // a name may hold '='
+}
+
+bool IsMeantByAny(const std::vector<std::string>& orders, const MemberConfig& member) {
+  return std::ranges::any_of(orders,
+                             [&](const std::string& what) { return IsMeant(what, member); });
+}
+
+policy::CertificateState CertificateOf(const Member& member, const ModelState& model) {
+  return member.config->is_vouched_for ? policy::CertificateState::kInForce : model.certificate;
+}
+
+// What its configuration says of models stands in for what it does not say itself.
+std::vector<ModelState> ModelsOf(const MemberConfig& config, std::vector<ModelState> told) {
+  if (config.models.empty()) return told;
+  std::vector<ModelState> models;
+  for (const ServedModel& served : config.models) {
+    ModelState state;
+    const auto same = std::ranges::find(told, served.upstream, &ModelState::upstream);
+    if (same != told.end()) state = *same;
+    state.name = served.name;
+    state.upstream = served.upstream;
+    if (served.context_tokens > 0) state.context_tokens = served.context_tokens;
+    models.push_back(std::move(state));
+  }
+  return models;
+}
+
+Member MakeMember(MemberConfig config, const policy::BreakerLimits& limits) {
+  auto state = std::make_shared<MemberState>();
+  state->models = ModelsOf(config, {});
+  return {std::make_shared<const MemberConfig>(std::move(config)), std::move(state),
+          std::make_shared<MemberRecord>(limits)};
+}
+
+}  // namespace
+
+std::string_view Name(FailureCause cause) {
+  switch (cause) {
+    case FailureCause::kRefused:
+      return "refused";
+    case FailureCause::kReset:
+      return "reset";
+    case FailureCause::kNoFirstToken:
+      return "no_first_token";
+    case FailureCause::kStall:
+      return "stall";
+    case FailureCause::kCutShort:
+      return "cut_short";
+    case FailureCause::kServerError:
+      return "server_error";
+    case FailureCause::kNotUnderstood:
+      return "not_understood";
+    case FailureCause::kOverloaded:
+      return "overloaded";
+    case FailureCause::kHandBack:
+      return "hand_back";
+  }
+  return "unknown";
+}
+
+const ModelState* Member::Model(std::string_view model) const {
+  const auto found = std::ranges::find(state->models, model, &ModelState::name);
+  return found == state->models.end() ? nullptr : &*found;
+}
+
+const Member* FleetView::Find(std::string_view name) const {
+  const auto found =
+      std::ranges::find_if(members, [&](const Member& member) { return member.name() == name; });
+  return found == members.end() ? nullptr : &*found;
+}
+
+std::vector<std::string> FleetView::Models() const {
+  std::vector<std::string> names;
+  for (const Member& member : members) {
+    for (const ModelState& model : member.state->models) names.push_back(model.name);
+  }
+  std::ranges::sort(names);
+  const auto doubled = std::ranges::unique(names);
+  names.erase(doubled.begin(), doubled.end());
+  return names;
+}
+
+Attempt::Attempt(std::shared_ptr<MemberRecord> record, std::int64_t prompt_tokens)
+    : record_(std::move(record)), times_(record_->Begin(prompt_tokens, MemberRecord::Now())) {}
+
+Attempt& Attempt::operator=(Attempt&& other) noexcept {
+  if (this == &other) return *this;
+  Cancelled();
+  record_ = std::move(other.record_);
+  times_ = other.times_;
+  return *this;
+}
+
+void Attempt::FirstToken() {
+  if (record_ == nullptr || times_.first_token_s) return;
+  record_->FirstToken(times_, MemberRecord::Now());
+}
+
+void Attempt::Finished(std::int64_t prompt_tokens, std::int64_t completion_tokens) {
+  if (const auto record = std::exchange(record_, nullptr)) {
+    record->Finished(times_, prompt_tokens, completion_tokens, MemberRecord::Now());
+  }
+}
+
+void Attempt::Failed(FailureCause cause, std::chrono::milliseconds retry_after) {
+  if (const auto record = std::exchange(record_, nullptr)) {
+    record->Failed(times_, cause, static_cast<double>(retry_after.count()) / 1000,
+                   MemberRecord::Now());
+  }
+}
+
+void Attempt::Cancelled() {
+  if (const auto record = std::exchange(record_, nullptr)) {
+    record->Cancelled(times_, MemberRecord::Now());
+  }
+}
+
+Fleet::Fleet(FleetConfig config) : budget_(config.retry.budget, MemberRecord::Now()) {
+  Configure(std::move(config));
+}
+
+std::shared_ptr<const FleetView> Fleet::snapshot() const {
+  const std::lock_guard lock(mutex_);
+  return view_;
+}
+
+Routed Fleet::Route(policy::RouteRequest request) const {
+  Routed routed;
+  routed.view = snapshot();
+  const FleetConfig& config = *routed.view->config;
+  request.model = config.Canonical(request.model);
+  request.now_s = MemberRecord::Now();
+  routed.candidates.reserve(routed.view->members.size());
+  for (const Member& member : routed.view->members) {
+    routed.candidates.push_back(Candidate(member, request));
+  }
+  routed.decision = policy::Route(request, routed.candidates, config.policy);
+  return routed;
+}
+
+policy::RouteCandidate Fleet::Candidate(const Member& member, const policy::RouteRequest& request) {
+  const MemberState& state = *member.state;
+  policy::RouteCandidate candidate{.member = member.config->name, .place = &member.config->place};
+  if (const ModelState* model = member.Model(request.model)) {
+    candidate.serves_model = true;
+    candidate.context_tokens = model->context_tokens;
+    candidate.certificate = CertificateOf(member, *model);
+  }
+  candidate.is_forbidden = member.is_forbidden;
+  if (state.is_lost) {
+    candidate.reach = policy::Reach::kLost;
+  } else if (state.is_draining || member.is_draining) {
+    candidate.reach = policy::Reach::kDraining;
+  } else if (!state.is_heard_of) {
+    candidate.reach = policy::Reach::kUnknown;
+  }
+  candidate.load = state.load;
+  member.record->Describe(candidate, request.now_s);
+  return candidate;
+}
+
+std::vector<std::string> Fleet::Explain(const policy::RouteRequest& request, const Routed& routed) {
+  std::vector<std::string> lines;
+  for (std::size_t i = 0; i < routed.candidates.size(); ++i) {
+    const policy::RouteVerdict& verdict = routed.decision.verdicts[i];
+    const auto rank = std::ranges::find(routed.decision.ranked, i);
+    std::string line = policy::Why(verdict, request, routed.candidates[i]);
+    if (rank != routed.decision.ranked.end()) {
+      line += fmt::format(", as number {} at {:.3f} s", rank - routed.decision.ranked.begin() + 1,
+                          verdict.score_s);
+    }
+    lines.push_back(std::move(line));
+  }
+  return lines;
+}
+
+Attempt Fleet::Begin(const Member& member, std::int64_t prompt_tokens) {
+  return {member.record, prompt_tokens};
+}
+
+void Fleet::CountRequest() {
+  const std::lock_guard lock(budget_mutex_);
+  budget_.Request(MemberRecord::Now());
+}
+
+bool Fleet::MayRetry() {
+  const std::lock_guard lock(budget_mutex_);
+  return budget_.Retry(MemberRecord::Now());
+}
+
+void Fleet::Publish(std::shared_ptr<const FleetConfig> config, std::vector<Member> members) {
+  for (Member& member : members) {
+    member.is_draining = IsMeantByAny(orders_.draining, *member.config);
+    member.is_forbidden = IsMeantByAny(orders_.forbidden, *member.config);
+  }
+  auto view = std::make_shared<FleetView>();
+  view->config = std::move(config);
+  view->members = std::move(members);
+  view_ = std::move(view);
+}
+
+void Fleet::Configure(FleetConfig config) {
+  {
+    const std::lock_guard lock(budget_mutex_);
+    budget_.SetLimits(config.retry.budget);
+  }
+  const std::lock_guard lock(mutex_);
+  std::vector<Member> members;
+  for (const MemberConfig& listed : config.members) {
+    const Member* known = view_ == nullptr ? nullptr : view_->Find(listed.name);
+    Member member = MakeMember(listed, config.breaker);
+    // What was seen of another server says nothing.
+    if (known != nullptr && known->config->url == listed.url &&
+        known->config->kind == listed.kind) {
+      member.record = known->record;
+      member.record->SetLimits(config.breaker);
+      auto state = std::make_shared<MemberState>(*known->state);
+      state->models = ModelsOf(listed, std::move(state->models));
+      member.state = std::move(state);
+    }
+    members.push_back(std::move(member));
+  }
+  if (view_ != nullptr) {
+    for (const Member& member : view_->members) {
+      const bool is_listed = std::ranges::find(config.members, member.name(),
+                                               &MemberConfig::name) != config.members.end();
+      if (!member.config->is_leased || is_listed) continue;
+      member.record->SetLimits(config.breaker);
+      members.push_back(member);
+    }
+  }
+  Publish(std::make_shared<const FleetConfig>(std::move(config)), std::move(members));
+}
+
+base::Status Fleet::Join(MemberConfig joined) {
+  SWITCHYARD_RETURN_IF_ERROR(CheckMember(joined));
+  joined.is_leased = true;
+  const std::lock_guard lock(mutex_);
+  std::vector<Member> members = view_->members;
+  const auto known = std::ranges::find_if(
+      members, [&](const Member& member) { return member.name() == joined.name; });
+  if (known == members.end()) {
+    members.push_back(MakeMember(std::move(joined), view_->config->breaker));
+  } else if (!known->config->is_leased) {
+    return Fail(ErrorCode::kAlreadyExists,
+                "the member '{}' is listed in the gateway's configuration; register under another "
+                "name",
+                joined.name);
+  } else if (*known->config == joined) {
+    return {};  // as it is
+  } else {
+    *known = MakeMember(std::move(joined), view_->config->breaker);
+  }
+  Publish(view_->config, std::move(members));
+  return {};
+}
+
+void Fleet::Leave(std::string_view name) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Member> members = view_->members;
+  std::erase_if(members, [&](const Member& member) {
+    return member.config->is_leased && member.name() == name;
+  });
+  Publish(view_->config, std::move(members));
+}
+
+bool Fleet::Update(std::string_view name, MemberState state) {
+  const std::lock_guard lock(mutex_);
+  std::vector<Member> members = view_->members;
+  const auto member =
+      std::ranges::find_if(members, [&](const Member& known) { return known.name() == name; });
+  if (member == members.end()) return false;
+  if (member->state->is_lost && !state.is_lost) member->record->Recovered();
+  state.models = ModelsOf(*member->config, std::move(state.models));
+  member->state = std::make_shared<const MemberState>(std::move(state));
+  Publish(view_->config, std::move(members));
+  return true;
+}
+
+void Fleet::SetOrder(std::vector<std::string> Orders::* orders, std::string_view what,
+                     bool is_set) {
+  const std::lock_guard lock(mutex_);
+  std::vector<std::string>& list = orders_.*orders;
+  std::erase(list, what);
+  if (is_set) list.emplace_back(what);
+  Publish(view_->config, view_->members);
+}
+
+void Fleet::SetDraining(std::string_view what, bool is_draining) {
+  SetOrder(&Orders::draining, what, is_draining);
+}
+
+void Fleet::SetForbidden(std::string_view what, bool is_forbidden) {
+  SetOrder(&Orders::forbidden, what, is_forbidden);
+}
+
+Fleet::Orders Fleet::orders() const {
+  const std::lock_guard lock(mutex_);
+  return orders_;
+}
+
+}  // namespace switchyard::gateway

@@ -1,0 +1,158 @@
+// The members of a fleet as they are now, and which of them gets a request. One object for the
+// whole gateway; any thread.
+//
+// Who serves a request asks Route, begins an Attempt at the member it chose, and tells the attempt
+// what became of it; breakers, loads and latencies follow from that. What members themselves say
+// comes in through Update, from whoever watches them.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "gateway/fleet_config.h"
+#include "gateway/member_state.h"
+#include "policy/retry_budget.h"
+#include "policy/routing.h"
+
+namespace switchyard::gateway {
+
+class MemberRecord;  // what changes with each request; gateway/member_record.h
+
+// A member, at one moment.
+struct Member {
+  std::shared_ptr<const MemberConfig> config;  // with the fleet and with requests in progress
+  std::shared_ptr<const MemberState> state;    // what it said last; likewise
+  std::shared_ptr<MemberRecord> record;        // with the fleet and with attempts
+  bool is_draining = false;                    // by an operator's order
+  bool is_forbidden = false;
+
+  const std::string& name() const { return config->name; }
+  // The member's own name for the fleet's model and what is known of it there; null: it does not
+  // serve it.
+  const ModelState* Model(std::string_view model) const;
+};
+
+// All of them. A value that does not change; the fleet makes a new one when it does.
+struct FleetView {
+  std::shared_ptr<const FleetConfig> config;  // with the fleet
+  std::vector<Member> members;
+
+  const Member* Find(std::string_view name) const;
+  // Of all members, each once, by name.
+  std::vector<std::string> Models() const;
+};
+
+enum class FailureCause : std::uint8_t {
+  kRefused,        // no connection
+  kReset,          // the connection broke
+  kNoFirstToken,   // in time
+  kStall,          // no further token in time
+  kCutShort,       // an end without finish_reason
+  kServerError,    // HTTP 5xx, or an error in the stream
+  kNotUnderstood,  // an answer that is none
+  kOverloaded,     // 429 or 503, with a time to wait perhaps; no failure for the breaker
+  kHandBack,       // the member's own word; no failure either
+};
+
+std::string_view Name(FailureCause cause);
+
+// In seconds of the steady clock.
+struct AttemptTimes {
+  std::uint64_t era = 0;  // of the breaker, when it began
+  std::int64_t prompt_tokens = 0;
+  double began_s = 0;
+  std::optional<double> first_token_s = {};
+};
+
+// One use of a member for one request, from its begin to its end; an attempt that ends without a
+// word was cancelled, which is nobody's fault. Movable; one thread at a time.
+class Attempt {
+ public:
+  Attempt() = default;
+  // `prompt_tokens`: about how many it has to read.
+  Attempt(std::shared_ptr<MemberRecord> record, std::int64_t prompt_tokens);
+  Attempt(Attempt&& other) noexcept = default;
+  Attempt& operator=(Attempt&& other) noexcept;
+  ~Attempt() { Cancelled(); }
+
+  explicit operator bool() const { return record_ != nullptr; }
+  // The first token, or the head of an answer that is no stream, has come.
+  void FirstToken();
+  // The first of these counts.
+  void Finished(std::int64_t prompt_tokens, std::int64_t completion_tokens);
+  void Failed(FailureCause cause, std::chrono::milliseconds retry_after = {});
+  void Cancelled();
+
+ private:
+  std::shared_ptr<MemberRecord> record_;  // with the fleet; null: over
+  AttemptTimes times_;
+};
+
+struct Routed {
+  std::shared_ptr<const FleetView> view;           // with the fleet; what the rest speaks of
+  std::vector<policy::RouteCandidate> candidates;  // in the order of the view's members
+  policy::RouteDecision decision;
+
+  // The members to ask, best first.
+  std::size_t size() const { return decision.ranked.size(); }
+  const Member& member(std::size_t rank) const { return view->members[decision.ranked[rank]]; }
+};
+
+class Fleet {
+ public:
+  explicit Fleet(FleetConfig config);
+
+  std::shared_ptr<const FleetView> snapshot() const;
+
+  // `request.model` may be an alias; the time is set here.
+  Routed Route(policy::RouteRequest request) const;
+  // Why each member was or was not chosen, a line each. With what Route was given and returned.
+  static std::vector<std::string> Explain(const policy::RouteRequest& request,
+                                          const Routed& routed);
+
+  // Begins at `member`, with about so many tokens to read.
+  Attempt Begin(const Member& member, std::int64_t prompt_tokens);
+
+  // A request came; may one be sent again?
+  void CountRequest();
+  bool MayRetry();
+
+  // Takes another configuration: members that stay keep what is known of them.
+  void Configure(FleetConfig config);
+  // A member registered itself, or is gone; listed ones can be neither.
+  base::Status Join(MemberConfig member);
+  void Leave(std::string_view name);
+  // What a member says of itself, or that it says nothing. False: there is no such member any more.
+  bool Update(std::string_view name, MemberState state);
+
+  // By an operator's word, kept over Configure. `what` is a member's name, or "maker=…", "chip=…",
+  // "region=…", "jurisdiction=…", "owner=…".
+  void SetDraining(std::string_view what, bool is_draining);
+  void SetForbidden(std::string_view what, bool is_forbidden);
+  struct Orders {
+    std::vector<std::string> draining;
+    std::vector<std::string> forbidden;
+  };
+  Orders orders() const;
+
+ private:
+  static policy::RouteCandidate Candidate(const Member& member,
+                                          const policy::RouteRequest& request);
+  // With `mutex_` held.
+  void Publish(std::shared_ptr<const FleetConfig> config, std::vector<Member> members);
+  void SetOrder(std::vector<std::string> Orders::* orders, std::string_view what, bool is_set);
+
+  mutable std::mutex mutex_;
+  std::shared_ptr<const FleetView> view_;  // with who looks at it; guarded by `mutex_`
+  Orders orders_;                          // guarded by `mutex_`
+  std::mutex budget_mutex_;
+  policy::RetryBudget budget_;  // guarded by `budget_mutex_`
+};
+
+}  // namespace switchyard::gateway

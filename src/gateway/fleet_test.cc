@@ -1,0 +1,181 @@
+#include "gateway/fleet.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "gateway/member_record.h"
+
+namespace switchyard::gateway {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+MemberConfig OfMaker(const std::string& name, const std::string& maker) {
+  return {.name = name,
+          .url = "http://127.0.0.1:1",
+          .place = {.chip = maker + "1", .maker = maker},
+          .models = {{.name = "m", .upstream = "m-up"}}};
+}
+
+FleetConfig TwoMembers() {
+  FleetConfig config;
+  config.models = {{.name = "m", .aliases = {"alias"}}};
+  config.members = {OfMaker("a", "xco"), OfMaker("b", "yco")};
+  config.breaker = {.failures = 2, .open_s = 1000};
+  return config;
+}
+
+MemberState Heard() {
+  MemberState state;
+  state.is_heard_of = true;
+  return state;
+}
+
+std::vector<std::string> Ranked(const Fleet& fleet, std::string_view model = "m") {
+  const Routed routed = fleet.Route({.model = model});
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < routed.size(); ++i) names.push_back(routed.member(i).name());
+  return names;
+}
+
+TEST(Fleet, RoutesByAliasToWhoServesTheModel) {
+  Fleet fleet(TwoMembers());
+  EXPECT_THAT(Ranked(fleet, "alias"), ElementsAre("a", "b"));
+  EXPECT_EQ(fleet.Route({.model = "n"}).decision.refusal->kind, policy::RefusalKind::kNoSuchModel);
+  EXPECT_EQ(fleet.snapshot()->Find("b")->Model("m")->upstream, "m-up");
+  EXPECT_THAT(fleet.snapshot()->Models(), ElementsAre("m"));
+}
+
+TEST(Fleet, AttemptsInFlightCount) {
+  Fleet fleet(TwoMembers());
+  const Routed routed = fleet.Route({.model = "m"});
+  Attempt attempt = fleet.Begin(routed.member(0), 10);
+  EXPECT_THAT(Ranked(fleet), ElementsAre("b", "a"));
+  Attempt moved = std::move(attempt);
+  EXPECT_FALSE(attempt);  // NOLINT(bugprone-use-after-move): that is what is tested
+  moved = {};             // cancelled
+  EXPECT_THAT(Ranked(fleet), ElementsAre("a", "b"));
+  const MemberCounts counts = routed.member(0).record->counts();
+  EXPECT_EQ(counts.begun, 1U);
+  EXPECT_EQ(counts.cancelled, 1U);
+}
+
+TEST(Fleet, FailuresOpenTheBreakerAndAnAnswerAfterALossTriesAgain) {
+  Fleet fleet(TwoMembers());
+  EXPECT_TRUE(fleet.Update("a", Heard()));
+  const Routed routed = fleet.Route({.model = "m"});
+  for (int i = 0; i < 2; ++i) fleet.Begin(routed.member(0), 10).Failed(FailureCause::kRefused);
+  EXPECT_THAT(Ranked(fleet), ElementsAre("b"));
+  MemberState lost = Heard();
+  lost.is_lost = true;
+  fleet.Update("a", lost);
+  EXPECT_THAT(Ranked(fleet), ElementsAre("b"));
+  fleet.Update("a", Heard());
+  EXPECT_THAT(Ranked(fleet), ElementsAre("a", "b"));
+}
+
+TEST(Fleet, CancelledAndItsOwnWordAreNoFailures) {
+  Fleet fleet(TwoMembers());
+  const Routed routed = fleet.Route({.model = "m"});
+  for (int i = 0; i < 10; ++i) {
+    fleet.Begin(routed.member(0), 10).Cancelled();
+    fleet.Begin(routed.member(0), 10).Failed(FailureCause::kHandBack);
+  }
+  EXPECT_EQ(routed.member(0).record->breaker(MemberRecord::Now()), policy::BreakerState::kClosed);
+  fleet.Begin(routed.member(0), 10).Failed(FailureCause::kOverloaded, std::chrono::seconds(30));
+  EXPECT_THAT(Ranked(fleet), ElementsAre("b"));
+  EXPECT_EQ(routed.member(0).record->breaker(MemberRecord::Now()), policy::BreakerState::kClosed);
+}
+
+TEST(Fleet, OrdersHoldByNameAndByPlace) {
+  Fleet fleet(TwoMembers());
+  fleet.SetDraining("a", true);
+  EXPECT_THAT(Ranked(fleet), ElementsAre("b"));
+  fleet.SetForbidden("maker=yco", true);
+  EXPECT_TRUE(Ranked(fleet).empty());
+  policy::RouteRequest request{.model = "m"};
+  Routed routed = fleet.Route(request);
+  EXPECT_EQ(routed.decision.refusal->kind, policy::RefusalKind::kUnavailable);
+  EXPECT_THAT(Fleet::Explain(request, routed),
+              ElementsAre("a is being drained", "an operator has forbidden b"));
+  fleet.Configure(TwoMembers());  // orders outlive it
+  EXPECT_TRUE(Ranked(fleet).empty());
+  fleet.SetForbidden("maker=yco", false);
+  fleet.SetDraining("a", false);
+  EXPECT_THAT(Ranked(fleet), ElementsAre("a", "b"));
+  EXPECT_TRUE(fleet.orders().draining.empty());
+}
+
+TEST(Fleet, MembersJoinAndLeave) {
+  Fleet fleet(TwoMembers());
+  MemberConfig c = OfMaker("c", "zco");
+  EXPECT_TRUE(fleet.Join(c));
+  EXPECT_TRUE(fleet.Join(c));  // renewed
+  EXPECT_EQ(Ranked(fleet).size(), 3U);
+  fleet.Configure(TwoMembers());
+  EXPECT_EQ(Ranked(fleet).size(), 3U);
+  const auto status = fleet.Join(OfMaker("a", "zco"));
+  EXPECT_THAT(status.error().message, HasSubstr("is listed in the gateway's configuration"));
+  fleet.Leave("a");  // listed ones stay
+  fleet.Leave("c");
+  EXPECT_EQ(Ranked(fleet).size(), 2U);
+  EXPECT_FALSE(fleet.Update("c", Heard()));
+}
+
+TEST(Fleet, ANewConfigurationKeepsWhatIsKnown) {
+  Fleet fleet(TwoMembers());
+  const Routed routed = fleet.Route({.model = "m"});
+  Attempt attempt = fleet.Begin(routed.member(0), 10);
+  FleetConfig config = TwoMembers();
+  config.members[0].place.cost_per_hour = 1;
+  config.members.pop_back();
+  fleet.Configure(config);
+  EXPECT_EQ(fleet.snapshot()->members.size(), 1U);
+  EXPECT_EQ(fleet.snapshot()->members[0].record, routed.member(0).record);
+  config.members[0].url = "http://127.0.0.1:2";  // another server
+  fleet.Configure(config);
+  EXPECT_NE(fleet.snapshot()->members[0].record, routed.member(0).record);
+  attempt.Finished(10, 5);
+  EXPECT_EQ(routed.member(0).record->counts().completion_tokens, 5U);
+}
+
+TEST(Fleet, ManyThreads) {
+  Fleet fleet(TwoMembers());
+  std::atomic<bool> is_over = false;
+  std::thread operating([&] {
+    while (!is_over) {
+      fleet.SetDraining("b", true);
+      fleet.SetDraining("b", false);
+      fleet.Configure(TwoMembers());
+      fleet.Update("a", Heard());
+    }
+  });
+  std::vector<std::thread> serving;
+  for (int t = 0; t < 3; ++t) {
+    serving.emplace_back([&] {
+      for (int i = 0; i < 500; ++i) {
+        const Routed routed = fleet.Route({.model = "m"});
+        if (routed.size() == 0) continue;
+        Attempt attempt = fleet.Begin(routed.member(0), 10);
+        attempt.FirstToken();
+        attempt.Finished(10, 20);
+      }
+    });
+  }
+  for (auto& thread : serving) thread.join();
+  is_over = true;
+  operating.join();
+  policy::RouteCandidate candidate;
+  fleet.snapshot()->members[0].record->Describe(candidate, MemberRecord::Now());
+  EXPECT_EQ(candidate.load.in_flight, 0);
+  EXPECT_EQ(candidate.load.prefill_tokens, 0);
+}
+
+}  // namespace
+}  // namespace switchyard::gateway

@@ -1,0 +1,141 @@
+#include "gateway/member_record.h"
+
+#include <algorithm>
+#include <chrono>
+#include <utility>
+
+namespace switchyard::gateway {
+namespace {
+
+// How much of a mean each new sample is, and how fast a maximum forgets.
+constexpr double kShare = 0.1;
+constexpr double kForget = 0.995;
+// Shorter answers say little of how fast tokens follow each other.
+constexpr std::int64_t kFewTokens = 8;
+// A member that asks for rest longer than that is asked again all the same.
+constexpr double kLongestRest = 60;  // s
+constexpr double kUsualRest = 1;     // s, where it does not say how long
+
+void Mix(double sample, double& mean) {
+  mean = mean == 0 ? sample : mean + kShare * (sample - mean);
+}
+
+void Raise(double sample, double& most) { most = std::max(sample, most * kForget); }
+
+// Of these no breaker need know: the member works, and says that it will not take this now.
+bool IsItsOwnWord(FailureCause cause) {
+  return cause == FailureCause::kOverloaded || cause == FailureCause::kHandBack;
+}
+
+}  // namespace
+
+double MemberRecord::Now() {
+  return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
+}
+
+AttemptTimes MemberRecord::Begin(std::int64_t prompt_tokens, double now_s) {
+  const std::lock_guard lock(mutex_);
+  ++counts_.begun;
+  ++in_flight_;
+  unread_tokens_ += prompt_tokens;
+  return {.era = breaker_.Begin(now_s).era, .prompt_tokens = prompt_tokens, .began_s = now_s};
+}
+
+void MemberRecord::FirstToken(AttemptTimes& times, double now_s) {
+  times.first_token_s = now_s;
+  const double taken_s = std::max(now_s - times.began_s, 1e-6);
+  const std::lock_guard lock(mutex_);
+  unread_tokens_ -= times.prompt_tokens;
+  Mix(taken_s * 1000, ttft_ms_);
+  Raise(static_cast<double>(times.prompt_tokens) / taken_s, prefill_tokens_s_);
+}
+
+void MemberRecord::End(const AttemptTimes& times, policy::AttemptEnd end, double now_s) {
+  --in_flight_;
+  if (!times.first_token_s) unread_tokens_ -= times.prompt_tokens;
+  breaker_.End({times.era}, end, now_s);
+}
+
+void MemberRecord::Finished(const AttemptTimes& times, std::int64_t prompt_tokens,
+                            std::int64_t completion_tokens, double now_s) {
+  const std::lock_guard lock(mutex_);
+  if (times.first_token_s && completion_tokens >= kFewTokens) {
+    const double taken_s = std::max(now_s - *times.first_token_s, 1e-6);
+    const double each_s = taken_s / static_cast<double>(completion_tokens - 1);
+    Mix(each_s * 1000, itl_ms_);
+    // The others in flight decode at about the same pace.
+    Raise(static_cast<double>(in_flight_) / each_s, decode_tokens_s_);
+  }
+  ++counts_.finished;
+  counts_.prompt_tokens += static_cast<std::uint64_t>(std::max<std::int64_t>(prompt_tokens, 0));
+  counts_.completion_tokens +=
+      static_cast<std::uint64_t>(std::max<std::int64_t>(completion_tokens, 0));
+  End(times, policy::AttemptEnd::kSucceeded, now_s);
+}
+
+void MemberRecord::Failed(const AttemptTimes& times, FailureCause cause, double retry_after_s,
+                          double now_s) {
+  const std::lock_guard lock(mutex_);
+  ++counts_.failed[std::to_underlying(cause)];
+  if (cause == FailureCause::kOverloaded) {
+    const double rest = retry_after_s > 0 ? std::min(retry_after_s, kLongestRest) : kUsualRest;
+    busy_until_s_ = std::max(busy_until_s_, now_s + rest);
+  }
+  End(times, IsItsOwnWord(cause) ? policy::AttemptEnd::kCancelled : policy::AttemptEnd::kFailed,
+      now_s);
+}
+
+void MemberRecord::Cancelled(const AttemptTimes& times, double now_s) {
+  const std::lock_guard lock(mutex_);
+  ++counts_.cancelled;
+  End(times, policy::AttemptEnd::kCancelled, now_s);
+}
+
+void MemberRecord::Describe(policy::RouteCandidate& candidate, double now_s) const {
+  const std::lock_guard lock(mutex_);
+  policy::Load& load = candidate.load;
+  load.in_flight = in_flight_;
+  load.prefill_tokens = std::max(load.prefill_tokens, unread_tokens_);
+  load.prefill_tokens_s = std::max(load.prefill_tokens_s, prefill_tokens_s_);
+  load.decode_tokens_s = std::max(load.decode_tokens_s, decode_tokens_s_);
+  load.ttft_ms = ttft_ms_;
+  load.itl_ms = itl_ms_;
+  if (candidate.reach != policy::Reach::kReachable && candidate.reach != policy::Reach::kUnknown) {
+    return;
+  }
+  if (!breaker_.Admits(now_s)) {
+    candidate.reach = policy::Reach::kBroken;
+    candidate.wait_s = breaker_.WaitFor(now_s);
+  } else if (busy_until_s_ > now_s) {
+    candidate.reach = policy::Reach::kBusy;
+    candidate.wait_s = busy_until_s_ - now_s;
+  }
+}
+
+policy::BreakerState MemberRecord::breaker(double now_s) const {
+  const std::lock_guard lock(mutex_);
+  return breaker_.StateAt(now_s);
+}
+
+MemberCounts MemberRecord::counts() const {
+  const std::lock_guard lock(mutex_);
+  return counts_;
+}
+
+void MemberRecord::SetLimits(const policy::BreakerLimits& limits) {
+  const std::lock_guard lock(mutex_);
+  breaker_.SetLimits(limits);
+}
+
+void MemberRecord::Recovered() {
+  const std::lock_guard lock(mutex_);
+  breaker_.TryNow();
+  busy_until_s_ = 0;
+}
+
+void MemberRecord::Eject(double now_s) {
+  const std::lock_guard lock(mutex_);
+  breaker_.Open(now_s);
+}
+
+}  // namespace switchyard::gateway

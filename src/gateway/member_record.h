@@ -1,0 +1,62 @@
+// What this gateway itself sees of a member, request by request: how many are there, how they end,
+// how fast they are. Shared by the fleet's views and by attempts. Any thread.
+#pragma once
+
+#include <cstdint>
+#include <mutex>
+
+#include "gateway/fleet.h"
+#include "policy/breaker.h"
+
+namespace switchyard::gateway {
+
+struct MemberCounts {
+  std::uint64_t begun = 0;
+  std::uint64_t finished = 0;
+  std::uint64_t cancelled = 0;
+  std::uint64_t failed[9] = {};  // by FailureCause
+  std::uint64_t prompt_tokens = 0;
+  std::uint64_t completion_tokens = 0;
+};
+
+class MemberRecord {
+ public:
+  explicit MemberRecord(const policy::BreakerLimits& limits) : breaker_(limits) {}
+
+  static double Now();  // seconds, steady
+
+  AttemptTimes Begin(std::int64_t prompt_tokens, double now_s);
+  void FirstToken(AttemptTimes& times, double now_s);  // once
+  // One of these once, at the end.
+  void Finished(const AttemptTimes& times, std::int64_t prompt_tokens,
+                std::int64_t completion_tokens, double now_s);
+  void Failed(const AttemptTimes& times, FailureCause cause, double retry_after_s, double now_s);
+  void Cancelled(const AttemptTimes& times, double now_s);
+
+  // Adds what is seen here to what the member says.
+  void Describe(policy::RouteCandidate& candidate, double now_s) const;
+  policy::BreakerState breaker(double now_s) const;
+  MemberCounts counts() const;
+
+  void SetLimits(const policy::BreakerLimits& limits);
+  // It answers again after it was lost: the breaker may try at once.
+  void Recovered();
+  // It is much slower than usual and than the others.
+  void Eject(double now_s);
+
+ private:
+  void End(const AttemptTimes& times, policy::AttemptEnd end, double now_s);
+
+  mutable std::mutex mutex_;
+  policy::Breaker breaker_;  // all guarded by `mutex_`
+  MemberCounts counts_;
+  std::int64_t in_flight_ = 0;
+  std::int64_t unread_tokens_ = 0;  // of prompts in flight without a first token
+  double busy_until_s_ = 0;
+  double ttft_ms_ = 0;  // moving means
+  double itl_ms_ = 0;
+  double prefill_tokens_s_ = 0;  // slowly falling maxima
+  double decode_tokens_s_ = 0;
+};
+
+}  // namespace switchyard::gateway
