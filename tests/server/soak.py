@@ -4,7 +4,9 @@
     soak.py SWITCHYARD [--minutes 30] [--clients 4] [--pause 0.5] [--tiny]
 
 Serves the default model, or a tiny one, with few pages, so that requests are preempted. Two of five requests are cancelled at a
-random moment. Prints a line a minute, then the slope of the resident memory after the first fifth of the time.
+random moment. Prints a line a minute, then how the resident memory grew after the first fifth of the time. A leak grows
+in every minute, so the median minute tells it; what is met late for the first time, such as a larger batch, makes a step
+now and then, and all of those together must stay small.
 """
 
 import argparse
@@ -13,13 +15,15 @@ import json
 import os
 import pathlib
 import random
+import statistics
 import sys
 import threading
 import time
 
 import served
 
-MOST_SLOPE_KIB_A_MINUTE = 64
+MOST_KIB_A_MINUTE = 64
+MOST_SHARE = 0.02
 
 
 class Client(threading.Thread):
@@ -77,13 +81,11 @@ def footprint(process):
     return int(field["VmRSS"]), len(os.listdir(process / "fd")), int(field["Threads"])
 
 
-def slope(points):
-    """Least squares, y by x."""
-    if len(points) < 2:
-        return 0.0
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    return sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
+def growth(points):
+    """The median minute's KiB, and the share by which all of the time made it larger."""
+    steps = [(after[1] - before[1]) / (after[0] - before[0])
+             for before, after in zip(points, points[1:]) if after[0] > before[0] + 0.1]
+    return (statistics.median(steps), points[-1][1] / points[0][1] - 1) if steps else (0.0, 0.0)
 
 
 def main():
@@ -130,14 +132,14 @@ def main():
         time.sleep(0.5)
     time.sleep(1)
     line((time.monotonic() - began) / 60)
-    grown = slope([(minute, kib) for minute, kib, _ in samples if minute >= options.minutes / 5])
+    by_minute, in_all = growth([(minute, kib) for minute, kib, _ in samples if minute >= options.minutes / 5])
     failed = sum(client.counts["failed"] for client in clients)
-    print(f"resident memory grows by {grown:.1f} KiB a minute after the first fifth; left in use: {left}; "
-          f"open files {samples[0][2]} at first, {samples[-1][2]} at the end")
+    print(f"after the first fifth resident memory grew by {by_minute:.1f} KiB in the median minute and by {in_all:.2%} "
+          f"in all; left in use: {left}; open files {samples[0][2]} at first, {samples[-1][2]} at the end")
     ended = server.stop()
     print(f"the server ended with {ended}")
-    return bool(failed or any(left.values()) or ended != 0 or grown > MOST_SLOPE_KIB_A_MINUTE
-                or samples[-1][2] > samples[0][2] + 4)
+    return bool(failed or any(left.values()) or ended != 0 or by_minute > MOST_KIB_A_MINUTE
+                or in_all > MOST_SHARE or samples[-1][2] > samples[0][2] + 4)
 
 
 if __name__ == "__main__":
