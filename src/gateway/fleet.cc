@@ -35,13 +35,31 @@ policy::CertificateState CertificateOf(const Member& member, const ModelState& m
   return member.config->is_vouched_for ? policy::CertificateState::kInForce : model.certificate;
 }
 
+bool IsCalled(const ModelState& model, std::string_view upstream) {
+  return model.upstream == upstream ||
+         std::ranges::find(model.aliases, upstream) != model.aliases.end();
+}
+
+// A model that the fleet lists under one of the names that the member has for it.
+std::string FleetNameOf(const ModelState& model, const FleetConfig& fleet) {
+  for (const std::string& alias : model.aliases) {
+    if (fleet.FindModel(alias) != nullptr) return alias;
+  }
+  return std::string(fleet.Canonical(model.upstream));
+}
+
 // What its configuration says of models stands in for what it does not say itself.
-std::vector<ModelState> ModelsOf(const MemberConfig& config, std::vector<ModelState> told) {
-  if (config.models.empty()) return told;
+std::vector<ModelState> ModelsOf(const MemberConfig& config, std::vector<ModelState> told,
+                                 const FleetConfig& fleet) {
+  if (config.models.empty()) {
+    for (ModelState& model : told) model.name = FleetNameOf(model, fleet);
+    return told;
+  }
   std::vector<ModelState> models;
   for (const ServedModel& served : config.models) {
     ModelState state;
-    const auto same = std::ranges::find(told, served.upstream, &ModelState::upstream);
+    const auto same = std::ranges::find_if(
+        told, [&](const ModelState& model) { return IsCalled(model, served.upstream); });
     if (same != told.end()) state = *same;
     state.name = served.name;
     state.upstream = served.upstream;
@@ -51,11 +69,11 @@ std::vector<ModelState> ModelsOf(const MemberConfig& config, std::vector<ModelSt
   return models;
 }
 
-Member MakeMember(MemberConfig config, const policy::BreakerLimits& limits) {
+Member MakeMember(MemberConfig config, const FleetConfig& fleet) {
   auto state = std::make_shared<MemberState>();
-  state->models = ModelsOf(config, {});
+  state->models = ModelsOf(config, {}, fleet);
   return {std::make_shared<const MemberConfig>(std::move(config)), std::move(state),
-          std::make_shared<MemberRecord>(limits)};
+          std::make_shared<MemberRecord>(fleet.breaker)};
 }
 
 }  // namespace
@@ -85,7 +103,9 @@ std::string_view Name(FailureCause cause) {
 }
 
 const ModelState* Member::Model(std::string_view model) const {
-  const auto found = std::ranges::find(state->models, model, &ModelState::name);
+  const auto found = std::ranges::find_if(state->models, [model](const ModelState& known) {
+    return known.name == model || IsCalled(known, model);
+  });
   return found == state->models.end() ? nullptr : &*found;
 }
 
@@ -234,14 +254,14 @@ void Fleet::Configure(FleetConfig config) {
   std::vector<Member> members;
   for (const MemberConfig& listed : config.members) {
     const Member* known = view_ == nullptr ? nullptr : view_->Find(listed.name);
-    Member member = MakeMember(listed, config.breaker);
+    Member member = MakeMember(listed, config);
     // What was seen of another server says nothing.
     if (known != nullptr && known->config->url == listed.url &&
         known->config->kind == listed.kind) {
       member.record = known->record;
       member.record->SetLimits(config.breaker);
       auto state = std::make_shared<MemberState>(*known->state);
-      state->models = ModelsOf(listed, std::move(state->models));
+      state->models = ModelsOf(listed, std::move(state->models), config);
       member.state = std::move(state);
     }
     members.push_back(std::move(member));
@@ -266,7 +286,7 @@ base::Status Fleet::Join(MemberConfig joined) {
   const auto known = std::ranges::find_if(
       members, [&](const Member& member) { return member.name() == joined.name; });
   if (known == members.end()) {
-    members.push_back(MakeMember(std::move(joined), view_->config->breaker));
+    members.push_back(MakeMember(std::move(joined), *view_->config));
   } else if (!known->config->is_leased) {
     return Fail(ErrorCode::kAlreadyExists,
                 "the member '{}' is listed in the gateway's configuration; register under another "
@@ -275,7 +295,7 @@ base::Status Fleet::Join(MemberConfig joined) {
   } else if (*known->config == joined) {
     return {};  // as it is
   } else {
-    *known = MakeMember(std::move(joined), view_->config->breaker);
+    *known = MakeMember(std::move(joined), *view_->config);
   }
   Publish(view_->config, std::move(members));
   return {};
@@ -297,7 +317,7 @@ bool Fleet::Update(std::string_view name, MemberState state) {
       std::ranges::find_if(members, [&](const Member& known) { return known.name() == name; });
   if (member == members.end()) return false;
   if (member->state->is_lost && !state.is_lost) member->record->Recovered();
-  state.models = ModelsOf(*member->config, std::move(state.models));
+  state.models = ModelsOf(*member->config, std::move(state.models), *view_->config);
   member->state = std::make_shared<const MemberState>(std::move(state));
   Publish(view_->config, std::move(members));
   return true;

@@ -33,11 +33,12 @@ struct Abilities {
 HandOverLevel LevelOf(const Abilities& abilities);
 
 struct ModelState {
-  std::string name = {};            // the fleet's
-  std::string upstream = {};        // the member's
-  std::int64_t context_tokens = 0;  // 0: not known
+  std::string name = {};                  // the fleet's
+  std::string upstream = {};              // the member's
+  std::vector<std::string> aliases = {};  // other names of it there
+  std::int64_t context_tokens = 0;        // 0: not known
   policy::CertificateState certificate = policy::CertificateState::kNone;
-  std::string sha256;           // of the model's files; empty: not known
+  std::string sha256 = {};      // of the model's files; empty: not known
   std::int64_t vocabulary = 0;  // 0: not known
   bool is_deterministic = false;
   friend bool operator==(const ModelState&, const ModelState&) = default;

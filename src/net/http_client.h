@@ -26,7 +26,7 @@ struct CallTimes {
 
 struct CallRequest {
   std::string method = "POST";
-  std::string target;        // "/v1/models", behind the origin's base path
+  std::string target = {};        // "/v1/models", behind the origin's base path
   HttpHeaders headers = {};  // besides Host and Content-Length
   // Sent one after the other as they lie, so that a large body is never copied. They live as long
   // as `keeper`, which the call shares.
