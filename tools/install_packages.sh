@@ -7,7 +7,7 @@ set -eu
 
 build_packages='g++-12 cmake ninja-build pkg-config ca-certificates
   libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
-  libpcre2-dev libcurl4-openssl-dev libssl-dev libzip-dev libboost1.81-dev
+  libpcre2-dev libcurl4-openssl-dev libssl-dev libsqlite3-dev libzip-dev libboost1.81-dev
   opencl-c-headers ocl-icd-opencl-dev'
 # clang-19 and AMD's run-time compiler show that the kernels are CUDA and HIP as well.
 test_packages='libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev

@@ -98,6 +98,8 @@ std::string_view Name(FailureCause cause) {
       return "overloaded";
     case FailureCause::kHandBack:
       return "hand_back";
+    case FailureCause::kTakenOut:
+      return "taken_out";
   }
   return "unknown";
 }
@@ -161,7 +163,12 @@ void Attempt::Cancelled() {
   }
 }
 
-Fleet::Fleet(FleetConfig config) : budget_(config.retry.budget, MemberRecord::Now()) {
+void Attempt::OnCut(std::function<void()> on_cut) {
+  if (record_ != nullptr) record_->OnCut(times_, std::move(on_cut));
+}
+
+Fleet::Fleet(FleetConfig config, OnChange on_change)
+    : on_change_(std::move(on_change)), budget_(config.retry.budget, MemberRecord::Now()) {
   Configure(std::move(config));
 }
 
@@ -206,16 +213,19 @@ policy::RouteCandidate Fleet::Candidate(const Member& member, const policy::Rout
 }
 
 std::vector<std::string> Fleet::Explain(const policy::RouteRequest& request, const Routed& routed) {
+  constexpr std::size_t kMost = 64;  // lines
   std::vector<std::string> lines;
-  for (std::size_t i = 0; i < routed.candidates.size(); ++i) {
+  for (const std::size_t i : routed.decision.ranked) {
+    if (lines.size() == kMost) return lines;
     const policy::RouteVerdict& verdict = routed.decision.verdicts[i];
-    const auto rank = std::ranges::find(routed.decision.ranked, i);
-    std::string line = policy::Why(verdict, request, routed.candidates[i]);
-    if (rank != routed.decision.ranked.end()) {
-      line += fmt::format(", as number {} at {:.3f} s", rank - routed.decision.ranked.begin() + 1,
-                          verdict.score_s);
-    }
-    lines.push_back(std::move(line));
+    lines.push_back(fmt::format("{}, as number {} at {:.3f} s",
+                                policy::Why(verdict, request, routed.candidates[i]),
+                                lines.size() + 1, verdict.score_s));
+  }
+  for (std::size_t i = 0; i < routed.candidates.size() && lines.size() < kMost; ++i) {
+    const policy::RouteVerdict& verdict = routed.decision.verdicts[i];
+    if (verdict.code == policy::RouteCode::kFits) continue;
+    lines.push_back(policy::Why(verdict, request, routed.candidates[i]));
   }
   return lines;
 }
@@ -275,12 +285,20 @@ void Fleet::Configure(FleetConfig config) {
       members.push_back(member);
     }
   }
+  FleetChange change{.actor = "gateway",
+                     .action = "configure",
+                     .detail = fmt::format("{} members listed", config.members.size())};
   Publish(std::make_shared<const FleetConfig>(std::move(config)), std::move(members));
+  Tell(std::move(change));
 }
 
 base::Status Fleet::Join(MemberConfig joined) {
   SWITCHYARD_RETURN_IF_ERROR(CheckMember(joined));
   joined.is_leased = true;
+  FleetChange change{.actor = "member/" + joined.name,
+                     .action = "join",
+                     .subject = joined.name,
+                     .detail = joined.url};
   const std::lock_guard lock(mutex_);
   std::vector<Member> members = view_->members;
   const auto known = std::ranges::find_if(
@@ -298,16 +316,19 @@ base::Status Fleet::Join(MemberConfig joined) {
     *known = MakeMember(std::move(joined), *view_->config);
   }
   Publish(view_->config, std::move(members));
+  Tell(std::move(change));
   return {};
 }
 
-void Fleet::Leave(std::string_view name) {
+void Fleet::Leave(std::string_view name, std::string actor) {
   const std::lock_guard lock(mutex_);
   std::vector<Member> members = view_->members;
-  std::erase_if(members, [&](const Member& member) {
+  const auto gone = std::erase_if(members, [&](const Member& member) {
     return member.config->is_leased && member.name() == name;
   });
+  if (gone == 0) return;
   Publish(view_->config, std::move(members));
+  Tell({.actor = std::move(actor), .action = "leave", .subject = std::string(name)});
 }
 
 bool Fleet::Update(std::string_view name, MemberState state) {
@@ -316,28 +337,59 @@ bool Fleet::Update(std::string_view name, MemberState state) {
   const auto member =
       std::ranges::find_if(members, [&](const Member& known) { return known.name() == name; });
   if (member == members.end()) return false;
-  if (member->state->is_lost && !state.is_lost) member->record->Recovered();
+  const bool was_lost = member->state->is_lost;
+  if (was_lost && !state.is_lost) member->record->Recovered();
+  if (was_lost != state.is_lost) {
+    Tell({.actor = "gateway",
+          .action = state.is_lost ? "lost" : "found",
+          .subject = std::string(name),
+          .detail = state.trouble});
+  }
   state.models = ModelsOf(*member->config, std::move(state.models), *view_->config);
   member->state = std::make_shared<const MemberState>(std::move(state));
   Publish(view_->config, std::move(members));
   return true;
 }
 
-void Fleet::SetOrder(std::vector<std::string> Orders::* orders, std::string_view what,
-                     bool is_set) {
+void Fleet::SetOrder(std::vector<std::string> Orders::* orders, std::string_view what, bool is_set,
+                     FleetChange change) {
   const std::lock_guard lock(mutex_);
   std::vector<std::string>& list = orders_.*orders;
   std::erase(list, what);
   if (is_set) list.emplace_back(what);
+  change.subject = what;
   Publish(view_->config, view_->members);
+  Tell(std::move(change));
 }
 
-void Fleet::SetDraining(std::string_view what, bool is_draining) {
-  SetOrder(&Orders::draining, what, is_draining);
+void Fleet::SetDraining(std::string_view what, bool is_draining, std::string actor) {
+  SetOrder(&Orders::draining, what, is_draining,
+           {.actor = std::move(actor), .action = is_draining ? "drain" : "undrain"});
 }
 
-void Fleet::SetForbidden(std::string_view what, bool is_forbidden) {
-  SetOrder(&Orders::forbidden, what, is_forbidden);
+void Fleet::SetForbidden(std::string_view what, bool is_forbidden, std::string actor) {
+  SetOrder(&Orders::forbidden, what, is_forbidden,
+           {.actor = std::move(actor), .action = is_forbidden ? "forbid" : "allow"});
+}
+
+std::vector<std::string> Fleet::Meant(std::string_view what) const {
+  std::vector<std::string> names;
+  for (const Member& member : snapshot()->members) {
+    if (IsMeant(what, *member.config)) names.push_back(member.name());
+  }
+  return names;
+}
+
+std::size_t Fleet::Cut(std::string_view what) {
+  std::size_t cut = 0;
+  for (const Member& member : snapshot()->members) {
+    if (IsMeant(what, *member.config)) cut += member.record->Cut();
+  }
+  return cut;
+}
+
+void Fleet::Tell(FleetChange change) const {
+  if (on_change_) on_change_(std::move(change));
 }
 
 Fleet::Orders Fleet::orders() const {

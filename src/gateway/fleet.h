@@ -8,6 +8,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -57,6 +58,7 @@ enum class FailureCause : std::uint8_t {
   kServerError,    // HTTP 5xx, or an error in the stream
   kNotUnderstood,  // an answer that is none
   kOverloaded,     // 429 or 503, with a time to wait perhaps; no failure for the breaker
+  kTakenOut,       // an operator cut it off; no failure of the member's
   kHandBack,       // the member's own word; no failure either
 };
 
@@ -67,6 +69,7 @@ struct AttemptTimes {
   std::uint64_t era = 0;  // of the breaker, when it began
   std::int64_t prompt_tokens = 0;
   double began_s = 0;
+  std::uint64_t number = 0;  // of the member's attempts
   std::optional<double> first_token_s = {};
 };
 
@@ -88,6 +91,10 @@ class Attempt {
   void Finished(std::int64_t prompt_tokens, std::int64_t completion_tokens);
   void Failed(FailureCause cause, std::chrono::milliseconds retry_after = {});
   void Cancelled();
+  // `on_cut` is called, on any thread and perhaps after the end, if an operator takes the member
+  // out meanwhile: the answer is to go on elsewhere, and this attempt has Failed by kTakenOut.
+  // Once.
+  void OnCut(std::function<void()> on_cut);
 
  private:
   std::shared_ptr<MemberRecord> record_;  // with the fleet; null: over
@@ -104,15 +111,27 @@ struct Routed {
   const Member& member(std::size_t rank) const { return view->members[decision.ranked[rank]]; }
 };
 
+// What was changed, for the audit log.
+struct FleetChange {
+  std::string actor = {};    // "operator/NAME", "member/NAME", "gateway"
+  std::string action = {};   // join, leave, lost, found, drain, undrain, forbid, allow, configure
+  std::string subject = {};  // a member's name, or what else was meant
+  std::string detail = {};
+};
+
 class Fleet {
  public:
-  explicit Fleet(FleetConfig config);
+  // Called in the order of the changes, with the fleet locked: it must not block nor call the
+  // fleet.
+  using OnChange = std::function<void(FleetChange)>;
+  explicit Fleet(FleetConfig config, OnChange on_change = {});
 
   std::shared_ptr<const FleetView> snapshot() const;
 
   // `request.model` may be an alias; the time is set here.
   Routed Route(policy::RouteRequest request) const;
-  // Why each member was or was not chosen, a line each. With what Route was given and returned.
+  // Why each member was or was not chosen, a line each, the chosen first; of many members not all.
+  // With what Route was given and returned.
   static std::vector<std::string> Explain(const policy::RouteRequest& request,
                                           const Routed& routed);
 
@@ -127,14 +146,18 @@ class Fleet {
   void Configure(FleetConfig config);
   // A member registered itself, or is gone; listed ones can be neither.
   base::Status Join(MemberConfig member);
-  void Leave(std::string_view name);
+  void Leave(std::string_view name, std::string actor);
   // What a member says of itself, or that it says nothing. False: there is no such member any more.
   bool Update(std::string_view name, MemberState state);
 
   // By an operator's word, kept over Configure. `what` is a member's name, or "maker=…", "chip=…",
   // "region=…", "jurisdiction=…", "owner=…".
-  void SetDraining(std::string_view what, bool is_draining);
-  void SetForbidden(std::string_view what, bool is_forbidden);
+  void SetDraining(std::string_view what, bool is_draining, std::string actor);
+  void SetForbidden(std::string_view what, bool is_forbidden, std::string actor);
+  // Cuts off what runs there; how many answers that was.
+  std::size_t Cut(std::string_view what);
+  // Who is meant by that, by their names.
+  std::vector<std::string> Meant(std::string_view what) const;
   struct Orders {
     std::vector<std::string> draining;
     std::vector<std::string> forbidden;
@@ -146,8 +169,11 @@ class Fleet {
                                           const policy::RouteRequest& request);
   // With `mutex_` held.
   void Publish(std::shared_ptr<const FleetConfig> config, std::vector<Member> members);
-  void SetOrder(std::vector<std::string> Orders::* orders, std::string_view what, bool is_set);
+  void SetOrder(std::vector<std::string> Orders::* orders, std::string_view what, bool is_set,
+                FleetChange change);
+  void Tell(FleetChange change) const;
 
+  const OnChange on_change_;
   mutable std::mutex mutex_;
   std::shared_ptr<const FleetView> view_;  // with who looks at it; guarded by `mutex_`
   Orders orders_;                          // guarded by `mutex_`

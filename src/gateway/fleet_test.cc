@@ -95,9 +95,9 @@ TEST(Fleet, CancelledAndItsOwnWordAreNoFailures) {
 
 TEST(Fleet, OrdersHoldByNameAndByPlace) {
   Fleet fleet(TwoMembers());
-  fleet.SetDraining("a", true);
+  fleet.SetDraining("a", true, "operator/t");
   EXPECT_THAT(Ranked(fleet), ElementsAre("b"));
-  fleet.SetForbidden("maker=yco", true);
+  fleet.SetForbidden("maker=yco", true, "operator/t");
   EXPECT_TRUE(Ranked(fleet).empty());
   policy::RouteRequest request{.model = "m"};
   Routed routed = fleet.Route(request);
@@ -106,8 +106,8 @@ TEST(Fleet, OrdersHoldByNameAndByPlace) {
               ElementsAre("a is being drained", "an operator has forbidden b"));
   fleet.Configure(TwoMembers());  // orders outlive it
   EXPECT_TRUE(Ranked(fleet).empty());
-  fleet.SetForbidden("maker=yco", false);
-  fleet.SetDraining("a", false);
+  fleet.SetForbidden("maker=yco", false, "operator/t");
+  fleet.SetDraining("a", false, "operator/t");
   EXPECT_THAT(Ranked(fleet), ElementsAre("a", "b"));
   EXPECT_TRUE(fleet.orders().draining.empty());
 }
@@ -122,8 +122,8 @@ TEST(Fleet, MembersJoinAndLeave) {
   EXPECT_EQ(Ranked(fleet).size(), 3U);
   const auto status = fleet.Join(OfMaker("a", "zco"));
   EXPECT_THAT(status.error().message, HasSubstr("is listed in the gateway's configuration"));
-  fleet.Leave("a");  // listed ones stay
-  fleet.Leave("c");
+  fleet.Leave("a", "gateway");  // listed ones stay
+  fleet.Leave("c", "gateway");
   EXPECT_EQ(Ranked(fleet).size(), 2U);
   EXPECT_FALSE(fleet.Update("c", Heard()));
 }
@@ -150,8 +150,8 @@ TEST(Fleet, ManyThreads) {
   std::atomic<bool> is_over = false;
   std::thread operating([&] {
     while (!is_over) {
-      fleet.SetDraining("b", true);
-      fleet.SetDraining("b", false);
+      fleet.SetDraining("b", true, "operator/t");
+      fleet.SetDraining("b", false, "operator/t");
       fleet.Configure(TwoMembers());
       fleet.Update("a", Heard());
     }

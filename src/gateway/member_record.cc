@@ -22,9 +22,10 @@ void Mix(double sample, double& mean) {
 
 void Raise(double sample, double& most) { most = std::max(sample, most * kForget); }
 
-// Of these no breaker need know: the member works, and says that it will not take this now.
-bool IsItsOwnWord(FailureCause cause) {
-  return cause == FailureCause::kOverloaded || cause == FailureCause::kHandBack;
+// Of these no breaker need know: the member works.
+bool IsNoFault(FailureCause cause) {
+  return cause == FailureCause::kOverloaded || cause == FailureCause::kHandBack ||
+         cause == FailureCause::kTakenOut;
 }
 
 }  // namespace
@@ -38,7 +39,10 @@ AttemptTimes MemberRecord::Begin(std::int64_t prompt_tokens, double now_s) {
   ++counts_.begun;
   ++in_flight_;
   unread_tokens_ += prompt_tokens;
-  return {.era = breaker_.Begin(now_s).era, .prompt_tokens = prompt_tokens, .began_s = now_s};
+  return {.era = breaker_.Begin(now_s).era,
+          .prompt_tokens = prompt_tokens,
+          .began_s = now_s,
+          .number = counts_.begun};
 }
 
 void MemberRecord::FirstToken(AttemptTimes& times, double now_s) {
@@ -52,6 +56,7 @@ void MemberRecord::FirstToken(AttemptTimes& times, double now_s) {
 
 void MemberRecord::End(const AttemptTimes& times, policy::AttemptEnd end, double now_s) {
   --in_flight_;
+  on_cut_.erase(times.number);
   if (!times.first_token_s) unread_tokens_ -= times.prompt_tokens;
   breaker_.End({times.era}, end, now_s);
 }
@@ -81,7 +86,7 @@ void MemberRecord::Failed(const AttemptTimes& times, FailureCause cause, double 
     const double rest = retry_after_s > 0 ? std::min(retry_after_s, kLongestRest) : kUsualRest;
     busy_until_s_ = std::max(busy_until_s_, now_s + rest);
   }
-  End(times, IsItsOwnWord(cause) ? policy::AttemptEnd::kCancelled : policy::AttemptEnd::kFailed,
+  End(times, IsNoFault(cause) ? policy::AttemptEnd::kCancelled : policy::AttemptEnd::kFailed,
       now_s);
 }
 
@@ -89,6 +94,21 @@ void MemberRecord::Cancelled(const AttemptTimes& times, double now_s) {
   const std::lock_guard lock(mutex_);
   ++counts_.cancelled;
   End(times, policy::AttemptEnd::kCancelled, now_s);
+}
+
+void MemberRecord::OnCut(const AttemptTimes& times, std::function<void()> on_cut) {
+  const std::lock_guard lock(mutex_);
+  on_cut_[times.number] = std::move(on_cut);
+}
+
+std::size_t MemberRecord::Cut() {
+  std::map<std::uint64_t, std::function<void()>> cut;
+  {
+    const std::lock_guard lock(mutex_);
+    cut.swap(on_cut_);
+  }
+  for (const auto& [number, on_cut] : cut) on_cut();
+  return cut.size();
 }
 
 void MemberRecord::Describe(policy::RouteCandidate& candidate, double now_s) const {

@@ -3,6 +3,8 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
+#include <map>
 #include <mutex>
 
 #include "gateway/fleet.h"
@@ -14,7 +16,7 @@ struct MemberCounts {
   std::uint64_t begun = 0;
   std::uint64_t finished = 0;
   std::uint64_t cancelled = 0;
-  std::uint64_t failed[9] = {};  // by FailureCause
+  std::uint64_t failed[10] = {};  // by FailureCause
   std::uint64_t prompt_tokens = 0;
   std::uint64_t completion_tokens = 0;
 };
@@ -32,6 +34,10 @@ class MemberRecord {
                 std::int64_t completion_tokens, double now_s);
   void Failed(const AttemptTimes& times, FailureCause cause, double retry_after_s, double now_s);
   void Cancelled(const AttemptTimes& times, double now_s);
+
+  void OnCut(const AttemptTimes& times, std::function<void()> on_cut);
+  // Calls them all; how many there were.
+  std::size_t Cut();
 
   // Adds what is seen here to what the member says.
   void Describe(policy::RouteCandidate& candidate, double now_s) const;
@@ -52,6 +58,7 @@ class MemberRecord {
   MemberCounts counts_;
   std::int64_t in_flight_ = 0;
   std::int64_t unread_tokens_ = 0;  // of prompts in flight without a first token
+  std::map<std::uint64_t, std::function<void()>> on_cut_;  // by the attempt's number
   double busy_until_s_ = 0;
   double ttft_ms_ = 0;  // moving means
   double itl_ms_ = 0;

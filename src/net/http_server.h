@@ -24,9 +24,9 @@ namespace switchyard::net {
 struct HttpRequest {
   std::string method;  // "GET"
   std::string target;  // "/v1/models?x=1", as it came
-  HttpHeaders headers;
-  std::string body;
-  std::string peer;  // "127.0.0.1:51000"
+  HttpHeaders headers = {};
+  std::string body = {};
+  std::string peer = {};  // "127.0.0.1:51000"
 
   // The first header of this name, in any case; empty if there is none.
   std::string_view Header(std::string_view name) const { return FindHeader(headers, name); }

@@ -1,0 +1,182 @@
+#include "gateway/control.h"
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <mutex>
+#include <sstream>
+#include <utility>
+
+#include "gateway/member_watch.h"
+#include "gateway/registry.h"
+
+namespace switchyard::gateway {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+constexpr std::size_t kExplained = 4096;  // requests
+constexpr std::size_t kFelt = 65'536;
+constexpr std::chrono::seconds kLookAgain{1};  // whether the file has changed
+
+base::Result<std::optional<access::ApiKeys>> ReadKeys(const std::string& path) {
+  if (path.empty()) return std::optional<access::ApiKeys>();
+  std::ifstream file(path);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return Fail(ErrorCode::kNotFound,
+                "cannot read the keys in '{}': it must be a file with one key a line", path);
+  }
+  auto keys = access::MemberAccess::ParseKeys(text.str());
+  if (!keys) return base::Rethrow(std::move(keys.error()), "{}", path);
+  return std::optional(std::move(*keys));
+}
+
+struct ControlKeys {
+  std::optional<access::ApiKeys> admins;
+  std::optional<access::ApiKeys> members;
+};
+
+base::Result<ControlKeys> ReadControlKeys(const ListenConfig& listen) {
+  ControlKeys keys;
+  SWITCHYARD_TRY(keys.admins, ReadKeys(listen.admin_key_file));
+  SWITCHYARD_TRY(keys.members, ReadKeys(listen.member_key_file));
+  return keys;
+}
+
+class WholeControl final : public Control {
+ public:
+  WholeControl(std::string path, FleetConfig config, ControlKeys keys,
+               std::unique_ptr<AuditLog> audit, base::LogSink log)
+      : path_(std::move(path)),
+        log_(std::move(log)),
+        audit_(std::move(audit)),
+        decisions_(kExplained),
+        felt_(kFelt),
+        fleet_(std::move(config), [this](FleetChange change) { Write(std::move(change)); }),
+        loop_(net::EventLoop::Create()),
+        registry_(StartEmbeddedRegistry(*loop_, fleet_)),
+        drill_(*loop_, fleet_, felt_),
+        admin_(
+            {fleet_, *registry_, *audit_, decisions_, felt_, drill_, [this] { return Reload(); }},
+            std::move(keys.admins), std::move(keys.members)) {}
+  ~WholeControl() override {
+    loop_->Run([this] { timer_.reset(); });
+  }
+
+  base::Status Begin() {
+    SWITCHYARD_RETURN_IF_ERROR(RestoreOrders());
+    watch_ = MemberWatch::Start(fleet_);
+    changed_ = ChangeTime();
+    loop_->Run([this] {
+      timer_ = loop_->NewTimer();
+      LookAgain();
+    });
+    return {};
+  }
+
+  Fleet& fleet() override { return fleet_; }
+  DecisionLog& decisions() override { return decisions_; }
+  FeltLog& felt() override { return felt_; }
+  AdminEndpoints& admin() override { return admin_; }
+
+  base::Status Reload() override {
+    const std::lock_guard lock(reload_mutex_);
+    auto config = ReadFleetConfig(path_);
+    if (!config) return std::unexpected(std::move(config.error()));
+    SWITCHYARD_TRY(ControlKeys keys, ReadControlKeys(config->listen));
+    if (keys.admins) admin_.ReplaceAdminKeys(std::move(*keys.admins));
+    if (keys.members) admin_.ReplaceMemberKeys(std::move(*keys.members));
+    fleet_.Configure(std::move(*config));
+    return {};
+  }
+
+ private:
+  void Write(FleetChange change) {
+    if (log_) {
+      log_({.message = "fleet changed",
+            .fields = {{"action", change.action},
+                       {"subject", change.subject},
+                       {"actor", change.actor},
+                       {"detail", change.detail}}});
+    }
+    audit_->Append({.actor = std::move(change.actor),
+                    .action = std::move(change.action),
+                    .subject = std::move(change.subject),
+                    .detail = std::move(change.detail)},
+                   [this](const base::Status& status) {
+                     if (!status && log_) {
+                       log_({base::LogLevel::kError,
+                             "audit log not written",
+                             {{"error", status.error().message}}});
+                     }
+                   });
+  }
+
+  // A forbidden maker stays forbidden whoever starts the gateway again. A drill does not outlive
+  // the gateway that ran it.
+  base::Status RestoreOrders() {
+    SWITCHYARD_TRY(const auto entries, audit_->All({"drain", "undrain", "forbid", "allow"}));
+    using Orders = std::vector<std::pair<std::string, std::string>>;  // with who ordered it
+    Orders draining;
+    Orders forbidden;
+    for (const AuditEntry& entry : entries) {
+      if (entry.actor.ends_with(" (drill)") || entry.actor.ends_with(" (restored)")) continue;
+      const std::string actor = entry.actor + " (restored)";
+      const bool is_set = entry.action == "drain" || entry.action == "forbid";
+      auto& orders = entry.action.ends_with("drain") ? draining : forbidden;
+      std::erase_if(orders, [&](const auto& order) { return order.first == entry.subject; });
+      if (is_set) orders.emplace_back(entry.subject, actor);
+    }
+    for (const auto& [what, actor] : draining) fleet_.SetDraining(what, true, actor);
+    for (const auto& [what, actor] : forbidden) fleet_.SetForbidden(what, true, actor);
+    return {};
+  }
+
+  std::filesystem::file_time_type ChangeTime() const {
+    std::error_code ignored;
+    return std::filesystem::last_write_time(path_, ignored);
+  }
+
+  void LookAgain() {
+    if (const auto changed = ChangeTime(); changed != changed_) {
+      changed_ = changed;
+      if (const auto status = Reload(); !status && log_) {
+        log_({base::LogLevel::kError,
+              "configuration not reloaded",
+              {{"error", status.error().message}}});
+      }
+    }
+    timer_->Start(kLookAgain, [this] { LookAgain(); });
+  }
+
+  const std::string path_;
+  const base::LogSink log_;
+  const std::unique_ptr<AuditLog> audit_;
+  DecisionLog decisions_;
+  FeltLog felt_;
+  Fleet fleet_;
+  const std::unique_ptr<net::EventLoop> loop_;
+  const std::unique_ptr<Registry> registry_;
+  Drill drill_;
+  AdminEndpoints admin_;
+  std::unique_ptr<MemberWatch> watch_;
+  std::unique_ptr<net::LoopTimer> timer_;    // the loop's
+  std::filesystem::file_time_type changed_;  // the loop's
+  std::mutex reload_mutex_;
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<Control>> Control::Start(const std::string& path, base::LogSink log) {
+  SWITCHYARD_TRY(FleetConfig config, ReadFleetConfig(path));
+  SWITCHYARD_TRY(ControlKeys keys, ReadControlKeys(config.listen));
+  SWITCHYARD_TRY(auto audit, AuditLog::Open(config.audit_file));
+  auto control = std::make_unique<WholeControl>(path, std::move(config), std::move(keys),
+                                                std::move(audit), std::move(log));
+  SWITCHYARD_RETURN_IF_ERROR(control->Begin());
+  return control;
+}
+
+}  // namespace switchyard::gateway

@@ -1,0 +1,71 @@
+#include <chrono>
+#include <map>
+#include <utility>
+#include <vector>
+
+#include "gateway/registry.h"
+
+namespace switchyard::gateway {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+// How late the end of a lease may be seen.
+constexpr std::chrono::milliseconds kTick{100};
+
+class EmbeddedRegistry final : public Registry {
+ public:
+  EmbeddedRegistry(net::EventLoop& loop, Fleet& fleet) : loop_(loop), fleet_(fleet) {
+    loop_.Run([this] {
+      timer_ = loop_.NewTimer();
+      Tick();
+    });
+  }
+  ~EmbeddedRegistry() override {
+    loop_.Run([this] { timer_.reset(); });
+  }
+
+  void Register(MemberConfig member, Done done) override {
+    loop_.Post([this, member = std::move(member), done = std::move(done)] {
+      const base::Status status = fleet_.Join(member);
+      if (status) ends_[member.name] = Clock::now() + fleet_.snapshot()->config->registry.lease;
+      done(status);
+    });
+  }
+
+  void Remove(std::string name, Done done) override {
+    loop_.Post([this, name = std::move(name), done = std::move(done)] {
+      ends_.erase(name);
+      fleet_.Leave(name, "member/" + name);
+      done({});
+    });
+  }
+
+ private:
+  void Tick() {
+    const auto now = Clock::now();
+    for (auto lease = ends_.begin(); lease != ends_.end();) {
+      if (lease->second > now) {
+        ++lease;
+        continue;
+      }
+      fleet_.Leave(lease->first, "gateway");
+      lease = ends_.erase(lease);
+    }
+    timer_->Start(kTick, [this] { Tick(); });
+  }
+
+  net::EventLoop& loop_;
+  Fleet& fleet_;
+  // The loop's.
+  std::map<std::string, Clock::time_point> ends_;
+  std::unique_ptr<net::LoopTimer> timer_;
+};
+
+}  // namespace
+
+std::unique_ptr<Registry> StartEmbeddedRegistry(net::EventLoop& loop, Fleet& fleet) {
+  return std::make_unique<EmbeddedRegistry>(loop, fleet);
+}
+
+}  // namespace switchyard::gateway
