@@ -12,6 +12,8 @@
 #include <cerrno>
 #include <cstring>
 
+#include "base/base64.h"
+
 namespace switchyard::certify {
 namespace {
 
@@ -179,7 +181,7 @@ std::string PublicKey::Fingerprint() const {
   SWITCHYARD_CHECK(EVP_Digest(der.data(), der.size(),
                               reinterpret_cast<unsigned char*>(digest.data()), nullptr,
                               EVP_sha256(), nullptr) == 1);
-  return "SHA256:" + ToBase64(digest);
+  return "SHA256:" + base::ToBase64(digest);
 }
 
 bool PublicKey::Verifies(std::string_view message, std::string_view signature) const {
@@ -282,33 +284,6 @@ std::string PrivateKey::Sign(std::string_view message) const {
                                   &size, Bytes(message), message.size()) == 1 &&
                    size == signature.size());
   return signature;
-}
-
-// ---- Base64 ----
-
-std::string ToBase64(std::string_view bytes) {
-  std::string text((bytes.size() + 2) / 3 * 4 + 1, '\0');  // OpenSSL ends it with a zero
-  const int size = EVP_EncodeBlock(reinterpret_cast<unsigned char*>(text.data()), Bytes(bytes),
-                                   static_cast<int>(bytes.size()));
-  text.resize(static_cast<std::size_t>(size));
-  return text;
-}
-
-Result<std::string> FromBase64(std::string_view text) {
-  constexpr std::size_t kMaxText = 1 << 20;
-  std::string bytes(text.size() / 4 * 3, '\0');
-  const std::size_t padding = text.ends_with("==") ? 2 : text.ends_with("=") ? 1 : 0;
-  if (text.size() % 4 == 0 && text.size() <= kMaxText) {
-    const int size = EVP_DecodeBlock(reinterpret_cast<unsigned char*>(bytes.data()), Bytes(text),
-                                     static_cast<int>(text.size()));
-    if (size >= 0 && static_cast<std::size_t>(size) == bytes.size()) {
-      bytes.resize(bytes.size() - padding);
-      // OpenSSL takes white space and loose bits at the end too.
-      if (ToBase64(bytes) == text) return bytes;
-    }
-  }
-  ERR_clear_error();
-  return Fail(ErrorCode::kInvalidArgument, "this is not base64");
 }
 
 }  // namespace switchyard::certify

@@ -64,8 +64,4 @@ class PrivateKey {
   std::unique_ptr<evp_pkey_st, Free> key_;
 };
 
-// RFC 4648 section 4, with padding, one line.
-std::string ToBase64(std::string_view bytes);
-base::Result<std::string> FromBase64(std::string_view text);
-
 }  // namespace switchyard::certify

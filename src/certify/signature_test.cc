@@ -8,6 +8,7 @@
 #include <iterator>
 #include <string>
 
+#include "base/base64.h"
 #include "base/temporary_folder.h"
 
 namespace switchyard::certify {
@@ -99,7 +100,7 @@ TEST(Signature, ReadsAndWritesTheKeysOfRfc8410) {
   const auto key = PublicKey::FromPem(kPublicPem);
   ASSERT_TRUE(key);
   EXPECT_EQ(key->Pem(), kPublicPem);
-  EXPECT_EQ(ToBase64(key->Der()), "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=");
+  EXPECT_EQ(base::ToBase64(key->Der()), "MCowBQYDK2VwAyEAGb9ECWmEzf6FQbrBZ9w7lshQhqowtrbLDFw4rXAxZuE=");
   EXPECT_EQ(*PublicKey::FromDer(key->Der()), *key);
   // openssl pkey -pubin -in KEY -outform DER | openssl dgst -sha256 -binary | base64
   EXPECT_EQ(key->Fingerprint(), "SHA256:oekVYFTgT6yJmunydRMs3Ael28TqLCrTof/G4NJTaB8=");
@@ -159,23 +160,6 @@ TEST(Signature, RefusesKeysThatAreNone) {
   EXPECT_FALSE(PublicKey::FromDer(PublicKey::FromPem(kPublicPem)->Der() + "x"));
   EXPECT_FALSE(PublicKey::FromRaw("short"));
   EXPECT_FALSE(PrivateKey::FromSeed("short"));
-}
-
-// RFC 4648 section 10.
-TEST(Signature, KnowsBase64) {
-  for (const auto& [bytes, text] :
-       {std::pair("", ""), std::pair("f", "Zg=="), std::pair("fo", "Zm8="),
-        std::pair("foo", "Zm9v"), std::pair("foob", "Zm9vYg=="), std::pair("fooba", "Zm9vYmE="),
-        std::pair("foobar", "Zm9vYmFy")}) {
-    EXPECT_EQ(ToBase64(bytes), text);
-    const auto read = FromBase64(text);
-    ASSERT_TRUE(read) << text;
-    EXPECT_EQ(*read, bytes);
-  }
-  for (const char* text :
-       {"Z", "Zg", "Zg=", "Zh==", "Zg==\n", " Zg==", "Zm9v====", "Zm9-", "===="}) {
-    EXPECT_FALSE(FromBase64(text)) << text;
-  }
 }
 
 }  // namespace

@@ -1,5 +1,6 @@
 #include "certify/signed_certificate.h"
 
+#include "base/base64.h"
 #include "certify/certificate_json.h"
 
 namespace switchyard::certify {
@@ -42,7 +43,7 @@ Result<std::string> Field(const Json& signature, const char* name) {
 
 Result<std::string> BytesField(const Json& signature, const char* name) {
   SWITCHYARD_TRY(const std::string text, Field(signature, name));
-  auto bytes = FromBase64(text);
+  auto bytes = base::FromBase64(text);
   if (!bytes) return base::Rethrow(bytes.error(), "signature.{}", name);
   return bytes;
 }
@@ -81,7 +82,7 @@ Result<SignedCertificate> Read(std::string_view text, std::string_view subject) 
   SWITCHYARD_TRY(const Json json, base::ParseJson(message, subject, {.depth = 8, .keys = 1024}));
   SWITCHYARD_TRY(Certificate certificate, FromJson(json));
   return SignedCertificate{std::move(certificate), *key, key->Verifies(message, value),
-                           ToBase64(value)};
+                           base::ToBase64(value)};
 }
 
 }  // namespace
@@ -91,8 +92,8 @@ std::string WriteSigned(const Certificate& certificate, const PrivateKey& key) {
   const Json file = {{"certificate", json},
                      {"signature",
                       {{"algorithm", kAlgorithm},
-                       {"public_key", ToBase64(key.public_key().Der())},
-                       {"value", ToBase64(key.Sign(json.dump()))}}}};
+                       {"public_key", base::ToBase64(key.public_key().Der())},
+                       {"value", base::ToBase64(key.Sign(json.dump()))}}}};
   return file.dump(2) + "\n";
 }
 

@@ -7,6 +7,7 @@
 #include <cstdlib>
 #include <fstream>
 
+#include "base/base64.h"
 #include "base/temporary_folder.h"
 #include "tests/support/sample_certificate.h"
 
@@ -50,7 +51,7 @@ TEST(SignedCertificate, SeesEveryChange) {
   // Somebody else's key in place of the signer's.
   const PrivateKey other = *PrivateKey::Create();
   const auto read = ReadSigned(
-      Replaced(text, ToBase64(Key().public_key().Der()), ToBase64(other.public_key().Der())),
+      Replaced(text, base::ToBase64(Key().public_key().Der()), base::ToBase64(other.public_key().Der())),
       "x.json");
   ASSERT_TRUE(read);
   EXPECT_FALSE(read->is_signed_by_key);
@@ -85,7 +86,7 @@ TEST(SignedCertificate, RefusesDamagedFilesWithASentence) {
   EXPECT_THAT(ErrorOf(Replaced(text, "ed25519", "none")), HasSubstr("'none'"));
   EXPECT_THAT(ErrorOf(Replaced(text, "\"public_key\"", "\"public\"")),
               HasSubstr("signature.public_key is missing"));
-  EXPECT_THAT(ErrorOf(Replaced(text, ToBase64(Key().public_key().Der()), "AAAA")),
+  EXPECT_THAT(ErrorOf(Replaced(text, base::ToBase64(Key().public_key().Der()), "AAAA")),
               HasSubstr("signature.public_key: this is not an Ed25519 public key"));
   EXPECT_THAT(ErrorOf(Replaced(text, "switchyard certificate 1", "x")),
               HasSubstr("not a certificate"));

@@ -56,7 +56,7 @@ class WholeControl final : public Control {
         felt_(kFelt),
         fleet_(std::move(config), [this](FleetChange change) { Write(std::move(change)); }),
         loop_(net::EventLoop::Create()),
-        registry_(StartEmbeddedRegistry(*loop_, fleet_)),
+        registry_(StartRegistry(*loop_, fleet_, log_)),
         drill_(*loop_, fleet_, felt_),
         admin_(
             {fleet_, *registry_, *audit_, decisions_, felt_, drill_, [this] { return Reload(); }},

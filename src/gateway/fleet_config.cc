@@ -10,6 +10,7 @@
 #include "base/toml_text.h"
 #include "gateway/internal/policy_fields.h"
 #include "gateway/internal/toml_fields.h"
+#include "net/url.h"
 
 namespace switchyard::gateway {
 namespace {
@@ -75,6 +76,11 @@ struct Reader {
 
   base::Status Registry(TomlFields& fields) const {
     fields.Texts("etcd", config.registry.etcd);
+    for (const std::string& url : config.registry.etcd) {
+      if (const auto origin = net::ParseOrigin(url); !origin) {
+        fields.Refuse("etcd", origin.error().message);
+      }
+    }
     fields.Text("prefix", config.registry.prefix);
     fields.Seconds("lease_seconds", config.registry.lease, 1, 3600);
     if (!config.registry.prefix.ends_with('/')) fields.Refuse("prefix", "must end with '/'");

@@ -8,6 +8,7 @@
 #include <string>
 
 #include "base/error.h"
+#include "base/log.h"
 #include "gateway/fleet.h"
 #include "net/event_loop.h"
 
@@ -25,8 +26,17 @@ class Registry {
   virtual void Remove(std::string name, Done done) = 0;
 };
 
-// In this process only. Leases are measured by a clock that nobody sets. `loop` and `fleet` outlive
-// it; not to be destroyed on the loop's thread.
+// All of them: `loop` and `fleet` outlive it; not to be destroyed on the loop's thread.
+
+// In this process only. Leases are measured by a clock that nobody sets.
 std::unique_ptr<Registry> StartEmbeddedRegistry(net::EventLoop& loop, Fleet& fleet);
+
+// In etcd, for gateways on many hosts: a member may register and renew at any of them, and all see
+// it. While etcd is away the fleet stays as it was last seen, and registrations fail. Keys of
+// members lie in etcd: who reads it can ask them.
+std::unique_ptr<Registry> StartEtcdRegistry(net::EventLoop& loop, Fleet& fleet, base::LogSink log);
+
+// The one that the configuration names.
+std::unique_ptr<Registry> StartRegistry(net::EventLoop& loop, Fleet& fleet, base::LogSink log);
 
 }  // namespace switchyard::gateway

@@ -3,6 +3,7 @@
 #include <bit>
 #include <cmath>
 
+#include "base/base64.h"
 #include "base/json.h"
 #include "protocol/field_reader.h"
 #include "protocol/prompts.h"
@@ -14,27 +15,15 @@ constexpr std::size_t kNameBytes = 1024;
 constexpr std::int64_t kMostDimensions = 1 << 20;
 
 // RFC 4648, section 4.
+// As clients take them apart: little-endian floats.
 std::string Base64(std::span<const float> values) {
-  constexpr std::string_view kLetters =
-      "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::vector<std::uint8_t> bytes;
-  bytes.reserve(values.size() * sizeof(float) + 2);
+  std::string bytes;
+  bytes.reserve(values.size() * sizeof(float));
   for (const float value : values) {
     const auto bits = std::bit_cast<std::uint32_t>(value);
-    for (std::uint32_t shift = 0; shift < 32; shift += 8) {
-      bytes.push_back(static_cast<std::uint8_t>(bits >> shift));
-    }
+    for (std::uint32_t shift = 0; shift < 32; shift += 8) bytes += static_cast<char>(bits >> shift);
   }
-  const std::size_t padding = (3 - bytes.size() % 3) % 3;
-  bytes.resize(bytes.size() + padding, 0);
-  std::string text;
-  text.reserve(bytes.size() / 3 * 4);
-  for (std::size_t i = 0; i < bytes.size(); i += 3) {
-    const std::uint32_t group = std::uint32_t{bytes[i]} << 16U | std::uint32_t{bytes[i + 1]} << 8U |
-                                std::uint32_t{bytes[i + 2]};
-    for (const std::uint32_t shift : {18U, 12U, 6U, 0U}) text += kLetters[group >> shift & 63U];
-  }
-  return text.replace(text.size() - padding, padding, padding, '=');
+  return base::ToBase64(bytes);
 }
 
 std::vector<float> Shortened(std::span<const float> values, std::optional<std::int32_t> wanted) {

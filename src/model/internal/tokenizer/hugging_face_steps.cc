@@ -8,6 +8,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/base64.h"
 #include "model/internal/unicode/normalization.h"
 
 namespace switchyard::model::tokenization {
@@ -70,35 +71,6 @@ base::Result<PrependScheme> ReadPrependScheme(const JsonTree& json) {
   if (name == "first") return PrependScheme::kFirst;
   if (name == "never") return PrependScheme::kNever;
   return Fail(ErrorCode::kInvalidArgument, "the prepend_scheme '{}' is not known", name);
-}
-
-base::Result<std::string> DecodeBase64(std::string_view text) {
-  std::string bytes;
-  std::uint32_t buffer = 0;
-  int bits = 0;
-  while (text.ends_with('=')) text.remove_suffix(1);
-  for (const char c : text) {
-    std::uint32_t digit = 0;
-    if (c >= 'A' && c <= 'Z') {
-      digit = static_cast<std::uint32_t>(c - 'A');
-    } else if (c >= 'a' && c <= 'z') {
-      digit = static_cast<std::uint32_t>(c - 'a') + 26;
-    } else if (c >= '0' && c <= '9') {
-      digit = static_cast<std::uint32_t>(c - '0') + 52;
-    } else if (c == '+' || c == '/') {
-      digit = c == '+' ? 62 : 63;
-    } else {
-      return Fail(ErrorCode::kInvalidArgument, "a base64 text holds the byte {:#04x}",
-                  static_cast<unsigned char>(c));
-    }
-    buffer = (buffer << 6 | digit) & 0xFFFFFF;
-    bits += 6;
-    if (bits >= 8) {
-      bits -= 8;
-      bytes.push_back(static_cast<char>(buffer >> bits & 0xFF));
-    }
-  }
-  return bytes;
 }
 
 // Counts how many times longer a text or token may become, so that no file makes it explode.
@@ -194,7 +166,7 @@ class NormalizerReader : public StepReader<Normalizer> {
       SWITCHYARD_TRY(const std::string encoded, StringMember(json, "precompiled_charsmap", ""));
       if (encoded.empty()) return nullptr;
       SWITCHYARD_RETURN_IF_ERROR(growth_.By(16));
-      SWITCHYARD_TRY(std::string charsmap, DecodeBase64(encoded));
+      SWITCHYARD_TRY(std::string charsmap, base::FromBase64(encoded));
       return MakePrecompiled(std::move(charsmap));
     }
     if (type == "BertNormalizer") {
