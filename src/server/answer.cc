@@ -3,9 +3,10 @@
 #include <algorithm>
 #include <utility>
 
+#include "access/error_response.h"
+#include "base/random_bits.h"
 #include "protocol/member_response.h"
 #include "server/best_answers.h"
-#include "server/random_bits.h"
 
 namespace switchyard::server {
 namespace {
@@ -30,19 +31,6 @@ protocol::ApiError GivenUp() {
 constexpr std::size_t kAtOnce = 128;
 
 }  // namespace
-
-net::HttpResponse ErrorResponse(const protocol::ApiError& error, const std::string& request_id) {
-  net::HttpResponse response{.status = error.status};
-  response.headers.emplace_back("x-request-id", request_id);
-  if (error.status == 429 || error.status == 503) {
-    response.headers.emplace_back("Retry-After", "1");
-  }
-  // OpenAI's clients would ask again at once, and wait as long again.
-  if (error.status == 504) response.headers.emplace_back("x-should-retry", "false");
-  if (error.status == 401) response.headers.emplace_back("WWW-Authenticate", "Bearer");
-  response.body = protocol::ErrorBody(error);
-  return response;
-}
 
 // What the engine talks to. It only carries over to the connection's sequence.
 class Answer::Listener final : public engine::CompletionListener {
@@ -97,7 +85,7 @@ void Answer::Start() {
     progress.choice.index = static_cast<std::int32_t>(i);
     if (plan_.logprobs && !plan_.stream) progress.choice.logprobs.emplace();
     if (plan_.head.endpoint == protocol::Endpoint::kChat) {
-      progress.writer = std::make_unique<protocol::ChoiceWriter>(plan_.form, RandomBits);
+      progress.writer = std::make_unique<protocol::ChoiceWriter>(plan_.form, base::RandomBits);
     }
     if (plan_.member.token_ids && !plan_.stream) progress.choice.token_ids.emplace();
     if (plan_.member.is_resumed) Resume(progress, plan_.requests[i]);
@@ -235,7 +223,8 @@ void Answer::OnDelta(std::size_t index, const engine::CompletionDelta& delta) {
   WriteParts(progress, std::move(parts), std::move(logprobs), std::move(ids));
 }
 
-// One event a part; the logprobs and token ids go with the first, if need be with one of their own.
+// One event a part, if need be one for the logprobs and token ids alone. The ids go with the last:
+// whoever has them has all that their tokens say, also where the connection breaks in between.
 void Answer::WriteParts(Progress& progress, std::vector<protocol::Choice> parts,
                         std::vector<protocol::TokenLogprobs> logprobs,
                         std::vector<engine::TokenId> ids) {
@@ -246,7 +235,7 @@ void Answer::WriteParts(Progress& progress, std::vector<protocol::Choice> parts,
     part.text_offset = progress.choice.text_offset;
     progress.choice.text_offset += protocol::CharacterCount(logprobs);
     if (plan_.logprobs) part.logprobs = std::exchange(logprobs, {});
-    if (plan_.member.token_ids) part.token_ids = std::exchange(ids, {});
+    if (plan_.member.token_ids && &part == &parts.back()) part.token_ids = std::exchange(ids, {});
     responder_->Write(protocol::PartEvent(plan_.head, part));
   }
 }
@@ -448,7 +437,7 @@ void Answer::Fail(const protocol::ApiError& error) {
     responder_->Write(protocol::ErrorEvent(error));
     responder_->EndStream();
   } else {
-    responder_->Respond(ErrorResponse(error, plan_.line.id));
+    responder_->Respond(access::ErrorResponse(error, plan_.line.id));
   }
   CancelAll();
   Close(error.status);

@@ -52,9 +52,6 @@ struct ServerState {
   LiveAnswers live;
 };
 
-// The headers and the body of an error, with Retry-After where to try again makes sense.
-net::HttpResponse ErrorResponse(const protocol::ApiError& error, const std::string& request_id);
-
 // What a gateway may ask for beyond OpenAI's answer, docs/member_protocol.md.
 struct MemberPlan {
   bool token_ids = false;

@@ -2,12 +2,14 @@
 
 #include <algorithm>
 
+#include "access/error_response.h"
+#include "base/random_bits.h"
+#include "net/request_id.h"
 #include "protocol/tokenize.h"
 #include "server/answer.h"
 #include "server/answer_grammar.h"
 #include "server/chat_form.h"
 #include "server/member_endpoints.h"
-#include "server/random_bits.h"
 
 namespace switchyard::server {
 namespace {
@@ -16,15 +18,6 @@ using protocol::ApiError;
 using protocol::ApiResult;
 using protocol::Endpoint;
 using Clock = std::chrono::steady_clock;
-
-// The client's own, if it is one that can stand in a header and a log.
-std::string RequestIdOf(const net::HttpRequest& request) {
-  const std::string_view given = request.Header("x-request-id");
-  const bool usable = !given.empty() && given.size() <= 128 &&
-                      std::ranges::all_of(given, [](char c) { return c > 0x20 && c < 0x7F; });
-  return usable ? std::string(given)
-                : fmt::format("req_{:016x}{:016x}", RandomBits(), RandomBits());
-}
 
 template <typename T, typename U>
 void Take(T& target, const std::optional<U>& value) {
@@ -44,7 +37,7 @@ engine::SamplingParameters Sampling(const protocol::SamplingFields& fields,
   Take(sampling.repetition_penalty, fields.repetition_penalty);
   sampling.logit_bias = fields.logit_bias;
   // Every reader of JSON holds 53 bits exactly.
-  sampling.seed = fields.seed ? static_cast<std::uint64_t>(*fields.seed) : RandomBits() >> 11U;
+  sampling.seed = fields.seed ? static_cast<std::uint64_t>(*fields.seed) : base::RandomBits() >> 11U;
   return sampling;
 }
 
@@ -248,7 +241,7 @@ struct ApiServer::Call {
   // `headers` come instead of those that such an error has by itself.
   void Respond(const ApiError& error, const net::HttpHeaders& headers = {}) {
     line.error = error.code.empty() ? error.type : error.code;
-    net::HttpResponse response = ErrorResponse(error, line.id);
+    net::HttpResponse response = access::ErrorResponse(error, line.id);
     std::erase_if(response.headers, [&headers](const auto& header) {
       return header.first == "x-request-id" ||
              std::ranges::find(headers, header.first, [](const auto& other) {
@@ -331,7 +324,7 @@ std::int64_t ApiServer::in_flight() const { return state_->in_flight; }
 
 void ApiServer::Serve(net::HttpRequest request, std::shared_ptr<net::HttpResponder> responder) {
   Call call{std::move(request), std::move(responder), *state_};
-  call.line.id = RequestIdOf(call.request);
+  call.line.id = net::RequestIdOf(call.request);
   call.line.method = call.request.method;
   call.line.path = std::string(call.request.Path());
   call.line.client = call.request.peer;
@@ -455,7 +448,7 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
   if (!call.Admits(encoded->prompts, announced, plan)) return;
   plan.head.endpoint = endpoint;
   plan.head.id = fmt::format("{}-{:016x}{:08x}", endpoint == Endpoint::kChat ? "chatcmpl" : "cmpl",
-                             RandomBits(), RandomBits() & 0xFFFFFFFFU);
+                             base::RandomBits(), base::RandomBits() & 0xFFFFFFFFU);
   plan.head.created = std::chrono::duration_cast<std::chrono::seconds>(
                           std::chrono::system_clock::now().time_since_epoch())
                           .count();

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "access/error_response.h"
 #include "server/answer.h"
 #include "server/kv_endpoints.h"
 #include "server/member_drain.h"
@@ -36,7 +37,7 @@ void AnswerMember(net::HttpRequest& request, ServerState& state, const MemberRep
     allowed += fmt::format("{}{}", allowed.empty() ? "" : ", ", endpoint.method);
   }
   if (allowed.empty()) return reply(std::unexpected(protocol::UnknownUrl(request.method, path)));
-  net::HttpResponse response = ErrorResponse(protocol::MethodNotAllowed(path, allowed), "");
+  net::HttpResponse response = access::ErrorResponse(protocol::MethodNotAllowed(path, allowed), "");
   response.headers = {{"Allow", allowed}};
   reply(std::move(response));
 }

@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
+#include "base/histogram.h"
 #include "engine/completion_service.h"
 #include "server/chip_certificate.h"
-#include "server/histogram.h"
 
 namespace switchyard::server {
 
@@ -51,16 +51,16 @@ class Metrics {
   std::atomic<std::uint64_t> kv_tokens_exported = 0;  // to other members
   std::atomic<std::uint64_t> kv_tokens_imported = 0;
 
-  Histogram time_to_first_token_s;
-  Histogram time_per_output_token_s;  // from the first token to the last, by token
-  Histogram inter_token_latency_s;    // between two parts of an answer
-  Histogram e2e_latency_s;
-  Histogram queue_time_s;
-  Histogram prefill_time_s;
-  Histogram inference_time_s;  // prefill and decode
-  Histogram decode_time_s;
-  Histogram prompt_tokens;
-  Histogram generation_tokens;
+  base::Histogram time_to_first_token_s;
+  base::Histogram time_per_output_token_s;  // from the first token to the last, by token
+  base::Histogram inter_token_latency_s;    // between two parts of an answer
+  base::Histogram e2e_latency_s;
+  base::Histogram queue_time_s;
+  base::Histogram prefill_time_s;
+  base::Histogram inference_time_s;  // prefill and decode
+  base::Histogram decode_time_s;
+  base::Histogram prompt_tokens;
+  base::Histogram generation_tokens;
 
  private:
   std::array<std::atomic<std::uint64_t>, kOutcomes> outcomes_{};

@@ -1,4 +1,5 @@
 #include "server/trace_context.h"
+#include "base/random_bits.h"
 
 #include <fmt/format.h>
 
@@ -6,7 +7,6 @@
 #include <span>
 #include <tuple>
 
-#include "server/random_bits.h"
 
 namespace switchyard::server {
 namespace {
@@ -38,7 +38,7 @@ Id NewId() {
   Id id{};
   while (IsZero(id)) {
     for (auto at = id.begin(); at != id.end();) {
-      for (std::uint64_t bits = RandomBits(), byte = 0; byte < sizeof bits; ++byte, bits >>= 8U) {
+      for (std::uint64_t bits = base::RandomBits(), byte = 0; byte < sizeof bits; ++byte, bits >>= 8U) {
         *at++ = static_cast<std::uint8_t>(bits & 0xFFU);
       }
     }

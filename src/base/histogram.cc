@@ -1,10 +1,10 @@
-#include "server/histogram.h"
+#include "base/histogram.h"
 
 #include <fmt/format.h>
 
 #include <algorithm>
 
-namespace switchyard::server {
+namespace switchyard::base {
 
 Histogram::Histogram(std::span<const double> bounds)
     : bounds_(bounds.begin(), bounds.end()),
@@ -30,4 +30,4 @@ std::string Histogram::Render(std::string_view name, std::string_view help,
   return text;
 }
 
-}  // namespace switchyard::server
+}  // namespace switchyard::base

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace switchyard::server {
+namespace switchyard::base {
 
 class Histogram {
  public:
@@ -26,4 +26,4 @@ class Histogram {
   std::atomic<double> sum_ = 0;
 };
 
-}  // namespace switchyard::server
+}  // namespace switchyard::base

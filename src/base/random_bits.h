@@ -3,8 +3,8 @@
 
 #include <cstdint>
 
-namespace switchyard::server {
+namespace switchyard::base {
 
 std::uint64_t RandomBits();
 
-}  // namespace switchyard::server
+}  // namespace switchyard::base
