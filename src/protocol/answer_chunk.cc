@@ -1,0 +1,145 @@
+#include "protocol/answer_chunk.h"
+
+#include "protocol/json_items.h"
+
+namespace switchyard::protocol {
+namespace {
+
+// More choices than any request may have are not looked at.
+constexpr std::size_t kMostChoices = 4096;
+
+void ReadDelta(std::string_view delta, ChunkChoice& choice) {
+  choice.delta = delta;
+  for (JsonItems items(delta); items.Next();) {
+    const bool is_empty = IsJsonFalsy(items.value());
+    if (items.key() == "role") {
+      choice.has_role = true;
+    } else if (items.key() == "content") {
+      choice.content = items.value();
+    } else if (items.key() == "tool_calls" || items.key() == "function_call") {
+      choice.has_tool_calls = choice.has_tool_calls || !is_empty;
+    } else if (!is_empty) {
+      choice.has_other = true;
+    }
+  }
+}
+
+ChunkChoice ReadChoice(std::string_view json) {
+  ChunkChoice choice;
+  for (JsonItems items(json); items.Next();) {
+    const std::string_view key = items.key();
+    const std::string_view value = items.value();
+    const bool is_null = value == "null";
+    if (key == "index") {
+      choice.index = JsonInteger(value).value_or(-1);
+    } else if (key == "delta") {
+      ReadDelta(value, choice);
+    } else if (key == "text") {
+      choice.text = value;
+    } else if (key == "finish_reason" && !is_null) {
+      choice.finish_reason = value;
+    } else if (key == "token_ids" && !is_null) {
+      choice.token_ids = value;
+    } else if (key == "prompt_token_ids" && !is_null) {
+      choice.prompt_token_ids = value;
+    } else if (key == "logprobs" && !is_null) {
+      choice.has_logprobs = true;
+    }
+  }
+  return choice;
+}
+
+bool IsTokenIds(std::string_view key) { return key == "token_ids" || key == "prompt_token_ids"; }
+
+void AppendChoices(std::string_view choices, std::string& out) {
+  out += "\"choices\":[";
+  bool is_first = true;
+  for (JsonItems items(choices); items.Next();) {
+    if (!is_first) out += ',';
+    is_first = false;
+    out += '{';
+    AppendMembers(items.value(), IsTokenIds, out);
+    out += '}';
+  }
+  out += ']';
+}
+
+}  // namespace
+
+bool ChunkChoice::IsBare() const {
+  const auto is_empty = [](std::string_view json) {
+    return json.empty() || json == "null" || json == "\"\"";
+  };
+  return is_empty(text) && is_empty(content) && finish_reason.empty() && !has_role &&
+         !has_tool_calls && !has_other && !has_logprobs;
+}
+
+std::optional<AnswerChunk> ReadChunk(std::string_view data) {
+  AnswerChunk chunk;
+  JsonItems items(data);
+  if (!items.is_object()) return std::nullopt;
+  while (items.Next()) {
+    const std::string_view key = items.key();
+    const std::string_view value = items.value();
+    if (key == "choices") {
+      for (JsonItems choices(value); choices.Next();) {
+        if (chunk.choices.size() == kMostChoices) return std::nullopt;
+        chunk.choices.push_back(ReadChoice(choices.value()));
+      }
+    } else if (key == "id") {
+      chunk.id = value;
+    } else if (key == "created") {
+      chunk.created = value;
+    } else if (key == "model") {
+      chunk.model = value;
+    } else if (key == "usage" && value != "null") {
+      chunk.usage = value;
+    } else if (key == "error" && !IsJsonFalsy(value)) {
+      chunk.error = value;
+    } else if (key == "prompt_token_ids" && value != "null") {
+      chunk.prompt_token_ids = value;
+    } else if (key == "switchyard") {
+      chunk.has_extension = true;
+    }
+  }
+  if (!items.is_whole()) return std::nullopt;
+  return chunk;
+}
+
+bool ChunkChanges::IsNeeded(const AnswerChunk& chunk) const {
+  if (!id.empty() || !created.empty() || !model.empty() || !usage.empty()) return true;
+  if (drops_extension && chunk.has_extension) return true;
+  if (!drops_token_ids) return false;
+  if (!chunk.prompt_token_ids.empty()) return true;
+  for (const ChunkChoice& choice : chunk.choices) {
+    if (!choice.token_ids.empty() || !choice.prompt_token_ids.empty()) return true;
+  }
+  return false;
+}
+
+void AppendChunk(std::string_view data, const ChunkChanges& changes, std::string& out) {
+  out += '{';
+  bool is_first = true;
+  for (JsonItems items(data); items.Next();) {
+    const std::string_view key = items.key();
+    if (changes.drops_token_ids && key == "prompt_token_ids") continue;
+    if (changes.drops_extension && key == "switchyard") continue;
+    if (!is_first) out += ',';
+    is_first = false;
+    std::string_view instead;
+    if (key == "id") instead = changes.id;
+    if (key == "created") instead = changes.created;
+    if (key == "model") instead = changes.model;
+    if (key == "usage" && items.value() != "null") instead = changes.usage;
+    if (!instead.empty()) {
+      out.append("\"").append(key).append("\":").append(instead);
+    } else if (changes.drops_token_ids && key == "choices") {
+      AppendChoices(items.value(), out);
+    } else {
+      out += items.item();
+    }
+  }
+  out += '}';
+}
+
+}  // namespace switchyard::protocol
