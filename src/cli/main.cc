@@ -5,7 +5,7 @@
 #include "cli/command_line.h"
 #include "cli/conform_command.h"
 #include "cli/environment.h"
-#include "cli/fleet_command.h"
+#include "cli/gateway_command.h"
 #include "cli/inspect_command.h"
 #include "cli/new_chip_command.h"
 #include "cli/pull_command.h"
@@ -18,7 +18,7 @@ int main(int argc, char** argv) {
   CommandLine line;
   AddRunCommand(line, environment);
   AddServeCommand(line, environment);
-  AddFleetCommand(line, environment);
+  AddGatewayCommand(line, environment);
   AddPullCommand(line, environment);
   AddChipsCommand(line, environment);
   AddConformCommand(line, environment);

@@ -259,11 +259,10 @@ const ModelConfig* FleetConfig::FindModel(std::string_view name) const {
 }
 
 base::Status CheckMember(const MemberConfig& member) {
-  // It also stands in paths of URLs.
-  if (!IsName(member.name) || member.name.find_first_of("/?#%") != std::string::npos) {
+  if (!IsName(member.name)) {
     return Fail(ErrorCode::kInvalidArgument,
                 "'{}' is no name for a member: up to {} printable characters of ASCII without "
-                "blanks, quotes and /?#%",
+                "blanks and quotes",
                 member.name, kMaxName);
   }
   const std::string_view url = member.url;

@@ -1,0 +1,141 @@
+#include "cli/gateway_command.h"
+
+#include <unistd.h>
+
+#include <fstream>
+#include <sstream>
+
+#include "cli/fingerprints.h"
+#include "cli/resource_metrics.h"
+#include "cli/serve_log.h"
+#include "cli/serve_signals.h"
+#include "cli/service_notice.h"
+#include "gateway/gateway.h"
+#include "gateway/member_watch.h"
+
+namespace switchyard::cli {
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+struct GatewayCommandOptions {
+  std::string config;
+  std::string log_format = "logfmt";
+  std::string log_level = "info";
+};
+
+struct FileClose {
+  void operator()(std::FILE* file) const { std::fclose(file); }
+};
+using LogFile = std::unique_ptr<std::FILE, FileClose>;
+
+base::Result<access::ApiKeys> ReadKeys(const std::string& path) {
+  std::ifstream file(path);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return Fail(ErrorCode::kNotFound,
+                "cannot read the keys in '{}': it must be a file with one key a line", path);
+  }
+  auto keys = access::ApiKeys::Parse(text.str());
+  if (!keys) return base::Rethrow(std::move(keys.error()), "{}", path);
+  return keys;
+}
+
+base::Result<std::shared_ptr<net::TlsIdentity>> LoadIdentity(const gateway::ListenConfig& listen) {
+  if (listen.certificate_file.empty()) return nullptr;
+  return net::TlsIdentity::Load({listen.certificate_file, listen.key_file, ""});
+}
+
+// Where requests are logged: the file that the configuration names, "-" for standard error.
+base::Result<LogFile> OpenRequestLog(const std::string& path) {
+  if (path.empty() || path == "-") return nullptr;
+  LogFile file(std::fopen(path.c_str(), "a"));
+  if (file == nullptr) {
+    return Fail(ErrorCode::kPermissionDenied,
+                "cannot write the request log '{}'; choose another file, or '-'", path);
+  }
+  std::setvbuf(file.get(), nullptr, _IOLBF, 0);
+  return file;
+}
+
+// What was read from files is read again; what is broken stays as it was.
+void Reload(const std::string& path, gateway::Fleet& fleet, gateway::Gateway& gateway,
+            net::TlsIdentity* identity, const base::LogSink& log) {
+  const auto tell = [&log](const std::string& what, const base::Status& status) {
+    if (status) return log({base::LogLevel::kInfo, "reloaded", {{"what", what}}});
+    log({base::LogLevel::kError,
+         "not reloaded, the old one stays",
+         {{"what", what}, {"why", status.error().message}}});
+  };
+  if (identity != nullptr) tell("certificate", identity->Reload());
+  auto config = gateway::ReadFleetConfig(path);
+  if (!config) return tell(path, std::unexpected(config.error()));
+  if (!config->listen.api_key_file.empty()) {
+    auto keys = ReadKeys(config->listen.api_key_file);
+    if (keys) gateway.ReplaceKeys(std::move(*keys));
+    tell("API keys", keys ? base::Status() : std::unexpected(keys.error()));
+  }
+  fleet.Configure(std::move(*config));
+  tell(path, {});
+}
+
+base::Status RunGateway(const GatewayCommandOptions& options, const Environment& environment) {
+  SWITCHYARD_TRY(gateway::FleetConfig config, gateway::ReadFleetConfig(options.config));
+  const gateway::ListenConfig listen = config.listen;
+  SWITCHYARD_TRY(const auto identity, LoadIdentity(listen));
+  const auto format =
+      base::LogFormatFromName(options.log_format).value_or(base::LogFormat::kLogfmt);
+  const auto level = base::LogLevelFromName(options.log_level).value_or(base::LogLevel::kInfo);
+  const base::LogSink log = MakeLog(stderr, format, level);
+  SWITCHYARD_TRY(const LogFile request_log, OpenRequestLog(listen.request_log));
+
+  gateway::GatewayOptions asked{.listen = listen,
+                                .keys = std::nullopt,
+                                .tls = identity,
+                                .version = std::string(ProgramVersion()),
+                                .log = nullptr,
+                                .operate = nullptr,
+                                .more_metrics = [] { return ResourceMetrics(); }};
+  if (!listen.api_key_file.empty()) {
+    SWITCHYARD_TRY(asked.keys, ReadKeys(listen.api_key_file));
+  }
+  if (listen.request_log == "-") asked.log = log;
+  if (request_log != nullptr) asked.log = MakeLog(request_log.get(), format, level);
+
+  gateway::Fleet fleet(std::move(config));
+  const auto watch = gateway::MemberWatch::Start(fleet);
+  ServeSignals signals(::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0);
+  SWITCHYARD_TRY(const auto gateway, gateway::Gateway::Start(std::move(asked), fleet));
+  const std::string url = fmt::format("{}://{}:{}", identity == nullptr ? "http" : "https",
+                                      listen.host, gateway->port());
+  fmt::print("Serving a fleet at {}/v1\n", url);
+  std::fflush(stdout);
+  log({base::LogLevel::kInfo, "serving", {{"url", url}}});
+  TellServiceManager(environment, fmt::format("READY=1\nSTATUS=Serving a fleet at {}", url));
+  while (signals.Wait() == ServeSignal::kReload) {
+    Reload(options.config, fleet, *gateway, identity.get(), log);
+  }
+  TellServiceManager(environment, "STOPPING=1");
+  log({base::LogLevel::kInfo, "stopping", {{"requests", gateway->in_flight()}}});
+  gateway->Stop(listen.drain);
+  log({base::LogLevel::kInfo, "stopped", {}});
+  return {};
+}
+
+}  // namespace
+
+void AddGatewayCommand(CommandLine& line, const Environment& environment) {
+  const auto o = std::make_shared<GatewayCommandOptions>();
+  CLI::App& command = line.Add(
+      "gateway", "One address in front of many servers; an answer outlives the one that began it",
+      [o, &environment] { return RunGateway(*o, environment); });
+  command.add_option("--config", o->config, "fleet.toml: who serves, and what may run where")
+      ->required();
+  command.add_option("--log-format", o->log_format, "logfmt or json")
+      ->check(CLI::IsMember({"logfmt", "json"}));
+  command.add_option("--log-level", o->log_level, "error, warn, info or debug")
+      ->check(CLI::IsMember({"error", "warn", "info", "debug"}));
+}
+
+}  // namespace switchyard::cli

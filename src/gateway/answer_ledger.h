@@ -1,0 +1,120 @@
+// What a client has been given of one answer, and what it takes to go on with it elsewhere. Chunks
+// of whichever member answers come in; chunks for the client come out, as if one server had sent
+// them all: one id, each choice opened once, each token once. One thread.
+//
+// Where a member tells token ids, chunks of a choice are kept back until one comes that has ids or
+// ends the choice: what was given is then always the whole of some tokens, which the next member is
+// told. docs/handover.md says why nothing is lost or doubled so. From others, what only opens a
+// choice is kept back until there is something in it.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "protocol/answer_chunk.h"
+#include "protocol/chunk_collector.h"
+#include "protocol/request_outline.h"
+
+namespace switchyard::gateway {
+
+// How the member that answers now was asked.
+struct Source {
+  bool tells_token_ids = false;
+  // Its own name for the model, if the client is to see another: JSON.
+  std::string shown_model = {};
+  // It began anew, though some of the answer is with the client: that part is held back.
+  bool repeats = false;
+};
+
+enum class Heard : std::uint8_t {
+  kNothing,        // that anybody waits for
+  kTokens,
+  kError,          // the member's word that it cannot go on
+  kNotUnderstood,
+  kOtherText,      // a repetition that is none
+};
+
+class AnswerLedger {
+ public:
+  AnswerLedger(protocol::Endpoint endpoint, const protocol::RequestOutline& request);
+
+  // A member begins, or goes on after the last one failed.
+  void Begin(Source source);
+  // The data of an event. What the client is to see is added to `out`, as events; nothing is where
+  // the answer is wanted whole.
+  Heard Take(std::string_view data, std::string& out);
+
+  bool has_begun() const { return has_begun_; }  // the client has, or will get, part of it
+  bool is_complete() const { return finished_ == choices_.size(); }
+  bool has_usage() const { return !usage_.empty(); }
+  // All that was given is known by its tokens.
+  bool is_known_by_tokens() const { return is_known_by_tokens_; }
+  // Arguments of a call or reasoning were given, which text alone does not bring back.
+  bool has_more_than_text() const { return has_more_than_text_; }
+  std::int64_t completion_tokens() const;
+  std::int64_t prompt_tokens() const { return prompt_tokens_; }
+  // Of the first choice that is not finished: what of its text was given.
+  const std::string& text() const;
+
+  // For the next member, as docs/member_protocol.md has it.
+  std::string ResumeJson() const;
+  // If the usage was wanted and none came, or it was not told: an event for it; else empty.
+  std::string MissingUsage() const;
+  // The body of an answer that was wanted whole.
+  std::string Whole() const;
+  // What the member said when Take heard an error: JSON.
+  const std::string& error() const { return error_; }
+  // "stop" and so on, of the first choice.
+  const std::string& finish() const { return choices_.front().finish; }
+
+ private:
+  struct Choice {
+    std::string tokens;  // "40,41"
+    std::int64_t token_count = 0;
+    std::string text;
+    std::string finish;
+    std::vector<std::string> held;  // chunks, not yet given
+    std::string held_text;          // theirs
+    std::size_t to_repeat = 0;      // bytes of `text` that are still to come again
+    bool is_begun = false;
+    bool is_finished = false;
+  };
+  Heard TakeChoice(const protocol::AnswerChunk& chunk, const protocol::ChunkChoice& part,
+                   std::string_view data, std::string& out);
+  Heard TakeEach(std::string_view data, std::string& out);
+  // What of the text is new, if it begins as it should.
+  std::optional<std::string> Repeat(Choice& choice, const std::string& text);
+  void Remember(const protocol::AnswerChunk& chunk);
+  void Give(const protocol::AnswerChunk& chunk, std::string_view data, std::string& out);
+  void GiveUsage(const protocol::AnswerChunk& chunk, std::string_view data, std::string& out);
+  protocol::ChunkChanges Changes() const;
+  void Emit(std::string_view json, std::string& out);
+  std::string FullUsage(std::string_view usage) const;
+
+  const protocol::Endpoint endpoint_;
+  const bool wants_usage_;
+  const bool wants_token_ids_;
+  const bool wants_extension_;
+  const bool is_text_ = endpoint_ == protocol::Endpoint::kText;
+  Source source_;
+  std::vector<Choice> choices_;
+  std::size_t choices_by_prompt_;
+  std::vector<std::string> prompts_;  // token ids, JSON
+  std::int64_t prompt_tokens_ = 0;
+  std::int64_t tokens_before_ = 0;  // given by earlier members
+  std::string id_, created_, model_;  // JSON, of the first chunk
+  std::string usage_;                 // JSON, of the last
+  std::string error_;
+  std::unique_ptr<protocol::ChunkCollector> whole_;  // null: a stream
+  std::size_t finished_ = 0;
+  int members_ = 0;
+  bool has_begun_ = false;
+  bool is_known_by_tokens_ = true;
+  bool has_more_than_text_ = false;
+};
+
+}  // namespace switchyard::gateway

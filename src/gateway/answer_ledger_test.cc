@@ -1,0 +1,219 @@
+#include "gateway/answer_ledger.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "base/json.h"
+#include "protocol/completion_response.h"
+
+namespace switchyard::gateway {
+namespace {
+
+using base::Json;
+using protocol::AnswerHead;
+using protocol::Choice;
+using protocol::Endpoint;
+using protocol::Finish;
+using testing::HasSubstr;
+
+std::string Data(const std::string& event) { return event.substr(6, event.size() - 8); }
+
+AnswerHead Head(std::string id = "chatcmpl-1", Endpoint endpoint = Endpoint::kChat) {
+  return {.endpoint = endpoint, .id = std::move(id), .created = 5, .model = "m"};
+}
+
+// What a member sends of one choice: its opening and a part for each word, with token ids or
+// without, and the end.
+std::vector<std::string> Answer(const std::vector<std::string>& words, bool with_ids,
+                                std::int32_t index = 0, const std::string& id = "chatcmpl-1") {
+  Choice opening{.index = index};
+  if (with_ids) opening.prompt_token_ids = {1, 2, 3};
+  std::vector<std::string> all = {Data(OpeningEvent(Head(id), opening))};
+  std::int32_t token = 100 * index;
+  for (const std::string& word : words) {
+    Choice part{.index = index, .text = word};
+    if (with_ids) part.token_ids = {++token};
+    all.push_back(Data(PartEvent(Head(id), part)));
+  }
+  all.push_back(Data(PartEvent(Head(id), {.index = index, .finish = Finish::kStop})));
+  return all;
+}
+
+protocol::RequestOutline Outline(std::string_view fields, Endpoint endpoint = Endpoint::kChat) {
+  static std::string body;  // the outline's views lie in it
+  body = fmt::format(R"({{"model":"m"{}{}}})", fields.empty() ? "" : ",", fields);
+  return *protocol::ReadOutline(endpoint, body);
+}
+
+std::string Take(AnswerLedger& ledger, const std::vector<std::string>& chunks, std::size_t from = 0,
+                 std::size_t to = 1000) {
+  std::string out;
+  for (std::size_t i = from; i < std::min(to, chunks.size()); ++i) ledger.Take(chunks[i], out);
+  return out;
+}
+
+// The content of events.
+std::string Text(std::string_view events) {
+  std::string text;
+  while (!events.empty()) {
+    const std::size_t end = events.find("\n\n");
+    const Json chunk = Json::parse(events.substr(6, end - 6));
+    for (const Json& choice : chunk["choices"]) text += choice["delta"].value("content", "");
+    events.remove_prefix(end + 2);
+  }
+  return text;
+}
+
+// The next member goes on from the ids that it is told, behind each of the tokens.
+TEST(AnswerLedger, GoesOnFromTokenIds) {
+  const auto whole = Answer({"a", "b", "c", "d"}, true);
+  AnswerLedger undisturbed(Endpoint::kChat, Outline(R"("stream":true)"));
+  undisturbed.Begin({.tells_token_ids = true});
+  const std::string expected = Take(undisturbed, whole);
+  EXPECT_THAT(expected, testing::Not(HasSubstr("token_ids")));
+  for (std::size_t cut = 2; cut <= 6; ++cut) {
+    AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));
+    ledger.Begin({.tells_token_ids = true});
+    std::string out = Take(ledger, whole, 0, cut);
+    EXPECT_TRUE(ledger.has_begun());
+    EXPECT_EQ(ledger.is_complete(), cut == 6);
+    const Json resume = Json::parse(ledger.ResumeJson());
+    EXPECT_EQ(resume["id"], "chatcmpl-1");
+    EXPECT_EQ(resume["created"], 5);
+    EXPECT_EQ(resume["prompt_token_ids"], Json({1, 2, 3}));
+    if (cut < 6) {
+      EXPECT_EQ(resume["choices"][0]["token_ids"].size(), cut - 1) << cut;
+      // A member opens nothing that the client has.
+      ledger.Begin({.tells_token_ids = true});
+      out += Take(ledger, whole, cut);
+    }
+    EXPECT_EQ(out, expected) << cut;
+    EXPECT_TRUE(ledger.is_complete());
+  }
+}
+
+// What comes before a token's id is no whole token yet, and is not given.
+TEST(AnswerLedger, KeepsBackWhatHasNoTokenYet) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));
+  ledger.Begin({.tells_token_ids = true});
+  const auto whole = Answer({"a"}, true);
+  EXPECT_EQ(Take(ledger, whole, 0, 1), "");
+  EXPECT_FALSE(ledger.has_begun());
+  EXPECT_EQ(Json::parse(ledger.ResumeJson())["choices"], Json::array());
+  const std::string half = Data(PartEvent(Head(), {.text = "half"}));
+  EXPECT_EQ(Take(ledger, {half}), "");
+  EXPECT_EQ(ledger.text(), "");
+  EXPECT_EQ(Text(Take(ledger, whole, 1)), "halfa");
+  EXPECT_EQ(ledger.text(), "halfa");
+}
+
+TEST(AnswerLedger, KnowsEachChoice) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true,"n":3)"));
+  ledger.Begin({.tells_token_ids = true});
+  Take(ledger, Answer({"a", "b"}, true, 0));
+  Take(ledger, Answer({"x", "y"}, true, 2), 0, 2);
+  EXPECT_EQ(Json::parse(ledger.ResumeJson())["choices"],
+            Json::parse(R"([{"index":0,"finished":true},{"index":2,"token_ids":[201]}])"));
+  EXPECT_FALSE(ledger.is_complete());
+  EXPECT_EQ(ledger.completion_tokens(), 3);
+  std::string out;
+  EXPECT_EQ(ledger.Take(Data(PartEvent(Head(), {.index = 3, .text = "x"})), out),
+            Heard::kNotUnderstood);
+  EXPECT_EQ(out, "");
+}
+
+TEST(AnswerLedger, CountsUsageOverAllMembers) {
+  AnswerLedger ledger(Endpoint::kChat,
+                      Outline(R"("stream":true,"stream_options":{"include_usage":true})"));
+  ledger.Begin({.tells_token_ids = true});
+  Take(ledger, Answer({"a", "b", "c"}, true), 0, 3);
+  ledger.Begin({.tells_token_ids = true});
+  Take(ledger, Answer({"a", "b", "c"}, true), 3);
+  const std::string out = Take(ledger, {Data(UsageEvent(Head(), {.prompt_tokens = 3,
+                                                                 .completion_tokens = 1,
+                                                                 .resumed_tokens = 2}))});
+  const Json usage = Json::parse(out.substr(6))["usage"];
+  EXPECT_EQ(usage["prompt_tokens"], 3);
+  EXPECT_EQ(usage["completion_tokens"], 3);
+  EXPECT_EQ(usage["total_tokens"], 6);
+  EXPECT_FALSE(usage.contains("switchyard"));
+  EXPECT_EQ(ledger.MissingUsage(), "");
+
+  AnswerLedger lost(Endpoint::kChat,
+                    Outline(R"("stream":true,"stream_options":{"include_usage":true})"));
+  lost.Begin({.tells_token_ids = true});
+  Take(lost, Answer({"a", "b", "c"}, true));
+  EXPECT_EQ(Json::parse(lost.MissingUsage().substr(6))["usage"]["completion_tokens"], 3);
+}
+
+// Another server begins anew: its chunks are cut otherwise, and its first part is held back.
+TEST(AnswerLedger, HoldsBackWhatIsRepeated) {
+  for (std::size_t cut = 2; cut < 5; ++cut) {
+    AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));
+    ledger.Begin({});
+    std::string out = Take(ledger, Answer({"one ", "two ", "three ", "four"}, false), 0, cut);
+    EXPECT_FALSE(ledger.is_known_by_tokens());
+    ledger.Begin({.repeats = true});
+    out += Take(ledger, Answer({"on", "e two th", "ree f", "our"}, false, 0, "other"));
+    EXPECT_EQ(Text(out), "one two three four") << cut;
+    EXPECT_TRUE(ledger.is_complete());
+    EXPECT_THAT(out, testing::Not(HasSubstr("other")));
+    EXPECT_EQ(out.find("\"role\""), out.rfind("\"role\""));
+  }
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));
+  ledger.Begin({});
+  std::string out = Take(ledger, Answer({"one ", "two"}, false), 0, 3);
+  ledger.Begin({.repeats = true});
+  const auto other = Answer({"one ", "three"}, false);
+  ledger.Take(other[0], out);
+  EXPECT_EQ(ledger.Take(other[1], out), Heard::kTokens);
+  EXPECT_EQ(ledger.Take(other[2], out), Heard::kOtherText);
+  EXPECT_EQ(Text(out), "one two");
+}
+
+// Some tell of several choices in one chunk.
+TEST(AnswerLedger, TakesEachChoiceOfAChunk) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true,"n":2)"));
+  ledger.Begin({});
+  std::string out;
+  EXPECT_EQ(ledger.Take(R"({"id":"x","choices":[{"index":0,"delta":{"content":"a"},)"
+                        R"("finish_reason":"stop"},{"index":1,"delta":{"content":"b"},)"
+                        R"("finish_reason":"stop"}],"model":"m"})",
+                        out),
+            Heard::kTokens);
+  EXPECT_TRUE(ledger.is_complete());
+  EXPECT_EQ(Text(out), "ab");
+}
+
+TEST(AnswerLedger, HearsErrorsAndNonsense) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));
+  ledger.Begin({});
+  std::string out;
+  EXPECT_EQ(ledger.Take("{nonsense", out), Heard::kNotUnderstood);
+  EXPECT_EQ(ledger.Take(R"({"error":{"message":"x","code":500}})", out), Heard::kError);
+  EXPECT_EQ(ledger.error(), R"({"message":"x","code":500})");
+  EXPECT_EQ(out, "");
+}
+
+TEST(AnswerLedger, ShowsTheModelThatWasAskedFor) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));
+  ledger.Begin({.shown_model = "\"alias\""});
+  EXPECT_THAT(Take(ledger, Answer({"a"}, false)),
+              testing::AllOf(HasSubstr(R"("model":"alias")"), testing::Not(HasSubstr("\"m\""))));
+}
+
+TEST(AnswerLedger, PutsAWholeAnswerTogether) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(""));
+  ledger.Begin({.tells_token_ids = true});
+  EXPECT_EQ(Take(ledger, Answer({"a", "b", "c"}, true), 0, 3), "");
+  ledger.Begin({.tells_token_ids = true});
+  EXPECT_EQ(Take(ledger, Answer({"a", "b", "c"}, true), 3), "");
+  const Json whole = Json::parse(ledger.Whole());
+  EXPECT_EQ(whole["choices"][0]["message"]["content"], "abc");
+  EXPECT_EQ(whole["choices"][0]["finish_reason"], "stop");
+  EXPECT_EQ(whole["usage"]["completion_tokens"], 3);
+  EXPECT_FALSE(whole.contains("prompt_token_ids"));
+}
+
+}  // namespace
+}  // namespace switchyard::gateway

@@ -1,0 +1,127 @@
+// One request of a client that members answer: asks one, passes on what it says, and when that one
+// fails asks another to go on, until the answer is whole or nobody can. On one loop's thread; it
+// lives as long as its client or its member may still be heard of.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "access/key_ring.h"
+#include "base/log.h"
+#include "gateway/answer_ledger.h"
+#include "gateway/client_request.h"
+#include "gateway/fleet.h"
+#include "gateway/gateway_metrics.h"
+#include "gateway/hand_over.h"
+#include "gateway/member_links.h"
+#include "gateway/member_request.h"
+#include "gateway/route_wishes.h"
+#include "net/http_client.h"
+#include "net/http_server.h"
+#include "net/sse_reader.h"
+
+namespace switchyard::gateway {
+
+// What the exchanges of one loop share; it outlives them.
+struct ExchangeContext {
+  net::EventLoop& loop;
+  Fleet& fleet;
+  GatewayMetrics& metrics;
+  base::LogSink log;  // null: nothing is logged
+  MemberLinks links;
+};
+
+class Exchange final : public net::CallListener, public std::enable_shared_from_this<Exchange> {
+ public:
+  static void Begin(ExchangeContext& context, std::shared_ptr<const ClientRequest> request,
+                    access::KeyUse key, std::shared_ptr<net::HttpResponder> responder);
+  Exchange(ExchangeContext& context, std::shared_ptr<const ClientRequest> request,
+           access::KeyUse key, std::shared_ptr<net::HttpResponder> responder);
+  ~Exchange() override;
+
+  // Of the call at hand.
+  void OnHead(net::CallHead head) override;
+  void OnBody(std::string_view piece) override;
+  void OnEnd() override;
+  void OnFailure(net::CallFailure failure) override;
+
+ private:
+  using Clock = std::chrono::steady_clock;
+  struct Failure {
+    std::string member;
+    FailureCause cause;
+    std::string why;
+  };
+  // What a member said instead of an answer, for the client if there is nothing better.
+  struct Refusal {
+    net::CallHead head;
+    std::string body;
+  };
+
+  // Who is asked.
+  void Choose();
+  bool Ask(const Member& member, std::string_view model);
+  void TryAgainLater(std::chrono::milliseconds hint);
+  // What came.
+  bool OnEvent(const net::SseEvent& event);
+  void OnWholeBody();
+  void OnStatus();
+  void OnErrorInStream();
+  void Failed(FailureCause cause, std::string why, std::chrono::milliseconds retry_after = {});
+  // What the client gets.
+  void Flush();
+  void BeginStream();
+  void Complete();
+  void CompleteAsItCame();
+  void GiveUp();
+  void Respond(const protocol::ApiError& error, double retry_after_s = 0);
+  void PassOn(const Refusal& refusal);
+  net::HttpHeaders Headers() const;
+  // Time.
+  void Watch();
+  void OnTime();
+  void OnGone();
+  void Close(int status, std::string_view error);
+
+  ExchangeContext& context_;
+  std::shared_ptr<const ClientRequest> request_;   // with calls to members
+  std::shared_ptr<net::HttpResponder> responder_;  // with the connection
+  access::KeyUse key_;
+  const RouteWishes wishes_;
+  std::optional<AnswerLedger> ledger_;
+  std::shared_ptr<const FleetConfig> config_;  // of the last choice; with the fleet
+  std::unique_ptr<net::LoopTimer> timer_;
+
+  // The member that answers now.
+  std::shared_ptr<const MemberConfig> member_;
+  std::unique_ptr<net::HttpCall> call_;
+  Attempt attempt_;
+  AskPlan plan_;
+  std::string shown_model_;  // JSON; empty: as the member says
+  net::CallHead head_;
+  std::string body_;                        // of an answer that is no stream
+  std::unique_ptr<net::SseReader> events_;  // of one that is
+  bool is_done_ = false;                  // [DONE] has come
+
+  // What went before.
+  std::shared_ptr<const MemberConfig> origin_;  // that gave the last token
+  std::vector<Failure> failures_;
+  std::optional<Refusal> refusal_;
+  std::vector<std::string> ran_on_;  // members that gave tokens, in their order
+  std::string moves_;                // told in the header
+  int attempts_ = 0;
+  int rounds_ = 0;  // of trying again those that failed
+  std::string out_;  // events for the client
+  Clock::time_point asked_;
+  Clock::time_point last_token_;
+  Clock::time_point failed_;  // since then nobody answers
+  std::optional<double> first_token_s_;
+  std::int64_t tokens_ = 0;
+  bool is_streaming_ = false;
+  bool is_over_ = false;
+};
+
+}  // namespace switchyard::gateway

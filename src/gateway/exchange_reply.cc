@@ -1,0 +1,148 @@
+// What the client of an exchange gets.
+#include <algorithm>
+
+#include "access/error_response.h"
+#include "base/json.h"
+#include "gateway/exchange.h"
+#include "protocol/completion_response.h"
+#include "protocol/json_items.h"
+
+namespace switchyard::gateway {
+namespace {
+
+// Of a whole answer, what its usage says.
+std::int64_t TokensOf(std::string_view body, std::string_view key) {
+  for (protocol::JsonItems items(body); items.Next();) {
+    if (items.key() != "usage") continue;
+    for (protocol::JsonItems usage(items.value()); usage.Next();) {
+      if (usage.key() == key) return protocol::JsonInteger(usage.value()).value_or(0);
+    }
+  }
+  return 0;
+}
+
+}  // namespace
+
+net::HttpHeaders Exchange::Headers() const {
+  net::HttpHeaders headers = request_->limits;
+  headers.emplace_back("x-request-id", request_->id);
+  if (member_ != nullptr) headers.emplace_back("x-switchyard-member", member_->name);
+  if (request_->is_completion()) {
+    headers.emplace_back("x-switchyard-seed", std::to_string(request_->seed));
+  }
+  if (!moves_.empty()) headers.emplace_back("x-switchyard-handover", moves_);
+  return headers;
+}
+
+void Exchange::BeginStream() {
+  is_streaming_ = true;
+  net::HttpHeaders headers = Headers();
+  headers.emplace_back("Cache-Control", "no-cache");
+  headers.emplace_back("X-Accel-Buffering", "no");
+  responder_->BeginStream(
+      {.content_type = "text/event-stream; charset=utf-8", .headers = std::move(headers)});
+}
+
+void Exchange::Flush() {
+  const bool has_token = last_token_ != asked_;
+  if (has_token && failed_ != request_->arrival) {
+    context_.metrics.hand_over_s.Observe(
+        std::chrono::duration<double>(last_token_ - failed_).count());
+    failed_ = request_->arrival;
+  }
+  if (has_token && !first_token_s_) {
+    first_token_s_ = std::chrono::duration<double>(last_token_ - request_->arrival).count();
+    context_.metrics.time_to_first_token_s.Observe(*first_token_s_);
+  }
+  if (out_.empty() || !has_token) return;
+  if (!is_streaming_) BeginStream();
+  responder_->Write(std::exchange(out_, {}));
+}
+
+void Exchange::Complete() {
+  ran_on_.push_back(member_->name);
+  attempt_.Finished(ledger_->prompt_tokens(), ledger_->completion_tokens());
+  if (request_->outline.stream) {
+    if (!is_streaming_) BeginStream();
+    out_ += ledger_->MissingUsage();
+    out_ += protocol::kDoneEvent;
+    responder_->Write(std::exchange(out_, {}));
+    responder_->EndStream();
+  } else {
+    responder_->Respond({.headers = Headers(), .body = ledger_->Whole()});
+  }
+  Close(200, "");
+}
+
+// A whole answer of a member's; only the model's name may be another.
+void Exchange::CompleteAsItCame() {
+  ran_on_.push_back(member_->name);
+  attempt_.Finished(TokensOf(body_, "prompt_tokens"), TokensOf(body_, "completion_tokens"));
+  if (!shown_model_.empty()) {
+    std::string shown;
+    protocol::AppendChunk(body_, {.model = shown_model_}, shown);
+    body_ = std::move(shown);
+  }
+  responder_->Respond({.headers = Headers(), .body = std::move(body_)});
+  Close(200, "");
+}
+
+void Exchange::PassOn(const Refusal& refusal) {
+  net::HttpHeaders headers = Headers();
+  for (const std::string_view name : {"retry-after", "retry-after-ms", "x-should-retry"}) {
+    if (const auto value = refusal.head.Header(name); !value.empty()) {
+      headers.emplace_back(name, value);
+    }
+  }
+  const std::string_view type = refusal.head.Header("content-type");
+  responder_->Respond({.status = refusal.head.status,
+                       .content_type = type.empty() ? "application/json" : std::string(type),
+                       .headers = std::move(headers),
+                       .body = refusal.body});
+  Close(refusal.head.status, "member_refused");
+}
+
+void Exchange::Respond(const protocol::ApiError& error, double retry_after_s) {
+  net::HttpResponse response = access::ErrorResponse(error, request_->id);
+  for (auto& [name, value] : response.headers) {
+    if (name == "Retry-After" && retry_after_s > 0) {
+      value = std::to_string(static_cast<std::int64_t>(retry_after_s + 0.999));
+    }
+  }
+  responder_->Respond(std::move(response));
+  Close(error.status, error.code.empty() ? error.type : error.code);
+}
+
+void Exchange::GiveUp() {
+  std::string why = failures_.empty() ? "no member can be reached" : "";
+  for (const Failure& failure : failures_) {
+    if (!why.empty()) why += "; ";
+    why += fmt::format("{}: {}", failure.member, failure.why);
+  }
+  if (is_streaming_) {
+    context_.metrics.CountInterrupted();
+    const protocol::ApiError error{
+        .status = 502,
+        .message = fmt::format("The answer broke off and no member can go on with it ({}).", why),
+        .type = "server_error",
+        .code = "answer_interrupted"};
+    responder_->Write(std::exchange(out_, {}) + protocol::ErrorEvent(error));
+    responder_->EndStream();
+    return Close(502, error.code);
+  }
+  // The member's own words say more than ours, unless they are about its own keys.
+  if (refusal_ && refusal_->head.status != 401 && refusal_->head.status != 403 &&
+      refusal_->head.status != 404) {
+    return PassOn(*refusal_);
+  }
+  const bool is_late = std::ranges::any_of(failures_, [](const Failure& failure) {
+    return failure.cause == FailureCause::kNoFirstToken || failure.cause == FailureCause::kStall;
+  });
+  const int status = failures_.empty() ? 503 : is_late ? 504 : 502;
+  Respond({.status = status,
+           .message = fmt::format("No member could answer ({}).", why),
+           .type = "server_error",
+           .code = status == 504 ? "members_too_slow" : "no_member_available"});
+}
+
+}  // namespace switchyard::gateway

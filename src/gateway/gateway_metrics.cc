@@ -1,0 +1,74 @@
+#include "gateway/gateway_metrics.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace switchyard::gateway {
+namespace {
+
+constexpr std::array kSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,  0.25,
+                                 0.5,   1.0,    2.5,   5.0,  10.0,  30.0, 60.0, 300.0};
+
+std::string Head(std::string_view name, std::string_view type, std::string_view help) {
+  return fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
+}
+
+std::string One(std::string_view name, std::string_view type, std::string_view help,
+                std::int64_t value) {
+  return fmt::format("{}{} {}\n", Head(name, type, help), name, value);
+}
+
+}  // namespace
+
+GatewayMetrics::GatewayMetrics()
+    : time_to_first_token_s(kSeconds), request_s(kSeconds), hand_over_s(kSeconds) {}
+
+void GatewayMetrics::CountEnd(int status) {
+  ends_[static_cast<std::size_t>(std::clamp(status, 0, 599))].fetch_add(1,
+                                                                        std::memory_order_relaxed);
+}
+
+void GatewayMetrics::CountHandOver(HandOverLevel level, FailureCause cause) {
+  hand_overs_.at(std::to_underlying(level))
+      .at(std::to_underlying(cause))
+      .fetch_add(1, std::memory_order_relaxed);
+}
+
+std::string GatewayMetrics::Render() const {
+  std::string text = Head("switchyard_gateway_requests_total", "counter",
+                          "Requests that ended, by status; 499: the client left.");
+  for (std::size_t status = 0; status < ends_.size(); ++status) {
+    const std::uint64_t count = ends_[status].load(std::memory_order_relaxed);
+    if (count == 0) continue;
+    text += fmt::format("switchyard_gateway_requests_total{{status=\"{}\"}} {}\n", status, count);
+  }
+  text += Head("switchyard_gateway_hand_overs_total", "counter",
+               "Answers that went on with another member, by level and by what ended the last.");
+  for (std::size_t level = 1; level < kLevels; ++level) {
+    for (std::size_t cause = 0; cause < kCauses; ++cause) {
+      const std::uint64_t count = hand_overs_[level][cause].load(std::memory_order_relaxed);
+      if (count == 0) continue;
+      text += fmt::format("switchyard_gateway_hand_overs_total{{level=\"{}\",cause=\"{}\"}} {}\n",
+                          level, Name(static_cast<FailureCause>(cause)), count);
+    }
+  }
+  const auto load = [](const Counter& counter) {
+    return static_cast<std::int64_t>(counter.load(std::memory_order_relaxed));
+  };
+  text += One("switchyard_gateway_attempts_total", "counter", "Requests sent to members.",
+              load(attempts_));
+  text += One("switchyard_gateway_interrupted_total", "counter",
+              "Answers that ended with an error in the stream.", load(interrupted_));
+  text += One("switchyard_gateway_skipped_chunks_total", "counter",
+              "Chunks of members that were no JSON and were left out.", load(skipped_chunks_));
+  text += One("switchyard_gateway_in_flight", "gauge", "Requests in progress.", in_flight());
+  text += time_to_first_token_s.Render("switchyard_gateway_time_to_first_token_seconds",
+                                       "From a request's arrival to its first token.", "");
+  text += request_s.Render("switchyard_gateway_request_seconds",
+                           "From a request's arrival to its end.", "");
+  text += hand_over_s.Render("switchyard_gateway_hand_over_seconds",
+                             "From a member's failure to the answer's next token.", "");
+  return text;
+}
+
+}  // namespace switchyard::gateway

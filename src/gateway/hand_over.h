@@ -1,0 +1,19 @@
+// How a member can take over an answer that another one began. Pure functions.
+#pragma once
+
+#include "gateway/answer_ledger.h"
+#include "gateway/client_request.h"
+#include "gateway/fleet.h"
+
+namespace switchyard::gateway {
+
+// On which level `member` can go on where the ledger stands; kNone: not at all. A request of which
+// the client has nothing yet begins anew, which is kRestart.
+HandOverLevel LevelAt(const Member& member, const ClientRequest& request,
+                      const AnswerLedger& ledger);
+
+// Whether a whole answer may be carried as a stream, so that it can be handed over: whoever answers
+// must take the request for the same.
+bool CanBeCarriedAsStream(const Member& member, const ClientRequest& request);
+
+}  // namespace switchyard::gateway
