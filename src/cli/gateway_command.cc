@@ -10,8 +10,8 @@
 #include "cli/serve_log.h"
 #include "cli/serve_signals.h"
 #include "cli/service_notice.h"
+#include "gateway/control.h"
 #include "gateway/gateway.h"
-#include "gateway/member_watch.h"
 
 namespace switchyard::cli {
 namespace {
@@ -60,8 +60,8 @@ base::Result<LogFile> OpenRequestLog(const std::string& path) {
 }
 
 // What was read from files is read again; what is broken stays as it was.
-void Reload(const std::string& path, gateway::Fleet& fleet, gateway::Gateway& gateway,
-            net::TlsIdentity* identity, const base::LogSink& log) {
+void Reload(const gateway::ListenConfig& listen, gateway::Control& control,
+            gateway::Gateway& gateway, net::TlsIdentity* identity, const base::LogSink& log) {
   const auto tell = [&log](const std::string& what, const base::Status& status) {
     if (status) return log({base::LogLevel::kInfo, "reloaded", {{"what", what}}});
     log({base::LogLevel::kError,
@@ -69,44 +69,46 @@ void Reload(const std::string& path, gateway::Fleet& fleet, gateway::Gateway& ga
          {{"what", what}, {"why", status.error().message}}});
   };
   if (identity != nullptr) tell("certificate", identity->Reload());
-  auto config = gateway::ReadFleetConfig(path);
-  if (!config) return tell(path, std::unexpected(config.error()));
-  if (!config->listen.api_key_file.empty()) {
-    auto keys = ReadKeys(config->listen.api_key_file);
+  if (!listen.api_key_file.empty()) {
+    auto keys = ReadKeys(listen.api_key_file);
     if (keys) gateway.ReplaceKeys(std::move(*keys));
     tell("API keys", keys ? base::Status() : std::unexpected(keys.error()));
   }
-  fleet.Configure(std::move(*config));
-  tell(path, {});
+  tell("fleet", control.Reload());
 }
 
 base::Status RunGateway(const GatewayCommandOptions& options, const Environment& environment) {
-  SWITCHYARD_TRY(gateway::FleetConfig config, gateway::ReadFleetConfig(options.config));
-  const gateway::ListenConfig listen = config.listen;
-  SWITCHYARD_TRY(const auto identity, LoadIdentity(listen));
   const auto format =
       base::LogFormatFromName(options.log_format).value_or(base::LogFormat::kLogfmt);
   const auto level = base::LogLevelFromName(options.log_level).value_or(base::LogLevel::kInfo);
   const base::LogSink log = MakeLog(stderr, format, level);
+  SWITCHYARD_TRY(const auto control, gateway::Control::Start(options.config, log));
+  const gateway::ListenConfig listen = control->fleet().snapshot()->config->listen;
+  SWITCHYARD_TRY(const auto identity, LoadIdentity(listen));
   SWITCHYARD_TRY(const LogFile request_log, OpenRequestLog(listen.request_log));
 
-  gateway::GatewayOptions asked{.listen = listen,
-                                .keys = std::nullopt,
-                                .tls = identity,
-                                .version = std::string(ProgramVersion()),
-                                .log = nullptr,
-                                .operate = nullptr,
-                                .more_metrics = [] { return ResourceMetrics(); }};
+  gateway::GatewayOptions asked{
+      .listen = listen,
+      .keys = std::nullopt,
+      .tls = identity,
+      .version = std::string(ProgramVersion()),
+      .log = nullptr,
+      .decisions = &control->decisions(),
+      .felt = &control->felt(),
+      .operate =
+          [&admin = control->admin()](const net::HttpRequest& request, auto responder) {
+            admin.Answer(request, std::move(responder));
+          },
+      .more_metrics = [] { return ResourceMetrics(); }};
   if (!listen.api_key_file.empty()) {
     SWITCHYARD_TRY(asked.keys, ReadKeys(listen.api_key_file));
   }
   if (listen.request_log == "-") asked.log = log;
   if (request_log != nullptr) asked.log = MakeLog(request_log.get(), format, level);
 
-  gateway::Fleet fleet(std::move(config));
-  const auto watch = gateway::MemberWatch::Start(fleet);
   ServeSignals signals(::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0);
-  SWITCHYARD_TRY(const auto gateway, gateway::Gateway::Start(std::move(asked), fleet));
+  SWITCHYARD_TRY(const auto gateway,
+                 gateway::Gateway::Start(std::move(asked), control->fleet()));
   const std::string url = fmt::format("{}://{}:{}", identity == nullptr ? "http" : "https",
                                       listen.host, gateway->port());
   fmt::print("Serving a fleet at {}/v1\n", url);
@@ -114,7 +116,7 @@ base::Status RunGateway(const GatewayCommandOptions& options, const Environment&
   log({base::LogLevel::kInfo, "serving", {{"url", url}}});
   TellServiceManager(environment, fmt::format("READY=1\nSTATUS=Serving a fleet at {}", url));
   while (signals.Wait() == ServeSignal::kReload) {
-    Reload(options.config, fleet, *gateway, identity.get(), log);
+    Reload(listen, *control, *gateway, identity.get(), log);
   }
   TellServiceManager(environment, "STOPPING=1");
   log({base::LogLevel::kInfo, "stopping", {{"requests", gateway->in_flight()}}});

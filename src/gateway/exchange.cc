@@ -76,9 +76,20 @@ Exchange::Exchange(ExchangeContext& context, std::shared_ptr<const ClientRequest
       failed_(request_->arrival) {
   ledger_.emplace(request_->endpoint(), request_->outline);
   context_.metrics.Enter();
+  context_.live.insert(this);
 }
 
-Exchange::~Exchange() { context_.metrics.Leave(); }
+Exchange::~Exchange() {
+  context_.live.erase(this);
+  context_.metrics.Leave();
+}
+
+std::string Exchange::Occasion() const {
+  if (failures_.empty()) return rounds_ == 0 ? "begin" : "again";
+  const std::string_view cause = Name(failures_.back().cause);
+  if (!ledger_->has_begun()) return fmt::format("again after {}", cause);
+  return fmt::format("hand-over after {} behind {} tokens", cause, ledger_->completion_tokens());
+}
 
 void Exchange::Choose() {
   policy::RouteRequest wanted;
@@ -97,6 +108,9 @@ void Exchange::Choose() {
     wanted.resumption = &resumption;
   }
   const Routed routed = context_.fleet.Route(wanted);
+  if (context_.decisions != nullptr) {
+    context_.decisions->Add(request_->id, Occasion(), wanted, routed);
+  }
   config_ = routed.view->config;
   const std::string_view model = config_->Canonical(request_->outline.model);
   // The best level first, and on it the best member.
@@ -149,6 +163,7 @@ bool Exchange::Ask(const Member& member, std::string_view model) {
                     origin_->name, member.config->name, ledger_->completion_tokens(),
                     failures_.empty() ? "" : Name(failures_.back().cause));
     moves_ += (moves_.empty() ? "" : "; ") + move;
+    ++move_count_;
     if (is_streaming_) out_ += fmt::format(": handover {}\n\n", move);
     context_.metrics.CountHandOver(
         plan_.level, failures_.empty() ? FailureCause::kReset : failures_.back().cause);
@@ -237,8 +252,7 @@ bool Exchange::OnEvent(const net::SseEvent& event) {
     case Heard::kNothing:
       return true;
     case Heard::kTokens:
-      last_token_ = Clock::now();
-      attempt_.FirstToken();
+      OnToken();
       return true;
     case Heard::kError:
       OnErrorInStream();
@@ -256,6 +270,15 @@ bool Exchange::OnEvent(const net::SseEvent& event) {
       return true;
   }
   return true;
+}
+
+void Exchange::OnToken() {
+  const auto now = Clock::now();
+  // Also over a hand-over: what the client waited for it.
+  if (given_) longest_gap_ = std::max(longest_gap_, now - *given_);
+  given_ = now;
+  last_token_ = now;
+  attempt_.FirstToken();
 }
 
 void Exchange::OnErrorInStream() {
@@ -378,6 +401,20 @@ void Exchange::OnTime() {
   Watch();
 }
 
+void Exchange::OnFleet(const FleetView& view) {
+  if (is_over_ || call_ == nullptr) return;
+  const auto self = shared_from_this();
+  const Member* const member = view.Find(member_->name);
+  if (member != nullptr && member->is_forbidden) {
+    return Failed(FailureCause::kHandBack, "an operator has forbidden it");
+  }
+  // Who says nothing to anybody is not waited for as long as who is only slow.
+  const bool is_lost = member == nullptr || member->state->is_lost;
+  if (is_lost && plan_.as_stream && Clock::now() - last_token_ > config_->watch.timeout) {
+    return Failed(FailureCause::kStall, "it is lost");
+  }
+}
+
 void Exchange::OnGone() {
   if (is_over_) return;
   attempt_.Cancelled();
@@ -397,6 +434,7 @@ void Exchange::Close(int status, std::string_view error) {
   const double seconds = std::chrono::duration<double>(Clock::now() - request_->arrival).count();
   context_.metrics.CountEnd(status);
   context_.metrics.request_s.Observe(seconds);
+  Feel(status);
   if (!context_.log) return;
   std::string members;
   for (const std::string& name : ran_on_) members += (members.empty() ? "" : ",") + name;
@@ -415,6 +453,23 @@ void Exchange::Close(int status, std::string_view error) {
                            {"completion_tokens", ledger_->completion_tokens()},
                            {"first_token_s", first_token_s_.value_or(0)},
                            {"total_s", seconds}}});
+}
+
+void Exchange::Feel(int status) const {
+  if (context_.felt == nullptr) return;
+  const auto ms = [](Clock::duration time) {
+    return std::chrono::duration<double, std::milli>(time).count();
+  };
+  Outcome outcome = Outcome::kRefused;
+  if (status == 200) outcome = Outcome::kWhole;
+  if (status == 499) outcome = Outcome::kCancelled;
+  if (status >= 500 && (is_streaming_ || attempts_ > 0)) outcome = Outcome::kBroken;
+  context_.felt->Add({.outcome = outcome,
+                      .moves = move_count_,
+                      .tokens = ledger_->completion_tokens(),
+                      .first_token_ms = first_token_s_.value_or(0) * 1000,
+                      .longest_gap_ms = ms(longest_gap_)},
+                     std::chrono::duration<double>(Clock::now().time_since_epoch()).count());
 }
 
 }  // namespace switchyard::gateway

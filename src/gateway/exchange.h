@@ -6,6 +6,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <vector>
 
@@ -13,6 +14,8 @@
 #include "base/log.h"
 #include "gateway/answer_ledger.h"
 #include "gateway/client_request.h"
+#include "gateway/decision_log.h"
+#include "gateway/felt_log.h"
 #include "gateway/fleet.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/hand_over.h"
@@ -25,13 +28,18 @@
 
 namespace switchyard::gateway {
 
+class Exchange;
+
 // What the exchanges of one loop share; it outlives them.
 struct ExchangeContext {
   net::EventLoop& loop;
   Fleet& fleet;
   GatewayMetrics& metrics;
-  base::LogSink log;  // null: nothing is logged
+  base::LogSink log;       // null: nothing is logged
+  DecisionLog* decisions;  // null: nobody asks why
+  FeltLog* felt;           // null: nobody asks how it was
   MemberLinks links;
+  std::set<Exchange*> live = {};
 };
 
 class Exchange final : public net::CallListener, public std::enable_shared_from_this<Exchange> {
@@ -41,6 +49,9 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   Exchange(ExchangeContext& context, std::shared_ptr<const ClientRequest> request,
            access::KeyUse key, std::shared_ptr<net::HttpResponder> responder);
   ~Exchange() override;
+
+  // The fleet has changed: an answer whose member may no longer be used, or is lost, moves.
+  void OnFleet(const FleetView& view);
 
   // Of the call at hand.
   void OnHead(net::CallHead head) override;
@@ -63,12 +74,14 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
 
   // Who is asked.
   void Choose();
+  std::string Occasion() const;
   bool Ask(const Member& member, std::string_view model);
   void TryAgainLater(std::chrono::milliseconds hint);
   // What came.
   bool OnEvent(const net::SseEvent& event);
   void OnWholeBody();
   void OnStatus();
+  void OnToken();
   void OnErrorInStream();
   void Failed(FailureCause cause, std::string why, std::chrono::milliseconds retry_after = {});
   // What the client gets.
@@ -85,6 +98,7 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   void OnTime();
   void OnGone();
   void Close(int status, std::string_view error);
+  void Feel(int status) const;
 
   ExchangeContext& context_;
   std::shared_ptr<const ClientRequest> request_;   // with calls to members
@@ -119,7 +133,9 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   Clock::time_point last_token_;
   Clock::time_point failed_;  // since then nobody answers
   std::optional<double> first_token_s_;
-  std::int64_t tokens_ = 0;
+  std::optional<Clock::time_point> given_;  // the last token to the client, whoever made it
+  Clock::duration longest_gap_{};           // between two
+  std::int32_t move_count_ = 0;
   bool is_streaming_ = false;
   bool is_over_ = false;
 };

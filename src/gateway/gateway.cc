@@ -64,10 +64,26 @@ bool IsAnyReachable(const FleetView& view) {
 
 // One event loop, with what lives on it.
 struct Gateway::Lane {
-  explicit Lane(const base::LogSink& log, Fleet& fleet, GatewayMetrics& metrics)
-      : loop(net::EventLoop::Create()), context{*loop, fleet, metrics, log, MemberLinks(*loop)} {}
+  Lane(const GatewayOptions& options, Fleet& fleet, GatewayMetrics& metrics)
+      : loop(net::EventLoop::Create()),
+        context{.loop = *loop,
+                .fleet = fleet,
+                .metrics = metrics,
+                .log = options.log,
+                .decisions = options.decisions,
+                .felt = options.felt,
+                .links = MemberLinks(*loop)},
+        watch(loop->NewTimer()) {}
+  ~Lane() {
+    // What lives on the loop ends on it.
+    loop->Run([this] {
+      watch.reset();
+      context.links.Clear();
+    });
+  }
   std::unique_ptr<net::EventLoop> loop;
   ExchangeContext context;
+  std::unique_ptr<net::LoopTimer> watch;
   std::unique_ptr<net::HttpServer> server;
 };
 
@@ -107,7 +123,7 @@ base::Status Gateway::Open() {
   const ListenConfig& listen = options_.listen;
   std::uint16_t port = listen.port;
   for (std::int64_t i = 0; i < std::max<std::int64_t>(1, listen.io_threads); ++i) {
-    auto lane = std::make_unique<Lane>(options_.log, fleet_, metrics_);
+    auto lane = std::make_unique<Lane>(options_, fleet_, metrics_);
     net::HttpServerOptions options;
     options.loop = lane->loop.get();
     options.shares_port = listen.io_threads > 1;
@@ -126,9 +142,24 @@ base::Status Gateway::Open() {
                                             Serve(lane, std::move(request), responder);
                                           }));
     port = lane->server->port();
+    lane->loop->Run([this, &lane = *lane] { Watch(lane); });
     lanes_.push_back(std::move(lane));
   }
   return {};
+}
+
+// An operator's word, and that a member is lost, reach answers in progress within this time.
+void Gateway::Watch(Lane& lane) {
+  constexpr std::chrono::milliseconds kOften{100};
+  const auto view = fleet_.snapshot();
+  std::vector<std::shared_ptr<Exchange>> live;
+  for (Exchange* const exchange : lane.context.live) {
+    live.push_back(exchange->weak_from_this().lock());
+  }
+  for (const auto& exchange : live) {
+    if (exchange != nullptr) exchange->OnFleet(*view);
+  }
+  lane.watch->Start(kOften, [this, &lane] { Watch(lane); });
 }
 
 Gateway::~Gateway() { Stop(std::chrono::milliseconds(0)); }

@@ -29,6 +29,9 @@ struct GatewayOptions {
   std::shared_ptr<net::TlsIdentity> tls;  // with who reloads it; null: in the clear
   std::string version;
   base::LogSink log;  // called from several threads; null: nothing is logged
+  // Both outlive the gateway; null: nobody asks.
+  DecisionLog* decisions = nullptr;
+  FeltLog* felt = nullptr;
   // Answers what is below /switchyard/, on a loop's thread, so it must not block; null: nobody.
   std::function<void(net::HttpRequest, std::shared_ptr<net::HttpResponder>)> operate;
   std::function<std::string()> more_metrics;  // null: none
@@ -52,6 +55,7 @@ class Gateway {
   struct Call;
   Gateway(GatewayOptions options, Fleet& fleet);
   base::Status Open();
+  void Watch(Lane& lane);
   void Serve(Lane& lane, net::HttpRequest request,
              const std::shared_ptr<net::HttpResponder>& responder);
   void Read(const Call& call);

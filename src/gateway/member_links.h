@@ -22,6 +22,11 @@ class MemberLinks {
 
   // kInvalidArgument if its URL or its authorities cannot be used.
   base::Result<MemberLink> Find(const MemberConfig& member);
+  // Closes all connections that are idle; what was found before is no longer valid.
+  void Clear() {
+    clients_.clear();
+    origins_.clear();
+  }
 
  private:
   net::EventLoop& loop_;
