@@ -1,5 +1,6 @@
 # The few things that a person types. Everything else is CMake; see CMakePresets.json.
-#   make run [MODEL=name]   install what is missing, build, bring the model, serve it, ask it something
+#   make run [MODEL=name]   install what is missing, build, bring the model, start a fleet, ask it something
+#   make serve [MODEL=name] the same with one server and no fleet
 #   make chat [MODEL=name]  the same, to talk to it in the terminal
 #   make install [PREFIX=/usr/local] [DESTDIR=]   program, chips, man page and systemd unit
 #   make test               install what tests need, build all of it, run it
@@ -21,12 +22,13 @@ CONFIGURE = cmake --preset release -DCMAKE_C_COMPILER=gcc-12 -DCMAKE_CXX_COMPILE
 bring_data = $(1) pull $(MODEL) || echo 'Tests that need the default model will skip.'; \
   tests/tokenizers/get_vocabularies.sh || echo 'Tests that need a missing vocabulary will skip.'
 
-.PHONY: help run chat build install test faults sanitize clean
+.PHONY: help run serve chat build install test faults sanitize clean
 
 help:
-	@echo 'make run     installs missing Debian packages, builds, brings the model, serves it to OpenAI'
-	@echo '             clients and asks it QUESTION as they do'
+	@echo 'make run     installs missing Debian packages, builds, brings the model, starts a gateway before'
+	@echo '             members on several chips, asks it QUESTION and kills the member that answers'
 	@echo '             (MODEL=name chooses another; "$(PROGRAM) pull --list" shows names)'
+	@echo 'make serve   one server without a fleet, which is asked QUESTION'
 	@echo 'make chat    the same, for a chat in the terminal'
 	@echo 'make build   installs missing Debian packages and builds $(PROGRAM)'
 	@echo 'make install PREFIX=/usr/local   program, chips, man page and systemd unit; needs a build'
@@ -36,8 +38,12 @@ help:
 	@echo '             engine, device and chips under TSan'
 	@echo 'make clean   removes build/; models stay in the cache folder'
 
-run: export QUESTION := $(QUESTION)
+run serve: export QUESTION := $(QUESTION)
 run: build
+	@tools/install_packages.sh build fleet
+	@tools/local_fleet.py $(PROGRAM) --model $(MODEL) --question "$$QUESTION"
+
+serve: build
 	@$(PROGRAM) serve $(MODEL) --log-level warn --ask "$$QUESTION"
 
 chat: build

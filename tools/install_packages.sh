@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs the Debian packages that are missing, and does nothing, quickly, when none is.
-#   tools/install_packages.sh build         what `make run` needs
+#   tools/install_packages.sh build         what `make build` needs
+#   tools/install_packages.sh build fleet   what `make run` needs
 #   tools/install_packages.sh build test    what `make test` needs
 #   tools/install_packages.sh build test sanitize    what `make sanitize` needs
 set -eu
@@ -9,6 +10,8 @@ build_packages='g++-12 cmake ninja-build pkg-config ca-certificates
   libfmt-dev libcli11-dev libtomlplusplus-dev nlohmann-json3-dev
   libpcre2-dev libcurl4-openssl-dev libssl-dev libsqlite3-dev libzip-dev libboost1.81-dev
   opencl-c-headers ocl-icd-opencl-dev'
+# A second kind of chip, made of the processor, and what an engine that is not ours comes with.
+fleet_packages='pocl-opencl-icd python3 python3-venv'
 # clang-19 and AMD's run-time compiler show that the kernels are CUDA and HIP as well.
 test_packages='libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
   etcd-server pocl-opencl-icd oclgrind clang-19 libamdhip64-5 python3 python3-venv'
@@ -21,10 +24,11 @@ wanted=''
 for set_name in "$@"; do
   case "$set_name" in
     build) wanted="$wanted $build_packages" ;;
+    fleet) wanted="$wanted $fleet_packages" ;;
     test) wanted="$wanted $test_packages" ;;
     sanitize) wanted="$wanted $sanitize_packages" ;;
     *)
-      echo "install_packages.sh: unknown set '$set_name'; there are build, test and sanitize" >&2
+      echo "install_packages.sh: unknown set '$set_name'; there are build, fleet, test and sanitize" >&2
       exit 2
       ;;
   esac
