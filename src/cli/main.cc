@@ -5,6 +5,7 @@
 #include "cli/command_line.h"
 #include "cli/conform_command.h"
 #include "cli/environment.h"
+#include "cli/fleet_command.h"
 #include "cli/gateway_command.h"
 #include "cli/inspect_command.h"
 #include "cli/new_chip_command.h"
@@ -19,6 +20,7 @@ int main(int argc, char** argv) {
   AddRunCommand(line, environment);
   AddServeCommand(line, environment);
   AddGatewayCommand(line, environment);
+  AddFleetCommand(line, environment);
   AddPullCommand(line, environment);
   AddChipsCommand(line, environment);
   AddConformCommand(line, environment);
