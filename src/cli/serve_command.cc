@@ -15,6 +15,7 @@
 #include "cli/sampling_defaults.h"
 #include "cli/serve_config.h"
 #include "cli/serve_log.h"
+#include "cli/serve_membership.h"
 #include "cli/serve_options.h"
 #include "cli/serve_signals.h"
 #include "cli/serve_traces.h"
@@ -298,6 +299,7 @@ base::Status ServeModel(const ServeOptions& options, bool is_port_chosen,
   SWITCHYARD_TRY(const ServerAddress address, AddressOf(options, model, http->port()));
   const bool asks = !options.ask.empty();
   const std::string body = QuestionBody(model, asks ? options.ask : "Say hello.", asks);
+  SWITCHYARD_TRY(const auto membership, JoinFleets(options, address, chips.Described(), log));
   Announce(address, body);
   log({base::LogLevel::kInfo,
        "serving",
@@ -316,6 +318,7 @@ base::Status ServeModel(const ServeOptions& options, bool is_port_chosen,
     Reload(options, api, identity.get(), log);
   }
   TellServiceManager(environment, "STOPPING=1");
+  if (membership != nullptr) membership->Leave();
   Drain(api, signals, options.drain_seconds, log);
   http->Stop();
   log({base::LogLevel::kInfo, "stopped", {{"requests_cut_off", api.in_flight()}}});

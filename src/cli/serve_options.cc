@@ -62,6 +62,32 @@ void AddModelOptions(CLI::App& command, ServeOptions& options) {
   }
 }
 
+void AddMembershipOptions(CLI::App& command, MembershipOptions& options) {
+  const Group fleet{command, "Member of a fleet"};
+  command
+      .add_option("--gateway", options.gateways,
+                  "Register with the gateway at this address, and renew; repeated")
+      ->expected(1)
+      ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll)
+      ->group(fleet.name);
+  fleet.Add("--gateway-key-file", options.gateway_key_file,
+            "A file with one of the gateway's keys for members");
+  fleet.Add("--gateway-ca-file", options.gateway_ca_file,
+            "PEM of the authorities that vouch for the gateway; without it the system's");
+  fleet.Add("--member-name", options.name, "Its name in the fleet; without it HOST:PORT");
+  fleet.Add("--member-url", options.url,
+            "Where gateways reach it, if that is not where it listens");
+  fleet.Add("--maker", options.maker, "The chip's maker, if not as the chip says");
+  fleet.Add("--region", options.region, "Where it stands, in the words of the gateway's policy");
+  fleet.Add("--jurisdiction", options.jurisdiction, "Whose law holds there, such as DE");
+  fleet.Add("--owner", options.owner, "Whose machine it is: own or rented")
+      ->check(CLI::IsMember(std::vector<std::string>{"own", "rented"}));
+  fleet.Add("--cost-per-hour", options.cost_per_hour, "What an hour of it costs")
+      ->check(Between(0.0, 1e9));
+  fleet.Add("--power-watts", options.power_watts, "What it draws at work")
+      ->check(Between(0.0, 1e9));
+}
+
 }  // namespace
 
 void AddServeOptions(CLI::App& command, ServeOptions& options) {
@@ -129,6 +155,8 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
   life.AddFlag("--print-config", options.print_config,
                "Print such a file with every option and its default, and stop");
 
+  AddMembershipOptions(command, options.membership);
+
   const Group logs{command, "Logs and traces"};
   logs.Add("--log-format", options.log_format, "How lines of log are written: logfmt or json")
       ->check(CLI::IsMember(std::vector<std::string>{"logfmt", "json"}));
@@ -150,6 +178,11 @@ base::Status Check(const ServeOptions& options) {
       (options.tls_cert.empty() && !options.tls_client_ca.empty())) {
     return Fail(ErrorCode::kInvalidArgument,
                 "TLS needs both --tls-cert and --tls-key; --tls-client-ca goes with them");
+  }
+  if (!options.membership.gateways.empty() && options.member_key_file.empty()) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--gateway needs --member-key-file: with that key the gateway asks for the server's "
+                "state");
   }
   if (!options.ask.empty() && !options.tls_client_ca.empty()) {
     return Fail(ErrorCode::kInvalidArgument,

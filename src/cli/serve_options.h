@@ -12,6 +12,21 @@
 
 namespace switchyard::cli {
 
+// Where the server is a member, and what gateways are told of it.
+struct MembershipOptions {
+  std::vector<std::string> gateways;
+  std::string gateway_key_file;
+  std::string gateway_ca_file;
+  std::string name;
+  std::string url;
+  std::string maker;
+  std::string region;
+  std::string jurisdiction;
+  std::string owner = "own";
+  double cost_per_hour = 0;
+  double power_watts = 0;
+};
+
 struct ServeOptions {
   SessionOptions session;
   std::vector<std::string> chips;
@@ -38,6 +53,7 @@ struct ServeOptions {
   std::string log_format = "logfmt";
   std::string log_level = "info";
   std::string otlp_endpoint;
+  MembershipOptions membership;
   std::string ask;
   std::string config;
   bool print_config = false;

@@ -259,10 +259,11 @@ const ModelConfig* FleetConfig::FindModel(std::string_view name) const {
 }
 
 base::Status CheckMember(const MemberConfig& member) {
-  if (!IsName(member.name)) {
+  // It also stands in paths of URLs.
+  if (!IsName(member.name) || member.name.find_first_of("/?#%") != std::string::npos) {
     return Fail(ErrorCode::kInvalidArgument,
                 "'{}' is no name for a member: up to {} printable characters of ASCII without "
-                "blanks and quotes",
+                "blanks, quotes and /?#%",
                 member.name, kMaxName);
   }
   const std::string_view url = member.url;
