@@ -17,12 +17,7 @@ bool IsMeant(std::string_view what, const MemberConfig& member) {
   if (equal == std::string_view::npos) return what == member.name;
   const std::string_view key = what.substr(0, equal);
   const std::string_view value = what.substr(equal + 1);
-  const policy::Place& place = member.place;
-  if (key == "maker") return value == place.maker;
-  if (key == "chip") return value == place.chip;
-  if (key == "region") return value == place.region;
-  if (key == "jurisdiction") return value == place.jurisdiction;
-  if (key == "owner") return value == (place.owner == policy::Owner::kOwn ? "own" : "rented");
+  if (policy::IsPlaceKey(key)) return value == policy::SideOf(member.place, key);
   return what == member.name;  // a name may hold '='
 }
 

@@ -24,6 +24,11 @@ struct Place {
   friend bool operator==(const Place&, const Place&) = default;
 };
 
+// What a place says to one of the words "maker", "chip", "region", "jurisdiction" and "owner" (own,
+// rented); empty for any other word.
+std::string_view SideOf(const Place& place, std::string_view key);
+bool IsPlaceKey(std::string_view key);
+
 struct Load {
   std::int64_t in_flight = 0;  // that this gateway has there
   std::int64_t running = 0;    // that the member told of, whoever sent them
@@ -35,6 +40,8 @@ struct Load {
   double kv_share = 0;         // of its cache, in use
   double ttft_ms = 0;          // of late, as this gateway saw it; 0: not known
   double itl_ms = 0;
+  double served_tokens = 0;  // of late; the same decay for all members
+  double busy_hours = 0;     // in the last day
 };
 
 enum class CertificateState : std::uint8_t { kNone, kExpired, kInForce };
@@ -55,9 +62,11 @@ struct RouteCandidate {
   std::int64_t context_tokens = 0;                         // for the model; 0: not known
   CertificateState certificate = CertificateState::kNone;  // for the model on this chip
   Reach reach = Reach::kReachable;
-  bool is_forbidden = false;       // by an operator's word, `switchyard fleet forbid`
-  std::int64_t cached_tokens = 0;  // of the prompt, that it probably has
-  double wait_s = 0;               // of kBroken and kBusy: until it may be asked again
+  bool is_forbidden = false;          // by an operator's word, `switchyard fleet forbid`
+  std::string_view export_rule = {};  // that stands against it; empty: none
+  std::int64_t capacity = 0;          // requests at once; 0: not known
+  std::int64_t cached_tokens = 0;     // of the prompt, that it probably has
+  double wait_s = 0;                  // of kBroken and kBusy: until it may be asked again
   Load load = {};
 };
 
@@ -71,7 +80,9 @@ struct RouteRequest {
   std::string_view tenant = {};    // name of the key; empty: none
   std::int64_t prompt_tokens = 0;  // or an estimate
   std::int64_t max_tokens = 0;     // 0: not said
-  bool is_estimate = true;         // of the prompt: then a context is not held against it closely
+  double wanted_ttft_ms = 0;       // the model's service level; 0: none
+  double wanted_itl_ms = 0;
+  bool is_estimate = true;  // of the prompt: then a context is not held against it closely
   std::span<const std::string> residency = {};   // tags of the request and of its key
   std::span<const std::string> regions = {};     // it must run in one of them; empty: in any
   std::span<const std::string_view> tried = {};  // members that failed it

@@ -5,8 +5,6 @@
 namespace switchyard::policy {
 namespace {
 
-std::string_view OwnerName(Owner owner) { return owner == Owner::kOwn ? "own" : "rented"; }
-
 template <typename Texts>
 bool Has(const Texts& texts, std::string_view text) {
   return std::ranges::find(texts, text) != std::ranges::end(texts);
@@ -40,7 +38,7 @@ std::string_view KeptAwayBy(std::span<const std::string> tags, const Place& plac
     if (rule == policy.residency.end()) return tag;
     const bool is_allowed =
         Allows(rule->regions, place.region) && Allows(rule->jurisdictions, place.jurisdiction) &&
-        Allows(rule->makers, place.maker) && Allows(rule->owners, OwnerName(place.owner));
+        Allows(rule->makers, place.maker) && Allows(rule->owners, SideOf(place, "owner"));
     if (!is_allowed) return tag;
   }
   return {};
@@ -77,12 +75,16 @@ RouteVerdict FilterByPolicy(const RouteRequest& request, const RouteCandidate& c
       return {RouteCode::kResidency, tag};
     }
   }
-  const std::string_view owner = OwnerName(place.owner);
+  const std::string_view owner = SideOf(place, "owner");
   if (!Allows(policy.owners, owner) || (tenant != nullptr && !Allows(tenant->owners, owner))) {
     return {RouteCode::kOwner, owner};
   }
+  if (!candidate.export_rule.empty()) return {RouteCode::kExport, candidate.export_rule};
   if (IsCertificateWanting(request, candidate, policy)) {
     return {RouteCode::kCertificate, place.chip};
+  }
+  for (const StockRule& rule : policy.stock) {
+    if (rule.is_strict && IsSpent(rule, candidate)) return {RouteCode::kStock, place.chip};
   }
   return {};
 }
@@ -106,6 +108,10 @@ RouteCode CodeOf(Reach reach, bool is_resumption) {
 }
 
 }  // namespace
+
+bool IsSpent(const StockRule& rule, const RouteCandidate& candidate) {
+  return rule.chip == candidate.place->chip && candidate.load.busy_hours >= rule.hours_per_day;
+}
 
 RouteVerdict Filter(const RouteRequest& request, const RouteCandidate& candidate,
                     const RoutePolicy& policy) {

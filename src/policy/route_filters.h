@@ -10,4 +10,7 @@ namespace switchyard::policy {
 RouteVerdict Filter(const RouteRequest& request, const RouteCandidate& candidate,
                     const RoutePolicy& policy);
 
+// The rule is for the candidate's chip, and its hours of the day are used up.
+bool IsSpent(const StockRule& rule, const RouteCandidate& candidate);
+
 }  // namespace switchyard::policy

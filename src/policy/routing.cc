@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "policy/route_filters.h"
+#include "policy/route_headroom.h"
 #include "policy/route_score.h"
 
 namespace switchyard::policy {
@@ -35,6 +36,8 @@ CodeText TextOf(RouteCode code) {
       return {"policy_export", "the rule '{1}' stands against {0}"};
     case RouteCode::kCertificate:
       return {"policy_certificate", "{0} has no certificate in force for '{2}' on the chip '{1}'"};
+    case RouteCode::kStock:
+      return {"policy_stock", "the hours a day that '{1}' may have for this are spent, at {0}"};
     case RouteCode::kTried:
       return {"tried", "{0} has failed this request before"};
     case RouteCode::kLost:
@@ -45,6 +48,8 @@ CodeText TextOf(RouteCode code) {
       return {"breaker_open", "{0} has failed often of late"};
     case RouteCode::kBusy:
       return {"busy", "{0} has asked for some rest"};
+    case RouteCode::kHeadroom:
+      return {"headroom", "what {0} has free is kept for the loss of any one {1}"};
   }
   return {"unknown", "unknown"};
 }
@@ -100,9 +105,7 @@ RouteRefusal RefusalOf(const RouteRequest& request, std::span<const RouteCandida
 
 std::string_view CodeName(RouteCode code) { return TextOf(code).name; }
 
-bool IsPolicy(RouteCode code) {
-  return code >= RouteCode::kForbidden && code <= RouteCode::kCertificate;
-}
+bool IsPolicy(RouteCode code) { return code >= RouteCode::kForbidden && code <= RouteCode::kStock; }
 
 RouteDecision Route(const RouteRequest& request, std::span<const RouteCandidate> candidates,
                     const RoutePolicy& policy) {
@@ -111,6 +114,7 @@ RouteDecision Route(const RouteRequest& request, std::span<const RouteCandidate>
   for (const RouteCandidate& candidate : candidates) {
     decision.verdicts.push_back(Filter(request, candidate, policy));
   }
+  KeepHeadroom(request, candidates, policy, decision.verdicts);
   Score(request, candidates, policy, decision.verdicts);
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (decision.verdicts[i].code == RouteCode::kFits) decision.ranked.push_back(i);

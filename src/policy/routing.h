@@ -27,12 +27,14 @@ enum class RouteCode : std::uint8_t {
   kResidency,
   kOwner,
   kExport,
-  kCertificate,  // to here
-  kTried,        // it has failed this request
+  kCertificate,
+  kStock,  // to here
+  kTried,  // it has failed this request
   kLost,
   kDraining,
   kBroken,
   kBusy,
+  kHeadroom,  // what is free is kept for the loss of others
 };
 
 // As in an error's `code`: "policy_residency"; "fits" for kFits.
@@ -58,6 +60,31 @@ struct TenantRule {
   friend bool operator==(const TenantRule&, const TenantRule&) = default;
 };
 
+// The share of all tokens that such members are wanted to have.
+struct ShareTarget {
+  std::string key = {};  // as IsPlaceKey knows it
+  std::string value = {};
+  double share = 0;
+  friend bool operator==(const ShareTarget&, const ShareTarget&) = default;
+};
+
+// A chip that is kept for other work but for so many hours a day.
+struct StockRule {
+  std::string chip = {};
+  double hours_per_day = 24;
+  bool is_strict = false;  // then nothing runs there, else only what nobody else can take
+  friend bool operator==(const StockRule&, const StockRule&) = default;
+};
+
+// How much each wish weighs against waiting, in seconds.
+struct RouteWeights {
+  double cost_s = 0;    // for one unit of the operator's currency
+  double energy_s = 0;  // for one watt-hour
+  double share_s = 1;   // for each request that a group is beyond its share
+  double level_s = 30;  // for missing the model's service level
+  friend bool operator==(const RouteWeights&, const RouteWeights&) = default;
+};
+
 enum class CertificateDemand : std::uint8_t {
   kNone,   // any chip may begin and go on with any answer
   kMoves,  // an answer moves to another chip only if that has a certificate in force
@@ -71,6 +98,12 @@ struct RoutePolicy {
   std::vector<std::string> owners = {};       // likewise
   std::vector<ResidencyRule> residency = {};
   std::vector<TenantRule> tenants = {};
+  std::vector<ShareTarget> shares = {};
+  std::vector<StockRule> stock = {};
+  RouteWeights weights = {};
+  // "maker": requests are refused while the others could not take on what runs at any one maker; or
+  // another key of a place. Empty: never. Where there is one maker only it means nothing.
+  std::string survive = {};
   friend bool operator==(const RoutePolicy&, const RoutePolicy&) = default;
 };
 

@@ -135,5 +135,43 @@ TEST_F(Routing, WhoFailedTheRequestIsNotAskedAgain) {
             "a has failed this request before");
 }
 
+TEST_F(Routing, CostAndEnergyAgainstWaiting) {
+  home_.cost_per_hour = 36;  // 0.01 a second; 2.61 s of work at the usual pace
+  home_.power_watts = 3600;
+  candidates_[1].load.in_flight = 1;  // 2.56 s more to wait
+  EXPECT_THAT(Decide().ranked, ElementsAre(0, 1));
+  policy_.weights.cost_s = 90;
+  EXPECT_THAT(Decide().ranked, ElementsAre(0, 1));
+  policy_.weights.cost_s = 110;
+  EXPECT_THAT(Decide().ranked, ElementsAre(1, 0));
+  policy_.weights = {.energy_s = 1.1};
+  EXPECT_THAT(Decide().ranked, ElementsAre(1, 0));
+}
+
+TEST_F(Routing, WhoKeepsTheServiceLevelComesFirst) {
+  request_.wanted_itl_ms = 20;
+  candidates_[0].load.itl_ms = 25;
+  candidates_[1].load.in_flight = 5;
+  EXPECT_THAT(Decide().ranked, ElementsAre(1, 0));
+  request_.wanted_itl_ms = 0;
+  request_.wanted_ttft_ms = 100;
+  candidates_[1].load.prefill_tokens = 100;  // 150 ms at the usual pace
+  EXPECT_THAT(Decide().ranked, ElementsAre(0, 1));
+}
+
+TEST_F(Routing, ScarceChipsAreKept) {
+  policy_.stock = {{.chip = "x1", .hours_per_day = 4}};
+  candidates_[0].load.busy_hours = 3.9;
+  candidates_[1].load.in_flight = 50;
+  EXPECT_THAT(Decide().ranked, ElementsAre(0, 1));
+  candidates_[0].load.busy_hours = 4;
+  EXPECT_THAT(Decide().ranked, ElementsAre(1, 0));
+  policy_.stock[0].is_strict = true;
+  EXPECT_THAT(Decide().ranked, ElementsAre(1));
+  candidates_[1].is_forbidden = true;
+  EXPECT_EQ(Decide().refusal->kind, RefusalKind::kPolicy);
+  EXPECT_EQ(Decide().refusal->code, "policy_stock");
+}
+
 }  // namespace
 }  // namespace switchyard::policy
