@@ -55,6 +55,7 @@ base::Result<std::unique_ptr<FleetMembership>> JoinFleets(
                     {"maker", chips.empty() ? "" : chips.front().maker},
                     {"region", said.region},
                     {"jurisdiction", said.jurisdiction},
+                    {"capacity", options.max_running},
                     {"owner", said.owner},
                     {"cost_per_hour", said.cost_per_hour},
                     {"power_watts", said.power_watts}};

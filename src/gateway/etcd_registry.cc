@@ -206,8 +206,7 @@ class EtcdRegistry final : public Registry {
 
 }  // namespace
 
-std::unique_ptr<Registry> StartEtcdRegistry(net::EventLoop& loop, Fleet& fleet,
-                                            base::LogSink log) {
+std::unique_ptr<Registry> StartEtcdRegistry(net::EventLoop& loop, Fleet& fleet, base::LogSink log) {
   const auto view = fleet.snapshot();
   return std::make_unique<EtcdRegistry>(loop, fleet, view->config->registry, std::move(log));
 }

@@ -63,8 +63,7 @@ class Etcd {
     posix_spawn_file_actions_t silent;
     posix_spawn_file_actions_init(&silent);
     posix_spawn_file_actions_addopen(&silent, STDERR_FILENO, "/dev/null", O_WRONLY, 0);
-    const int failed =
-        posix_spawnp(&child_, "etcd", &silent, nullptr, arguments.data(), environ);
+    const int failed = posix_spawnp(&child_, "etcd", &silent, nullptr, arguments.data(), environ);
     posix_spawn_file_actions_destroy(&silent);
     return failed == 0;
   }

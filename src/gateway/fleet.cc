@@ -64,6 +64,13 @@ std::vector<ModelState> ModelsOf(const MemberConfig& config, std::vector<ModelSt
   return models;
 }
 
+constexpr std::size_t kPrefixes = 200'000;  // beginnings that are remembered
+
+// As long as the fleet remembers it, what is under this number is the same server.
+std::uint64_t IdOf(const Member& member) {
+  return static_cast<std::uint64_t>(reinterpret_cast<std::uintptr_t>(member.record.get()));
+}
+
 Member MakeMember(MemberConfig config, const FleetConfig& fleet) {
   auto state = std::make_shared<MemberState>();
   state->models = ModelsOf(config, {}, fleet);
@@ -163,7 +170,9 @@ void Attempt::OnCut(std::function<void()> on_cut) {
 }
 
 Fleet::Fleet(FleetConfig config, OnChange on_change)
-    : on_change_(std::move(on_change)), budget_(config.retry.budget, MemberRecord::Now()) {
+    : on_change_(std::move(on_change)),
+      prefixes_(kPrefixes),
+      budget_(config.retry.budget, MemberRecord::Now()) {
   Configure(std::move(config));
 }
 
@@ -178,12 +187,38 @@ Routed Fleet::Route(policy::RouteRequest request) const {
   const FleetConfig& config = *routed.view->config;
   request.model = config.Canonical(request.model);
   request.now_s = MemberRecord::Now();
+  if (const ModelConfig* model = config.FindModel(request.model)) {
+    request.wanted_ttft_ms = model->ttft_ms;
+    request.wanted_itl_ms = model->itl_ms;
+  }
   routed.candidates.reserve(routed.view->members.size());
   for (const Member& member : routed.view->members) {
     routed.candidates.push_back(Candidate(member, request));
   }
+  const auto prefixes = FindPrefixes(routed, request);
   routed.decision = policy::Route(request, routed.candidates, config.policy);
+  if (!prefixes.empty() && routed.size() > 0) {
+    const std::lock_guard lock(prefix_mutex_);
+    prefixes_.Insert(prefixes, IdOf(routed.member(0)));
+  }
   return routed;
+}
+
+// Sets what each candidate has probably cached; the digests of the request's beginnings.
+std::vector<std::uint64_t> Fleet::FindPrefixes(Routed& routed,
+                                               const policy::RouteRequest& request) const {
+  if (!routed.view->config->policy.keeps_prefixes || routed.candidates.size() < 2) return {};
+  auto digests = policy::PrefixDigests(request.prefix_text);
+  if (digests.empty()) return digests;
+  const double tokens_per_step = static_cast<double>(request.prompt_tokens) * policy::kPrefixStep /
+                                 static_cast<double>(request.prefix_text.size());
+  const std::lock_guard lock(prefix_mutex_);
+  for (std::size_t i = 0; i < routed.candidates.size(); ++i) {
+    const std::size_t steps = prefixes_.StepsAt(digests, IdOf(routed.view->members[i]));
+    routed.candidates[i].cached_tokens =
+        static_cast<std::int64_t>(static_cast<double>(steps) * tokens_per_step);
+  }
+  return digests;
 }
 
 policy::RouteCandidate Fleet::Candidate(const Member& member, const policy::RouteRequest& request) {
@@ -195,6 +230,8 @@ policy::RouteCandidate Fleet::Candidate(const Member& member, const policy::Rout
     candidate.certificate = CertificateOf(member, *model);
   }
   candidate.is_forbidden = member.is_forbidden;
+  candidate.export_rule = member.export_rule;
+  candidate.capacity = member.config->capacity;
   if (state.is_lost) {
     candidate.reach = policy::Reach::kLost;
   } else if (state.is_draining || member.is_draining) {
@@ -240,7 +277,16 @@ bool Fleet::MayRetry() {
 }
 
 void Fleet::Publish(std::shared_ptr<const FleetConfig> config, std::vector<Member> members) {
+  const policy::Date today = Today();
+  const bool is_new = today != exports_day_ || view_ == nullptr || view_->config != config;
+  exports_day_ = today;
   for (Member& member : members) {
+    const Member* known = is_new ? nullptr : view_->Find(member.name());
+    if (known == nullptr || known->config != member.config) {
+      member.export_rule = config->exports == nullptr
+                               ? std::string()
+                               : RuleAgainst(*config->exports, member.config->place, today);
+    }
     member.is_draining = IsMeantByAny(orders_.draining, *member.config);
     member.is_forbidden = IsMeantByAny(orders_.forbidden, *member.config);
   }

@@ -18,6 +18,7 @@
 
 #include "gateway/fleet_config.h"
 #include "gateway/member_state.h"
+#include "policy/prefix_index.h"
 #include "policy/retry_budget.h"
 #include "policy/routing.h"
 
@@ -32,6 +33,7 @@ struct Member {
   std::shared_ptr<MemberRecord> record;        // with the fleet and with attempts
   bool is_draining = false;                    // by an operator's order
   bool is_forbidden = false;
+  std::string export_rule = {};  // that stands against it; empty: none
 
   const std::string& name() const { return config->name; }
   // The member's own name for the fleet's model and what is known of it there; null: it does not
@@ -174,8 +176,14 @@ class Fleet {
   void Tell(FleetChange change) const;
 
   const OnChange on_change_;
+  std::vector<std::uint64_t> FindPrefixes(Routed& routed,
+                                          const policy::RouteRequest& request) const;
+
+  mutable std::mutex prefix_mutex_;
+  mutable policy::PrefixIndex prefixes_;  // guarded by `prefix_mutex_`
   mutable std::mutex mutex_;
   std::shared_ptr<const FleetView> view_;  // with who looks at it; guarded by `mutex_`
+  policy::Date exports_day_{};             // of the rules that members were held against; likewise
   Orders orders_;                          // guarded by `mutex_`
   std::mutex budget_mutex_;
   policy::RetryBudget budget_;  // guarded by `budget_mutex_`

@@ -11,6 +11,7 @@
 #include "gateway/internal/policy_fields.h"
 #include "gateway/internal/toml_fields.h"
 #include "net/url.h"
+#include "policy/export_rule_text.h"
 
 namespace switchyard::gateway {
 namespace {
@@ -45,6 +46,10 @@ base::Result<std::string> ReadText(const std::string& path) {
 struct Reader {
   std::string folder;
   FleetConfig& config;
+
+  TomlFields::Reader Each(base::Status (Reader::*read)(TomlFields&) const) const {
+    return [this, read](TomlFields& inner) { return (this->*read)(inner); };
+  }
 
   base::Status Listen(TomlFields& fields) const {
     ListenConfig& listen = config.listen;
@@ -136,6 +141,27 @@ struct Reader {
     return fields.Done();
   }
 
+  base::Status Policy(TomlFields& fields) const {
+    fields.Table("export", Each(&Reader::Export));
+    return internal::ReadPolicy(fields, config.policy);
+  }
+
+  base::Status Export(TomlFields& fields) const {
+    auto exports = std::make_shared<ExportConfig>();
+    std::string file;
+    fields.Text("rules_file", file);
+    if (file.empty()) {
+      SWITCHYARD_TRY(exports->rules, policy::ParseExportRules(policy::ShippedExportRules(),
+                                                              "the rules in this program"));
+    } else {
+      SWITCHYARD_TRY(const std::string text, ReadText(Beside(folder, file)));
+      SWITCHYARD_TRY(exports->rules, policy::ParseExportRules(text, file));
+    }
+    SWITCHYARD_RETURN_IF_ERROR(internal::ReadExport(fields, *exports));
+    config.exports = std::move(exports);
+    return {};
+  }
+
   base::Status Model(TomlFields& fields) const {
     ModelConfig model;
     fields.Text("name", model.name);
@@ -193,6 +219,7 @@ struct Reader {
     internal::ReadPlace(fields, member.place);
     SWITCHYARD_RETURN_IF_ERROR(Models(fields, member));
     fields.Flag("vouched_for", member.is_vouched_for);
+    fields.Whole("capacity", member.capacity, 0, 1'000'000);
     if (const auto status = CheckMember(member); !status) {
       fields.Refuse(IsName(member.name) ? "url" : "name", status.error().message);
     }
@@ -205,23 +232,19 @@ struct Reader {
   }
 
   base::Status All(TomlFields& fields) const {
-    const auto with = [this](base::Status (Reader::*read)(TomlFields&) const) {
-      return [this, read](TomlFields& inner) { return (this->*read)(inner); };
-    };
-    fields.Table("listen", with(&Reader::Listen));
-    fields.Table("registry", with(&Reader::Registry));
-    fields.Table("watch", with(&Reader::Watch));
-    fields.Table("timeouts", with(&Reader::Timeouts));
-    fields.Table("retry", with(&Reader::Retry));
-    fields.Table("hedge", with(&Reader::Hedge));
-    fields.Table("breaker", with(&Reader::Breaker));
-    fields.Table("outlier", with(&Reader::Outlier));
-    fields.Table("policy",
-                 [this](TomlFields& inner) { return internal::ReadPolicy(inner, config.policy); });
+    fields.Table("listen", Each(&Reader::Listen));
+    fields.Table("registry", Each(&Reader::Registry));
+    fields.Table("watch", Each(&Reader::Watch));
+    fields.Table("timeouts", Each(&Reader::Timeouts));
+    fields.Table("retry", Each(&Reader::Retry));
+    fields.Table("hedge", Each(&Reader::Hedge));
+    fields.Table("breaker", Each(&Reader::Breaker));
+    fields.Table("outlier", Each(&Reader::Outlier));
+    fields.Table("policy", Each(&Reader::Policy));
     fields.Text("audit_file", config.audit_file);
     config.audit_file = Beside(folder, config.audit_file);
-    fields.Tables("model", with(&Reader::Model));
-    fields.Tables("member", with(&Reader::Member));
+    fields.Tables("model", Each(&Reader::Model));
+    fields.Tables("member", Each(&Reader::Member));
     return fields.Done();
   }
 };

@@ -5,11 +5,13 @@
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/error.h"
+#include "gateway/export_check.h"
 #include "policy/breaker.h"
 #include "policy/retry_budget.h"
 #include "policy/route_facts.h"
@@ -42,7 +44,8 @@ struct MemberConfig {
   std::vector<ServedModel> models = {};  // empty: those that it tells of
   // Chips of an outside engine have no certificate of ours; its operator may vouch for it.
   bool is_vouched_for = false;
-  bool is_leased = false;  // it registered itself, and is gone when it no longer renews
+  std::int64_t capacity = 0;  // requests at once; 0: not known
+  bool is_leased = false;     // it registered itself, and is gone when it no longer renews
   friend bool operator==(const MemberConfig&, const MemberConfig&) = default;
 };
 
@@ -126,6 +129,7 @@ struct FleetConfig {
   std::string audit_file = {};  // SQLite; empty: nothing is kept
   std::vector<ModelConfig> models = {};
   std::vector<MemberConfig> members = {};
+  std::shared_ptr<const ExportConfig> exports;  // with the fleet's views; null: no rules apply
   policy::RoutePolicy policy;
   friend bool operator==(const FleetConfig&, const FleetConfig&) = default;
 

@@ -73,6 +73,23 @@ TEST(FleetConfig, Policy) {
 [policy]
 certificates = "always"
 uncertified = ["x1"]
+survive = "maker"
+[policy.weights]
+seconds_for_cost = 60
+[[policy.share]]
+of = "jurisdiction"
+value = "AA"
+share = 0.7
+[[policy.stock]]
+chip = "x1"
+hours_per_day = 4
+strict = true
+[policy.export]
+jurisdictions = ["AA"]
+parent_country = "BB"
+[[policy.export.chip]]
+name = "x1"
+performance = 4800
 [[policy.residency]]
 tag = "aa-only"
 jurisdictions = ["AA"]
@@ -83,6 +100,13 @@ owners = "own"
 )");
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->policy.certificates, policy::CertificateDemand::kAlways);
+  EXPECT_EQ(config->policy.survive, "maker");
+  EXPECT_EQ(config->policy.weights.cost_s, 60);
+  EXPECT_EQ(config->policy.shares[0].share, 0.7);
+  EXPECT_TRUE(config->policy.stock[0].is_strict);
+  EXPECT_FALSE(config->exports->rules.empty());  // those that travel inside the program
+  EXPECT_EQ(config->exports->chips[0].performance, 4800);
+  EXPECT_FALSE(config->exports->chips[0].link_gb_s.has_value());
   EXPECT_THAT(config->policy.residency[0].jurisdictions, ElementsAre("AA"));
   EXPECT_THAT(config->policy.tenants[0].owners, ElementsAre("own"));
 }
@@ -117,6 +141,9 @@ TEST(FleetConfig, WhatIsWrongIsSaidWithItsLine) {
        "cannot read '/nowhere/k'"},
       {"[[model]]\nname = 'm'\n[[model]]\nname = 'n'\naliases = ['m']\n", "'m' names two models"},
       {"[[policy.residency]]\nregions = ['r']\n", "'tag' must say what requests bear"},
+      {"[policy]\nsurvive = 'colour'\n", "must be one of maker, chip, region"},
+      {"[[policy.share]]\nof = 'maker'\nshare = 2\n", "'share' must be a number from 0 to 1"},
+      {"[policy.export]\nrules_file = '/nowhere'\n", "cannot read '/nowhere'"},
       {"[policy]\nowners = 'theirs'\n", "knows own and rented only"},
       {"[member]\nname = 'a'\n", "must be tables, [[member]]"},
       {"[registry]\nprefix = 'x'\n", "'prefix' must end with '/'"},

@@ -145,6 +145,58 @@ TEST(Fleet, ANewConfigurationKeepsWhatIsKnown) {
   EXPECT_EQ(routed.member(0).record->counts().completion_tokens, 5U);
 }
 
+TEST(Fleet, RulesOfExportStandAgainstAMemberWhereverItJoins) {
+  FleetConfig config = TwoMembers();
+  auto exports = std::make_shared<ExportConfig>();
+  policy::ExportRule rule;
+  rule.id = "R-1";
+  rule.jurisdiction = "AA";
+  rule.from = std::chrono::sys_days(std::chrono::days(0));
+  rule.verdict = policy::RuleVerdict::kDeny;
+  rule.site_countries = {"BB"};
+  exports->rules.push_back(std::move(rule));
+  config.exports = exports;
+  config.members[1].place.jurisdiction = "BB";
+  Fleet fleet(config);
+  const Routed routed = fleet.Route({.model = "m"});
+  EXPECT_EQ(routed.size(), 1U);
+  EXPECT_EQ(routed.decision.verdicts[1].code, policy::RouteCode::kExport);
+  EXPECT_THAT(Fleet::Explain({.model = "m"}, routed),
+              testing::Contains("the rule 'R-1' stands against b"));
+  MemberConfig c = OfMaker("c", "zco");
+  EXPECT_TRUE(fleet.Join(c));
+  EXPECT_EQ(Ranked(fleet).size(), 2U);
+  c.place.jurisdiction = "BB";
+  EXPECT_TRUE(fleet.Join(c));
+  EXPECT_THAT(Ranked(fleet), ElementsAre("a"));
+}
+
+TEST(Fleet, WhatWasServedCountsForShares) {
+  FleetConfig config = TwoMembers();
+  config.policy.shares = {{.key = "maker", .value = "yco", .share = 0.75}};
+  Fleet fleet(config);
+  for (int i = 0; i < 400; ++i) {
+    const Routed routed = fleet.Route({.model = "m", .prompt_tokens = 10});
+    Attempt attempt = fleet.Begin(routed.member(0), 10);
+    attempt.FirstToken();
+    attempt.Finished(10, 90);
+  }
+  const auto counts = fleet.snapshot()->Find("b")->record->counts();
+  EXPECT_NEAR(static_cast<double>(counts.finished), 300, 8);
+}
+
+TEST(Fleet, ATextGoesWhereItsBeginningIsCached) {
+  Fleet fleet(TwoMembers());
+  const std::string text(10'000, 'x');
+  const policy::RouteRequest request{.model = "m", .prompt_tokens = 2500, .prefix_text = text};
+  const std::string first = fleet.Route(request).member(0).name();
+  const Routed again = fleet.Route(request);
+  EXPECT_EQ(again.member(0).name(), first);
+  EXPECT_NEAR(static_cast<double>(again.candidates[0].cached_tokens), 2500.0 * 19 * 512 / 10'000,
+              1);
+  EXPECT_EQ(again.candidates[1].cached_tokens, 0);
+}
+
 TEST(Fleet, ManyThreads) {
   Fleet fleet(TwoMembers());
   std::atomic<bool> is_over = false;

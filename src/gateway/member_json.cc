@@ -196,6 +196,9 @@ base::Result<MemberConfig> ReadMember(std::string_view text, std::string_view su
       fields.Choice("owner", "own", "rented") ? policy::Owner::kRented : policy::Owner::kOwn;
   fields.Number("cost_per_hour", place.cost_per_hour);
   fields.Number("power_watts", place.power_watts);
+  double capacity = 0;
+  fields.Number("capacity", capacity);
+  member.capacity = static_cast<std::int64_t>(capacity);
   if (const Json* models = fields.Find("models")) {
     if (!models->is_array()) fields.Refuse("models", "must be a list");
     for (const Json& model : *models) {
@@ -214,6 +217,7 @@ base::Json MemberJson(const MemberConfig& member) {
   json["kind"] = KindName(member.kind);
   json["api_key"] = member.api_key;
   json["member_key"] = member.member_key;
+  json["capacity"] = member.capacity;
   json["models"] = Json::array();
   for (const ServedModel& model : member.models) {
     json["models"].push_back({{"name", model.name},

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <utility>
 
 namespace switchyard::gateway {
@@ -14,7 +15,11 @@ constexpr double kForget = 0.995;
 constexpr std::int64_t kFewTokens = 8;
 // A member that asks for rest longer than that is asked again all the same.
 constexpr double kLongestRest = 60;  // s
-constexpr double kUsualRest = 1;     // s, where it does not say how long
+// How long what was served counts for shares.
+constexpr double kShareSpan = 3600;            // s
+constexpr double kDay = 86'400;                // s
+constexpr std::int64_t kExpectedAnswer = 256;  // tokens, until it is known
+constexpr double kUsualRest = 1;               // s, where it does not say how long
 
 void Mix(double sample, double& mean) {
   mean = mean == 0 ? sample : mean + kShare * (sample - mean);
@@ -36,6 +41,8 @@ double MemberRecord::Now() {
 
 AttemptTimes MemberRecord::Begin(std::int64_t prompt_tokens, double now_s) {
   const std::lock_guard lock(mutex_);
+  Count(now_s);
+  served_tokens_ += static_cast<double>(prompt_tokens + kExpectedAnswer);
   ++counts_.begun;
   ++in_flight_;
   unread_tokens_ += prompt_tokens;
@@ -54,7 +61,24 @@ void MemberRecord::FirstToken(AttemptTimes& times, double now_s) {
   Raise(static_cast<double>(times.prompt_tokens) / taken_s, prefill_tokens_s_);
 }
 
+void MemberRecord::Count(double now_s) {
+  const double passed_s = std::max(now_s - counted_s_, 0.0);
+  if (counted_s_ == 0) {
+    counted_s_ = now_s;
+    return;
+  }
+  served_tokens_ *= std::exp(-passed_s / kShareSpan);
+  busy_s_ *= std::exp(-passed_s / kDay);
+  if (in_flight_ > 0) busy_s_ += passed_s;
+  counted_s_ = std::max(counted_s_, now_s);
+}
+
 void MemberRecord::End(const AttemptTimes& times, policy::AttemptEnd end, double now_s) {
+  Count(now_s);
+  // What was expected gives way to what came.
+  served_tokens_ -= static_cast<double>(kExpectedAnswer);
+  if (!times.first_token_s) served_tokens_ -= static_cast<double>(times.prompt_tokens);
+  served_tokens_ = std::max(served_tokens_, 0.0);
   --in_flight_;
   on_cut_.erase(times.number);
   if (!times.first_token_s) unread_tokens_ -= times.prompt_tokens;
@@ -76,6 +100,9 @@ void MemberRecord::Finished(const AttemptTimes& times, std::int64_t prompt_token
   counts_.completion_tokens +=
       static_cast<std::uint64_t>(std::max<std::int64_t>(completion_tokens, 0));
   End(times, policy::AttemptEnd::kSucceeded, now_s);
+  const std::int64_t counted = times.first_token_s ? times.prompt_tokens : 0;
+  served_tokens_ = std::max(
+      served_tokens_ + static_cast<double>(prompt_tokens + completion_tokens - counted), 0.0);
 }
 
 void MemberRecord::Failed(const AttemptTimes& times, FailureCause cause, double retry_after_s,
@@ -118,6 +145,9 @@ void MemberRecord::Describe(policy::RouteCandidate& candidate, double now_s) con
   load.prefill_tokens = std::max(load.prefill_tokens, unread_tokens_);
   load.prefill_tokens_s = std::max(load.prefill_tokens_s, prefill_tokens_s_);
   load.decode_tokens_s = std::max(load.decode_tokens_s, decode_tokens_s_);
+  const double passed_s = counted_s_ == 0 ? 0 : std::max(now_s - counted_s_, 0.0);
+  load.served_tokens = served_tokens_ * std::exp(-passed_s / kShareSpan);
+  load.busy_hours = (busy_s_ * std::exp(-passed_s / kDay) + (in_flight_ > 0 ? passed_s : 0)) / 3600;
   load.ttft_ms = ttft_ms_;
   load.itl_ms = itl_ms_;
   if (candidate.reach != policy::Reach::kReachable && candidate.reach != policy::Reach::kUnknown) {

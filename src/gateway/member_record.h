@@ -51,6 +51,7 @@ class MemberRecord {
   void Eject(double now_s);
 
  private:
+  void Count(double now_s);
   void End(const AttemptTimes& times, policy::AttemptEnd end, double now_s);
 
   mutable std::mutex mutex_;
@@ -60,6 +61,9 @@ class MemberRecord {
   std::int64_t unread_tokens_ = 0;  // of prompts in flight without a first token
   std::map<std::uint64_t, std::function<void()>> on_cut_;  // by the attempt's number
   double busy_until_s_ = 0;
+  double served_tokens_ = 0;  // until `counted_s_`, falling with time
+  double busy_s_ = 0;         // likewise
+  double counted_s_ = 0;
   double ttft_ms_ = 0;  // moving means
   double itl_ms_ = 0;
   double prefill_tokens_s_ = 0;  // slowly falling maxima

@@ -10,10 +10,10 @@
 namespace switchyard::gateway {
 namespace {
 
-using base::ErrorCode;
-using base::Fail;
 using base::At;
 using base::CountAt;
+using base::ErrorCode;
+using base::Fail;
 using base::FlagAt;
 using base::Json;
 using base::NumberAt;

@@ -82,6 +82,9 @@ struct RouteRequest {
   std::int64_t max_tokens = 0;     // 0: not said
   double wanted_ttft_ms = 0;       // the model's service level; 0: none
   double wanted_itl_ms = 0;
+  // What a member would cache, from its beginning, such as the messages as they came; empty:
+  // unknown.
+  std::string_view prefix_text = {};
   bool is_estimate = true;  // of the prompt: then a context is not held against it closely
   std::span<const std::string> residency = {};   // tags of the request and of its key
   std::span<const std::string> regions = {};     // it must run in one of them; empty: in any

@@ -104,6 +104,8 @@ struct RoutePolicy {
   // "maker": requests are refused while the others could not take on what runs at any one maker; or
   // another key of a place. Empty: never. Where there is one maker only it means nothing.
   std::string survive = {};
+  // Members are remembered by the beginnings of the texts that they were sent.
+  bool keeps_prefixes = true;
   friend bool operator==(const RoutePolicy&, const RoutePolicy&) = default;
 };
 

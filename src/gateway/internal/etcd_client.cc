@@ -193,20 +193,20 @@ class HttpEtcdClient final : public EtcdClient {
   void Ask(std::string target, Json body, Told<Json> told, std::size_t tries = 1) {
     const std::uint64_t number = ++asked_;
     net::CallRequest request = Post(target, body);
-    asking_[number] = net::Fetch(
-        loop_, *http_, endpoints_[endpoint_], std::move(request),
-        {.max_bytes = kMaxAnswer, .total = total_},
-        [this, number, target = std::move(target), body = std::move(body), told = std::move(told),
-         tries](Result<net::FetchedAnswer> answer) mutable {
-          const auto over = asking_.extract(number);  // lives as long as this
-          Result<Json> json = Read(answer);
-          const bool is_away = !json && json.error().code == ErrorCode::kUnavailable;
-          if (is_away) endpoint_ = (endpoint_ + 1) % endpoints_.size();
-          if (is_away && tries < endpoints_.size()) {
-            return Ask(std::move(target), std::move(body), std::move(told), tries + 1);
-          }
-          told(std::move(json));
-        });
+    asking_[number] =
+        net::Fetch(loop_, *http_, endpoints_[endpoint_], std::move(request),
+                   {.max_bytes = kMaxAnswer, .total = total_},
+                   [this, number, target = std::move(target), body = std::move(body),
+                    told = std::move(told), tries](Result<net::FetchedAnswer> answer) mutable {
+                     const auto over = asking_.extract(number);  // lives as long as this
+                     Result<Json> json = Read(answer);
+                     const bool is_away = !json && json.error().code == ErrorCode::kUnavailable;
+                     if (is_away) endpoint_ = (endpoint_ + 1) % endpoints_.size();
+                     if (is_away && tries < endpoints_.size()) {
+                       return Ask(std::move(target), std::move(body), std::move(told), tries + 1);
+                     }
+                     told(std::move(json));
+                   });
   }
 
   Result<Json> Read(const Result<net::FetchedAnswer>& answer) const {

@@ -1,6 +1,7 @@
 #include "gateway/internal/policy_fields.h"
 
 #include <algorithm>
+#include <optional>
 
 namespace switchyard::gateway::internal {
 namespace {
@@ -11,6 +12,13 @@ void ReadOwners(TomlFields& fields, std::vector<std::string>& owners) {
     return owner == "own" || owner == "rented";
   };
   if (!std::ranges::all_of(owners, is_owner)) fields.Refuse("owners", "knows own and rented only");
+}
+
+// One of the words for a place's sides.
+void ReadKey(TomlFields& fields, std::string_view name, std::string& key) {
+  fields.Text(name, key);
+  if (key.empty() || policy::IsPlaceKey(key)) return;
+  fields.Refuse(name, "must be one of maker, chip, region, jurisdiction, owner");
 }
 
 base::Status ReadResidency(TomlFields& fields, std::vector<policy::ResidencyRule>& rules) {
@@ -42,7 +50,66 @@ base::Status ReadTenant(TomlFields& fields, std::vector<policy::TenantRule>& rul
   return fields.Done();
 }
 
+base::Status ReadShare(TomlFields& fields, std::vector<policy::ShareTarget>& shares) {
+  policy::ShareTarget target;
+  ReadKey(fields, "of", target.key);
+  fields.Text("value", target.value);
+  fields.Number("share", target.share, 0, 1);
+  if (target.key.empty()) fields.Refuse("of", "must say what value is one of, such as maker");
+  shares.push_back(std::move(target));
+  return fields.Done();
+}
+
+base::Status ReadStock(TomlFields& fields, std::vector<policy::StockRule>& rules) {
+  policy::StockRule rule;
+  fields.Text("chip", rule.chip);
+  fields.Number("hours_per_day", rule.hours_per_day, 0, 24);
+  fields.Flag("strict", rule.is_strict);
+  if (rule.chip.empty()) fields.Refuse("chip", "must name a chip as members do");
+  rules.push_back(std::move(rule));
+  return fields.Done();
+}
+
+base::Status ReadWeights(TomlFields& fields, policy::RouteWeights& weights) {
+  fields.Number("seconds_for_cost", weights.cost_s, 0, 1e9);
+  fields.Number("seconds_for_watt_hour", weights.energy_s, 0, 1e9);
+  fields.Number("seconds_for_share", weights.share_s, 0, 1e6);
+  fields.Number("seconds_for_level", weights.level_s, 0, 1e6);
+  return fields.Done();
+}
+
+void ReadFact(TomlFields& fields, std::string_view key, std::optional<double>& fact) {
+  double number = 0;
+  fields.Number(key, number, 0, 1e12);
+  if (fields.Has(key)) fact = number;
+}
+
+base::Status ReadChip(TomlFields& fields, std::vector<policy::ChipFacts>& chips) {
+  policy::ChipFacts facts;
+  fields.Text("name", facts.name);
+  fields.Text("maker_country", facts.maker_country);
+  ReadFact(fields, "performance", facts.performance);
+  ReadFact(fields, "performance_density", facts.performance_density);
+  ReadFact(fields, "memory_gb_s", facts.memory_gb_s);
+  ReadFact(fields, "link_gb_s", facts.link_gb_s);
+  if (facts.name.empty()) fields.Refuse("name", "must name a chip as members do");
+  chips.push_back(std::move(facts));
+  return fields.Done();
+}
+
 }  // namespace
+
+base::Status ReadExport(TomlFields& fields, ExportConfig& exports) {
+  fields.Texts("jurisdictions", exports.policy.jurisdictions);
+  fields.Texts("licences", exports.policy.licences);
+  fields.Flag("permits_review", exports.policy.permits_review);
+  fields.Text("parent_country", exports.parent_country);
+  bool is_state_funded = false;
+  fields.Flag("state_funded", is_state_funded);
+  if (fields.Has("state_funded")) exports.is_state_funded = is_state_funded;
+  fields.Tables("chip", [&exports](TomlFields& chip) { return ReadChip(chip, exports.chips); });
+  return fields.Done();
+}
 
 void ReadPlace(TomlFields& fields, policy::Place& place) {
   fields.Text("chip", place.chip);
@@ -63,6 +130,12 @@ base::Status ReadPolicy(TomlFields& fields, policy::RoutePolicy& policy) {
   fields.Texts("uncertified", policy.uncertified);
   fields.Texts("regions", policy.regions);
   ReadOwners(fields, policy.owners);
+  ReadKey(fields, "survive", policy.survive);
+  fields.Flag("prefixes", policy.keeps_prefixes);
+  fields.Table("weights",
+               [&policy](TomlFields& weights) { return ReadWeights(weights, policy.weights); });
+  fields.Tables("share", [&policy](TomlFields& share) { return ReadShare(share, policy.shares); });
+  fields.Tables("stock", [&policy](TomlFields& stock) { return ReadStock(stock, policy.stock); });
   fields.Tables("residency",
                 [&policy](TomlFields& rule) { return ReadResidency(rule, policy.residency); });
   fields.Tables("tenant", [&policy](TomlFields& rule) { return ReadTenant(rule, policy.tenants); });
