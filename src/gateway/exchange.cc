@@ -96,6 +96,8 @@ void Exchange::Choose() {
   wanted.model = request_->outline.model;
   wanted.tenant = request_->key_name;
   wanted.prompt_tokens = request_->prompt_tokens() + ledger_->completion_tokens();
+  wanted.prefix_text =
+      request_->outline.Find(request_->kind == RequestKind::kChat ? "messages" : "prompt");
   wanted.max_tokens = request_->outline.max_tokens.value_or(0);
   wanted.residency = wishes_.residency;
   wanted.regions = wishes_.regions;
@@ -182,6 +184,11 @@ bool Exchange::Ask(const Member& member, std::string_view model) {
   context_.metrics.CountAttempt();
   asked_ = last_token_ = Clock::now();
   attempt_ = context_.fleet.Begin(member, request_->prompt_tokens());
+  attempt_.OnCut([weak = weak_from_this(), &loop = context_.loop, attempt = attempts_] {
+    loop.Post([weak, attempt] {
+      if (const auto self = weak.lock()) self->OnCut(attempt);
+    });
+  });
   call_ = link->client->Send(*link->origin, std::move(call), shared_from_this());
   Watch();
   return true;
@@ -366,6 +373,12 @@ void Exchange::Failed(FailureCause cause, std::string why, milliseconds retry_af
   if (attempts_ >= config_->retry.attempts) return GiveUp();
   if (!has_begun && !context_.fleet.MayRetry()) return GiveUp();
   Choose();
+}
+
+// An operator has taken the member out.
+void Exchange::OnCut(int attempt) {
+  if (is_over_ || attempt != attempts_ || call_ == nullptr) return;
+  Failed(FailureCause::kTakenOut, "an operator has taken it out");
 }
 
 // One timer for all: it looks what is due when it fires, so that a token costs nothing.

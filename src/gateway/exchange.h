@@ -96,6 +96,7 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   // Time.
   void Watch();
   void OnTime();
+  void OnCut(int attempt);
   void OnGone();
   void Close(int status, std::string_view error);
   void Feel(int status) const;
