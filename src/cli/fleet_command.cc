@@ -5,12 +5,10 @@
 #include <array>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
-#include <sstream>
 #include <thread>
 
-#include "access/api_keys.h"
 #include "base/json_reading.h"
+#include "cli/fleet_join.h"
 #include "cli/fleet_text.h"
 #include "cli/gateway_calls.h"
 #include "cli/serve_signals.h"
@@ -30,6 +28,8 @@ constexpr const char* kExamples =
     "  switchyard fleet forbid --maker X                 by policy, until 'allow'\n"
     "  switchyard fleet drill --maker X --seconds 60     what would users feel?\n"
     "  switchyard fleet explain chatcmpl-123             why did it run there?\n"
+    "  switchyard fleet join --url http://10.0.0.7:8000 --name rack-9 --chip gpu-80g\n"
+    "                                                    a member that is no server of ours\n"
     "The address and key can be set by SWITCHYARD_GATEWAY and SWITCHYARD_GATEWAY_KEY_FILE.\n";
 
 struct Options {
@@ -48,18 +48,17 @@ struct Options {
   std::int64_t seconds = 60;
   std::string request;
   std::int64_t limit = 50;
+  JoinOptions join;
 };
 
-base::Result<std::unique_ptr<GatewayCalls>> Connect(const Options& options) {
+base::Result<GatewayAddress> AddressOf(const Options& options) {
   GatewayAddress address{.url = options.gateway, .key = {}, .ca_file = options.ca_file};
-  if (!options.key_file.empty()) {
-    std::ifstream file(options.key_file);
-    std::ostringstream text;
-    if (!file || !(text << file.rdbuf())) {
-      return Fail(ErrorCode::kNotFound, "cannot read the key in '{}'", options.key_file);
-    }
-    address.key = access::ApiKeys::FirstKey(text.str());
-  }
+  SWITCHYARD_TRY(address.key, ReadFirstKey(options.key_file));
+  return address;
+}
+
+base::Result<std::unique_ptr<GatewayCalls>> Connect(const Options& options) {
+  SWITCHYARD_TRY(const GatewayAddress address, AddressOf(options));
   return GatewayCalls::Create(address);
 }
 
@@ -202,6 +201,12 @@ void AddVerbs(CLI::App& fleet, const std::shared_ptr<Options>& o,
           [o] { return RunDrill(*o); });
   AddMeant(*drill, *o);
   drill->add_option("--seconds", o->seconds, "So long")->check(CLI::Range(1, 3600));
+  CLI::App* join = add("join", "Makes a server a member for as long as this runs",
+                       [o]() -> base::Status {
+                         SWITCHYARD_TRY(const GatewayAddress gateway, AddressOf(*o));
+                         return JoinFleet(gateway, o->join);
+                       });
+  AddJoinOptions(*join, o->join);
 }
 
 }  // namespace

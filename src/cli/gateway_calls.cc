@@ -1,8 +1,11 @@
 #include "cli/gateway_calls.h"
 
+#include <fstream>
 #include <future>
+#include <sstream>
 #include <utility>
 
+#include "access/api_keys.h"
 #include "base/json_reading.h"
 #include "net/http_fetch.h"
 
@@ -36,6 +39,16 @@ base::Result<Json> ReadAnswer(const GatewayAddress& address, const net::FetchedA
 }
 
 }  // namespace
+
+base::Result<std::string> ReadFirstKey(const std::string& path) {
+  if (path.empty()) return std::string();
+  std::ifstream file(path);
+  std::ostringstream text;
+  if (!file || !(text << file.rdbuf())) {
+    return Fail(ErrorCode::kNotFound, "cannot read the key in '{}'", path);
+  }
+  return access::ApiKeys::FirstKey(text.str());
+}
 
 GatewayCalls::GatewayCalls(const GatewayAddress& address, net::HttpOrigin origin)
     : address_(address), origin_(std::move(origin)), loop_(net::EventLoop::Create()) {}

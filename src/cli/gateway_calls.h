@@ -20,6 +20,9 @@ struct GatewayAddress {
   std::string ca_file = {};  // empty: the system's authorities
 };
 
+// The key that a file begins with; none without a file.
+base::Result<std::string> ReadFirstKey(const std::string& path);
+
 class GatewayCalls {
  public:
   static base::Result<std::unique_ptr<GatewayCalls>> Create(const GatewayAddress& address);

@@ -2,30 +2,14 @@
 
 #include <unistd.h>
 
-#include <fstream>
-#include <sstream>
 #include <string>
 #include <utility>
 
-#include "access/api_keys.h"
 #include "base/json.h"
 #include "net/url.h"
 
 namespace switchyard::cli {
 namespace {
-
-using base::ErrorCode;
-using base::Fail;
-
-base::Result<std::string> FirstKeyOf(const std::string& path) {
-  if (path.empty()) return std::string();
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return Fail(ErrorCode::kNotFound, "cannot read the key in '{}'", path);
-  }
-  return access::ApiKeys::FirstKey(text.str());
-}
 
 // Different for all servers of a fleet: where it listens, on which host.
 std::string NameOf(const MembershipOptions& options, const std::string& url) {
@@ -43,8 +27,8 @@ base::Result<std::unique_ptr<FleetMembership>> JoinFleets(
     const std::vector<server::ServingChip>& chips, const base::LogSink& log) {
   const MembershipOptions& said = options.membership;
   if (said.gateways.empty()) return nullptr;
-  SWITCHYARD_TRY(const std::string gateway_key, FirstKeyOf(said.gateway_key_file));
-  SWITCHYARD_TRY(const std::string member_key, FirstKeyOf(options.member_key_file));
+  SWITCHYARD_TRY(const std::string gateway_key, ReadFirstKey(said.gateway_key_file));
+  SWITCHYARD_TRY(const std::string member_key, ReadFirstKey(options.member_key_file));
   const std::string url = said.url.empty() ? address.url : said.url;
   base::Json member{{"name", NameOf(said, url)},
                     {"url", url},

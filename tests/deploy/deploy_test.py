@@ -65,6 +65,33 @@ class Unit(unittest.TestCase):
             self.assertEqual((checked.returncode, checked.stderr), (0, ""))
 
 
+class Kubernetes(unittest.TestCase):
+    def test_each_folder_makes_its_objects(self):
+        if not shutil.which("kubectl"):
+            self.skipTest("kubectl is not here")
+        folder = SOURCE / "deploy" / "kubernetes"
+        chips = sorted(path for path in (folder / "chips").iterdir())
+        self.assertGreater(len(chips), 5)
+        for path in [folder / "fleet", *chips]:
+            with self.subTest(path.name):
+                made = run("kubectl", "kustomize", str(path))
+                self.assertEqual(made.returncode, 0, made.stderr)
+                self.assertIn("kind: Deployment", made.stdout)
+        for path in chips:
+            with self.subTest(path.name):
+                resource = re.search(r"^# Members on (\S+)\.$", (path / "kustomization.yaml").read_text(), re.MULTILINE)
+                self.assertEqual(resource[1].replace("/", "-").lower(), path.name)
+                self.assertIn(f'\n            {resource[1]}: "1"\n', run("kubectl", "kustomize", str(path)).stdout)
+
+    def test_options_are_there(self):
+        texts = "".join(path.read_text() for path in (SOURCE / "deploy" / "kubernetes").rglob("*.yaml"))
+        for command in (["gateway"], ["serve"], ["fleet"], ["fleet", "join"]):
+            self.known = getattr(self, "known", set()) | options_of(run(PROGRAM, *command, "--help").stdout)
+        used = set(re.findall(r"(?<=- )--[a-z-]+(?==(?:\$\(POD|\$\(CHIP|\$\(MAKER|/keys|http://gateway|openai|smollm2|cpu))", texts))
+        self.assertGreater(len(used), 8)
+        self.assertLessEqual(used, self.known)
+
+
 class Installed(unittest.TestCase):
     def test_an_installed_program_finds_what_belongs_to_it(self):
         with tempfile.TemporaryDirectory() as folder:

@@ -1,0 +1,69 @@
+#include "cli/fleet_join.h"
+
+#include <unistd.h>
+
+#include <chrono>
+#include <cstdio>
+
+#include "access/api_keys.h"
+#include "base/json.h"
+#include "cli/fleet_membership.h"
+#include "cli/serve_signals.h"
+
+namespace switchyard::cli {
+
+void AddJoinOptions(CLI::App& command, JoinOptions& options) {
+  command.add_option("--url", options.url, "Where gateways reach it, without /v1")->required();
+  command.add_option("--name", options.name, "Its name in the fleet")->required();
+  command.add_option("--kind", options.kind, "What it speaks: openai, or switchyard")
+      ->check(CLI::IsMember({"openai", "switchyard"}))
+      ->capture_default_str();
+  command.add_option("--api-key-file", options.api_key_file, "The key that it asks clients for");
+  command.add_option("--member-key-file", options.member_key_file,
+                     "The key that it asks gateways for, if it is ours");
+  command.add_option("--model", options.models,
+                     "A model that it serves; repeated. Without it, those that it lists");
+  command.add_option("--chip", options.chip, "What it runs on");
+  command.add_option("--maker", options.maker, "The chip's maker");
+  command.add_option("--region", options.region, "Where it stands, in the policy's words");
+  command.add_option("--jurisdiction", options.jurisdiction, "Whose law holds there, such as DE");
+  command.add_option("--owner", options.owner, "Whose machine it is")
+      ->check(CLI::IsMember({"own", "rented"}))
+      ->capture_default_str();
+  command.add_option("--cost-per-hour", options.cost_per_hour, "What an hour of it costs")
+      ->check(CLI::Range(0.0, 1e9));
+  command.add_option("--power-watts", options.power_watts, "What it draws at work")
+      ->check(CLI::Range(0.0, 1e9));
+}
+
+base::Status JoinFleet(const GatewayAddress& gateway, const JoinOptions& options) {
+  SWITCHYARD_TRY(const std::string api_key, ReadFirstKey(options.api_key_file));
+  SWITCHYARD_TRY(const std::string member_key, ReadFirstKey(options.member_key_file));
+  base::Json member{{"name", options.name},
+                    {"url", options.url},
+                    {"kind", options.kind},
+                    {"api_key", api_key},
+                    {"member_key", member_key},
+                    {"chip", options.chip},
+                    {"maker", options.maker},
+                    {"region", options.region},
+                    {"jurisdiction", options.jurisdiction},
+                    {"owner", options.owner},
+                    {"cost_per_hour", options.cost_per_hour},
+                    {"power_watts", options.power_watts}};
+  if (!options.models.empty()) {
+    for (const std::string& model : options.models) member["models"].push_back({{"name", model}});
+  }
+  ServeSignals signals(::isatty(STDIN_FILENO) != 0);
+  FleetMembership membership({gateway}, std::move(member), [](const base::LogRecord& record) {
+    fmt::print(
+        stderr, "{}\n",
+        base::ToText(record, base::LogFormat::kLogfmt, std::chrono::system_clock::now()));
+  });
+  while (signals.Wait() != ServeSignal::kStop) {
+  }
+  membership.Leave();
+  return {};
+}
+
+}  // namespace switchyard::cli

@@ -1,0 +1,36 @@
+// `switchyard fleet join`: an engine that is not ours, or that runs elsewhere, is a member of a fleet
+// for as long as this program runs beside it.
+#pragma once
+
+#include <CLI/CLI.hpp>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/error.h"
+#include "cli/gateway_calls.h"
+
+namespace switchyard::cli {
+
+struct JoinOptions {
+  std::string url;
+  std::string name;
+  std::string kind = "openai";
+  std::string api_key_file;
+  std::string member_key_file;
+  std::vector<std::string> models;
+  std::string chip;
+  std::string maker;
+  std::string region;
+  std::string jurisdiction;
+  std::string owner = "own";
+  double cost_per_hour = 0;
+  double power_watts = 0;
+};
+
+void AddJoinOptions(CLI::App& command, JoinOptions& options);
+
+// Registers, and renews until a signal asks it to stop.
+base::Status JoinFleet(const GatewayAddress& gateway, const JoinOptions& options);
+
+}  // namespace switchyard::cli
