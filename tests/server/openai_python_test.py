@@ -19,7 +19,7 @@ ANSWER = "One two three, said the scripted engine."
 
 def run(command, server):
     """Runs a suite on `server`; its exit status is the test's."""
-    scripted = {"SWITCHYARD_SCRIPTED_ANSWER": ANSWER} if isinstance(server, served.Served) else {}
+    scripted = {"SWITCHYARD_SCRIPTED_ANSWER": ANSWER} if served.is_scripted(server) else {}
     result = subprocess.run([*command, server.base_url, server.model, server.key],
                             env={**os.environ, **scripted}, check=False)
     return result.returncode != 0 or server.stop() != 0

@@ -3,10 +3,12 @@
 import http.client
 import json
 import os
+import pathlib
 import re
 import subprocess
 import sys
 import tempfile
+import time
 
 import tiny_model
 
@@ -99,9 +101,66 @@ class ServedModel(Server):
         return self.child.wait(timeout=120)
 
 
+class BehindGateway(Server):
+    """A server with our gateway before it, which asks clients for the key."""
+
+    def __init__(self, gateway, program, key=None):
+        self.key = key
+        self.folder = tempfile.TemporaryDirectory()
+        folder = pathlib.Path(self.folder.name)
+        keys = ""
+        if key:
+            (folder / "keys").write_text(key + "\n")
+            keys = 'api_key_file = "keys"'
+        (folder / "member").write_text("mk-1\n")
+        if is_of_model(program):
+            server = ServedModel(program, "--member-key-file", str(folder / "member"))
+            kind = 'kind = "switchyard"\nmember_key_file = "member"'
+        else:
+            server, kind = Served(program), 'kind = "openai"'
+        self.server, self.model = server, server.model
+        (folder / "fleet.toml").write_text(f"""
+[listen]
+port = 0
+{keys}
+[[member]]
+name = "the-server"
+url = "http://127.0.0.1:{server.port}"
+{kind}
+""")
+        self.log = tempfile.TemporaryFile("w+")
+        self.child = subprocess.Popen([gateway, "gateway", "--config", folder / "fleet.toml"],
+                                      stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, stderr=self.log, text=True)
+        line = self.child.stdout.readline()
+        found = re.search(r":(\d+)/v1$", line.strip())
+        if not found:
+            self.log.seek(0)
+            sys.exit(f"the gateway did not start: {line}{self.log.read()}")
+        self.port = int(found.group(1))
+        deadline = time.monotonic() + 30
+        while self.ask("GET", "/ready")[0] != 200 and time.monotonic() < deadline:
+            time.sleep(0.05)
+
+    def stop(self):
+        self.child.terminate()
+        ended = self.child.wait(timeout=120)
+        return self.server.stop() or ended
+
+
 def start(program, key=None):
-    """The scripted server or the model's, as the program's name says."""
-    return ServedModel(program, key=key) if program.endswith("switchyard") else Served(program, key)
+    """The scripted server or the model's, as the program's name says; behind the gateway that
+    SWITCHYARD_TEST_GATEWAY names, if it names one."""
+    if gateway := os.environ.get("SWITCHYARD_TEST_GATEWAY"):
+        return BehindGateway(gateway, program, key)
+    return ServedModel(program, key=key) if is_of_model(program) else Served(program, key)
+
+
+def is_of_model(program):
+    return os.path.basename(program) == "switchyard"
+
+
+def is_scripted(server):
+    return isinstance(getattr(server, "server", server), Served)
 
 
 def skip(why):
