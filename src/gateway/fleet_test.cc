@@ -197,6 +197,28 @@ TEST(Fleet, ATextGoesWhereItsBeginningIsCached) {
   EXPECT_EQ(again.candidates[1].cached_tokens, 0);
 }
 
+// Whoever has had more at once must not look faster for that.
+TEST(Fleet, LoadSpreadsOverEquals) {
+  Fleet fleet(TwoMembers());
+  std::vector<Attempt> running;
+  const auto begin = [&] {
+    const Routed routed = fleet.Route({.model = "m", .prompt_tokens = 10});
+    running.push_back(fleet.Begin(routed.member(0), 10));
+    running.back().FirstToken();
+    return routed.member(0).name();
+  };
+  for (int i = 0; i < 8; ++i) begin();
+  for (int round = 0; round < 20; ++round) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    for (Attempt& attempt : running) attempt.Finished(10, 40);
+    running.clear();
+    int at_a = 0;
+    for (int i = 0; i < 8; ++i) at_a += begin() == "a" ? 1 : 0;
+    EXPECT_GE(at_a, 2);
+    EXPECT_LE(at_a, 6);
+  }
+}
+
 TEST(Fleet, ManyThreads) {
   Fleet fleet(TwoMembers());
   std::atomic<bool> is_over = false;

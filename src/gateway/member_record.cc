@@ -19,7 +19,9 @@ constexpr double kLongestRest = 60;  // s
 constexpr double kShareSpan = 3600;            // s
 constexpr double kDay = 86'400;                // s
 constexpr std::int64_t kExpectedAnswer = 256;  // tokens, until it is known
-constexpr double kUsualRest = 1;               // s, where it does not say how long
+// Nobody tells how many it runs well at once; all are taken to be alike there.
+constexpr double kStreams = 8;
+constexpr double kUsualRest = 1;  // s, where it does not say how long
 
 void Mix(double sample, double& mean) {
   mean = mean == 0 ? sample : mean + kShare * (sample - mean);
@@ -92,8 +94,6 @@ void MemberRecord::Finished(const AttemptTimes& times, std::int64_t prompt_token
     const double taken_s = std::max(now_s - *times.first_token_s, 1e-6);
     const double each_s = taken_s / static_cast<double>(completion_tokens - 1);
     Mix(each_s * 1000, itl_ms_);
-    // The others in flight decode at about the same pace.
-    Raise(static_cast<double>(in_flight_) / each_s, decode_tokens_s_);
   }
   ++counts_.finished;
   counts_.prompt_tokens += static_cast<std::uint64_t>(std::max<std::int64_t>(prompt_tokens, 0));
@@ -144,7 +144,9 @@ void MemberRecord::Describe(policy::RouteCandidate& candidate, double now_s) con
   load.in_flight = in_flight_;
   load.prefill_tokens = std::max(load.prefill_tokens, unread_tokens_);
   load.prefill_tokens_s = std::max(load.prefill_tokens_s, prefill_tokens_s_);
-  load.decode_tokens_s = std::max(load.decode_tokens_s, decode_tokens_s_);
+  // Of so many streams at the pace of late: who is loaded is slower and gets less, whoever has
+  // little to do keeps the pace that it had.
+  if (itl_ms_ > 0) load.decode_tokens_s = kStreams * 1000 / itl_ms_;
   const double passed_s = counted_s_ == 0 ? 0 : std::max(now_s - counted_s_, 0.0);
   load.served_tokens = served_tokens_ * std::exp(-passed_s / kShareSpan);
   load.busy_hours = (busy_s_ * std::exp(-passed_s / kDay) + (in_flight_ > 0 ? passed_s : 0)) / 3600;

@@ -66,8 +66,7 @@ class MemberRecord {
   double counted_s_ = 0;
   double ttft_ms_ = 0;  // moving means
   double itl_ms_ = 0;
-  double prefill_tokens_s_ = 0;  // slowly falling maxima
-  double decode_tokens_s_ = 0;
+  double prefill_tokens_s_ = 0;  // a slowly falling maximum
 };
 
 }  // namespace switchyard::gateway

@@ -96,9 +96,6 @@ base::Result<MemberState> ReadState(std::string_view text) {
   state.load.running = CountAt(json, "running");
   state.load.waiting = CountAt(json, "waiting");
   state.load.prefill_tokens = CountAt(json, "prefill_tokens");
-  const Json& recent = At(json, "recent");
-  state.load.prefill_tokens_s = NumberAt(recent, "computed_tokens_per_s");
-  state.load.decode_tokens_s = NumberAt(recent, "completion_tokens_per_s");
   const Json& pages = At(json, "kv_pages");
   if (const double total = NumberAt(pages, "total"); total > 0) {
     state.load.kv_share = NumberAt(pages, "in_use") / total;

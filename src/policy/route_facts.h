@@ -34,7 +34,7 @@ struct Load {
   std::int64_t running = 0;    // that the member told of, whoever sent them
   std::int64_t waiting = 0;
   std::int64_t prefill_tokens = 0;  // that it has still to compute for them
-  // What it can do at its best, as far as that was seen; 0: not known.
+  // What it does, as far as that was seen; 0: not known.
   double prefill_tokens_s = 0;
   double decode_tokens_s = 0;  // all requests together
   double kv_share = 0;         // of its cache, in use
