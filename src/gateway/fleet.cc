@@ -421,6 +421,33 @@ std::vector<std::string> Fleet::Meant(std::string_view what) const {
   return names;
 }
 
+void Fleet::EjectOutliers() {
+  const auto view = snapshot();
+  const double now_s = MemberRecord::Now();
+  using PaceOf = policy::Pace (MemberRecord::*)(double) const;
+  for (const std::string& model : view->Models()) {
+    std::vector<const Member*> peers;
+    for (const Member& member : view->members) {
+      if (member.Model(model) != nullptr) peers.push_back(&member);
+    }
+    for (const PaceOf pace_of : {&MemberRecord::FirstTokenPace, &MemberRecord::TokenPace}) {
+      std::vector<policy::Pace> paces;
+      for (const Member* peer : peers) paces.push_back(((*peer->record).*pace_of)(now_s));
+      const auto found = policy::FindOutliers(paces, view->config->outlier);
+      for (std::size_t i = 0; i < peers.size(); ++i) {
+        if (!found[i]) continue;
+        peers[i]->record->Eject(now_s);
+        const std::lock_guard lock(mutex_);
+        Tell({.actor = "gateway",
+              .action = "eject",
+              .subject = peers[i]->name(),
+              .detail = fmt::format("{:.0f} ms of late, usually {:.0f}", paces[i].recent_ms,
+                                    paces[i].usual_ms)});
+      }
+    }
+  }
+}
+
 std::size_t Fleet::Cut(std::string_view what) {
   std::size_t cut = 0;
   for (const Member& member : snapshot()->members) {

@@ -152,6 +152,9 @@ class Fleet {
   // What a member says of itself, or that it says nothing. False: there is no such member any more.
   bool Update(std::string_view name, MemberState state);
 
+  // Keeps members away that have become slow; from time to time.
+  void EjectOutliers();
+
   // By an operator's word, kept over Configure. `what` is a member's name, or "maker=…", "chip=…",
   // "region=…", "jurisdiction=…", "owner=…".
   void SetDraining(std::string_view what, bool is_draining, std::string actor);

@@ -116,12 +116,6 @@ struct Reader {
     return fields.Done();
   }
 
-  base::Status Hedge(TomlFields& fields) const {
-    fields.Seconds("after_seconds", config.hedge.after, 0, 3600);
-    fields.Number("share", config.hedge.share, 0, 1);
-    return fields.Done();
-  }
-
   base::Status Breaker(TomlFields& fields) const {
     policy::BreakerLimits& breaker = config.breaker;
     fields.Whole("failures", breaker.failures, 1, 1'000'000);
@@ -237,7 +231,6 @@ struct Reader {
     fields.Table("watch", Each(&Reader::Watch));
     fields.Table("timeouts", Each(&Reader::Timeouts));
     fields.Table("retry", Each(&Reader::Retry));
-    fields.Table("hedge", Each(&Reader::Hedge));
     fields.Table("breaker", Each(&Reader::Breaker));
     fields.Table("outlier", Each(&Reader::Outlier));
     fields.Table("policy", Each(&Reader::Policy));

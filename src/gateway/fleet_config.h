@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "gateway/export_check.h"
 #include "policy/breaker.h"
+#include "policy/outliers.h"
 #include "policy/retry_budget.h"
 #include "policy/route_facts.h"
 #include "policy/routing.h"
@@ -104,28 +105,14 @@ struct RetryConfig {
   friend bool operator==(const RetryConfig&, const RetryConfig&) = default;
 };
 
-struct HedgeConfig {
-  std::chrono::milliseconds after{0};  // a second member is asked if no token came; 0: never
-  double share = 0.05;                 // of the requests at most
-  friend bool operator==(const HedgeConfig&, const HedgeConfig&) = default;
-};
-
-struct OutlierConfig {
-  double factor = 4;      // slower than usual and than the others: kept away for a while; 0: never
-  double floor_ms = 200;  // less is never slow
-  double most_share = 0.5;  // of a model's members at once
-  friend bool operator==(const OutlierConfig&, const OutlierConfig&) = default;
-};
-
 struct FleetConfig {
   ListenConfig listen;
   RegistryConfig registry;
   WatchConfig watch;
   TimeoutConfig timeouts;
   RetryConfig retry;
-  HedgeConfig hedge;
   policy::BreakerLimits breaker;
-  OutlierConfig outlier;
+  policy::OutlierLimits outlier;
   std::string audit_file = {};  // SQLite; empty: nothing is kept
   std::vector<ModelConfig> models = {};
   std::vector<MemberConfig> members = {};

@@ -219,6 +219,31 @@ TEST(Fleet, LoadSpreadsOverEquals) {
   }
 }
 
+TEST(Fleet, WhoHasBecomeSlowIsKeptAway) {
+  FleetConfig config = TwoMembers();
+  config.members.push_back(OfMaker("c", "zco"));
+  config.outlier = {.factor = 4, .floor_ms = 100, .most_share = 0.5};
+  std::vector<std::string> told;
+  Fleet fleet(config,
+              [&](FleetChange change) { told.push_back(change.action + " " + change.subject); });
+  const auto view = fleet.snapshot();
+  const auto answer = [&](const Member& member, double first_token_s) {
+    AttemptTimes times = member.record->Begin(10, 0);
+    member.record->FirstToken(times, first_token_s);
+    member.record->Finished(times, 10, 1, first_token_s);
+  };
+  for (int i = 0; i < 200; ++i) {
+    for (const Member& member : view->members) answer(member, 0.05);
+  }
+  fleet.EjectOutliers();
+  EXPECT_EQ(Ranked(fleet).size(), 3U);
+  for (int i = 0; i < 30; ++i) answer(view->members[1], 2);
+  fleet.EjectOutliers();
+  EXPECT_EQ(Ranked(fleet).size(), 2U);
+  EXPECT_THAT(told, testing::Contains("eject b"));
+  EXPECT_EQ(view->members[1].record->breaker(MemberRecord::Now()), policy::BreakerState::kOpen);
+}
+
 TEST(Fleet, ManyThreads) {
   Fleet fleet(TwoMembers());
   std::atomic<bool> is_over = false;

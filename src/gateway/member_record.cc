@@ -10,6 +10,7 @@ namespace {
 
 // How much of a mean each new sample is, and how fast a maximum forgets.
 constexpr double kShare = 0.1;
+constexpr double kUsualShare = 0.002;
 constexpr double kForget = 0.995;
 // Shorter answers say little of how fast tokens follow each other.
 constexpr std::int64_t kFewTokens = 8;
@@ -23,8 +24,8 @@ constexpr std::int64_t kExpectedAnswer = 256;  // tokens, until it is known
 constexpr double kStreams = 8;
 constexpr double kUsualRest = 1;  // s, where it does not say how long
 
-void Mix(double sample, double& mean) {
-  mean = mean == 0 ? sample : mean + kShare * (sample - mean);
+void Mix(double sample, double share, double& mean) {
+  mean = mean == 0 ? sample : mean + share * (sample - mean);
 }
 
 void Raise(double sample, double& most) { most = std::max(sample, most * kForget); }
@@ -59,7 +60,7 @@ void MemberRecord::FirstToken(AttemptTimes& times, double now_s) {
   const double taken_s = std::max(now_s - times.began_s, 1e-6);
   const std::lock_guard lock(mutex_);
   unread_tokens_ -= times.prompt_tokens;
-  Mix(taken_s * 1000, ttft_ms_);
+  first_token_.Add(taken_s * 1000);
   Raise(static_cast<double>(times.prompt_tokens) / taken_s, prefill_tokens_s_);
 }
 
@@ -93,7 +94,7 @@ void MemberRecord::Finished(const AttemptTimes& times, std::int64_t prompt_token
   if (times.first_token_s && completion_tokens >= kFewTokens) {
     const double taken_s = std::max(now_s - *times.first_token_s, 1e-6);
     const double each_s = taken_s / static_cast<double>(completion_tokens - 1);
-    Mix(each_s * 1000, itl_ms_);
+    token_.Add(each_s * 1000);
   }
   ++counts_.finished;
   counts_.prompt_tokens += static_cast<std::uint64_t>(std::max<std::int64_t>(prompt_tokens, 0));
@@ -146,12 +147,12 @@ void MemberRecord::Describe(policy::RouteCandidate& candidate, double now_s) con
   load.prefill_tokens_s = std::max(load.prefill_tokens_s, prefill_tokens_s_);
   // Of so many streams at the pace of late: who is loaded is slower and gets less, whoever has
   // little to do keeps the pace that it had.
-  if (itl_ms_ > 0) load.decode_tokens_s = kStreams * 1000 / itl_ms_;
+  if (token_.recent_ms > 0) load.decode_tokens_s = kStreams * 1000 / token_.recent_ms;
   const double passed_s = counted_s_ == 0 ? 0 : std::max(now_s - counted_s_, 0.0);
   load.served_tokens = served_tokens_ * std::exp(-passed_s / kShareSpan);
   load.busy_hours = (busy_s_ * std::exp(-passed_s / kDay) + (in_flight_ > 0 ? passed_s : 0)) / 3600;
-  load.ttft_ms = ttft_ms_;
-  load.itl_ms = itl_ms_;
+  load.ttft_ms = first_token_.recent_ms;
+  load.itl_ms = token_.recent_ms;
   if (candidate.reach != policy::Reach::kReachable && candidate.reach != policy::Reach::kUnknown) {
     return;
   }
@@ -185,9 +186,31 @@ void MemberRecord::Recovered() {
   busy_until_s_ = 0;
 }
 
+void MemberRecord::Times::Add(double ms) {
+  Mix(ms, kShare, recent_ms);
+  ++samples;
+  // A plain mean at first, so that a slow start does not count for long.
+  Mix(ms, std::max(kUsualShare, 1 / static_cast<double>(samples)), usual_ms);
+}
+
+policy::Pace MemberRecord::PaceOf(const Times& times, double now_s) const {
+  const std::lock_guard lock(mutex_);
+  return {.recent_ms = times.recent_ms,
+          .usual_ms = times.usual_ms,
+          .samples = times.samples,
+          .is_away = breaker_.StateAt(now_s) != policy::BreakerState::kClosed};
+}
+
+policy::Pace MemberRecord::FirstTokenPace(double now_s) const {
+  return PaceOf(first_token_, now_s);
+}
+
+policy::Pace MemberRecord::TokenPace(double now_s) const { return PaceOf(token_, now_s); }
+
 void MemberRecord::Eject(double now_s) {
   const std::lock_guard lock(mutex_);
   breaker_.Open(now_s);
+  for (Times* times : {&first_token_, &token_}) times->recent_ms = times->usual_ms;
 }
 
 }  // namespace switchyard::gateway

@@ -9,6 +9,7 @@
 
 #include "gateway/fleet.h"
 #include "policy/breaker.h"
+#include "policy/outliers.h"
 
 namespace switchyard::gateway {
 
@@ -47,7 +48,11 @@ class MemberRecord {
   void SetLimits(const policy::BreakerLimits& limits);
   // It answers again after it was lost: the breaker may try at once.
   void Recovered();
-  // It is much slower than usual and than the others.
+  // Its times to the first token, and between two.
+  policy::Pace FirstTokenPace(double now_s) const;
+  policy::Pace TokenPace(double now_s) const;
+  // It is much slower than usual and than the others: away for as long as after failures, and then
+  // judged anew.
   void Eject(double now_s);
 
  private:
@@ -64,8 +69,16 @@ class MemberRecord {
   double served_tokens_ = 0;  // until `counted_s_`, falling with time
   double busy_s_ = 0;         // likewise
   double counted_s_ = 0;
-  double ttft_ms_ = 0;  // moving means
-  double itl_ms_ = 0;
+  // Means that move fast and slowly.
+  struct Times {
+    double recent_ms = 0;
+    double usual_ms = 0;
+    std::int64_t samples = 0;
+    void Add(double ms);
+  };
+  policy::Pace PaceOf(const Times& times, double now_s) const;
+  Times first_token_;
+  Times token_;
   double prefill_tokens_s_ = 0;  // a slowly falling maximum
 };
 

@@ -42,6 +42,7 @@ class Watching final : public MemberWatch {
       }
       watched->Ask(view->config->watch);
     }
+    fleet_.EjectOutliers();
     timer_->Start(view->config->watch.every, [this] { Round(); });
   }
 
