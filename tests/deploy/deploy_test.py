@@ -54,15 +54,16 @@ class ManPage(unittest.TestCase):
 
 
 class Unit(unittest.TestCase):
-    def test_systemd_takes_it(self):
+    def test_systemd_takes_them(self):
         if not shutil.which("systemd-analyze"):
             self.skipTest("systemd-analyze is not here")
-        text = (SOURCE / "deploy" / "switchyard.service.in").read_text()
-        with tempfile.TemporaryDirectory() as folder:
-            unit = pathlib.Path(folder) / "switchyard.service"
-            unit.write_text(text.replace("@PREFIX@/bin/switchyard", PROGRAM))
-            checked = run("systemd-analyze", "verify", "--man=no", str(unit))
-            self.assertEqual((checked.returncode, checked.stderr), (0, ""))
+        for name in ("switchyard.service", "switchyard-gateway.service"):
+            text = (SOURCE / "deploy" / f"{name}.in").read_text()
+            with tempfile.TemporaryDirectory() as folder:
+                unit = pathlib.Path(folder) / name
+                unit.write_text(text.replace("@PREFIX@/bin/switchyard", PROGRAM))
+                checked = run("systemd-analyze", "verify", "--man=no", str(unit))
+                self.assertEqual((checked.returncode, checked.stderr), (0, ""))
 
 
 class Kubernetes(unittest.TestCase):
