@@ -110,6 +110,12 @@ std::string FleetText(const Json& fleet) {
     }
   }
   std::string text = Table(rows) + troubles;
+  for (const Json& member : ListAt(fleet, "members")) {
+    const std::string rule = TextAt(member, "export_rule");
+    if (rule.empty()) continue;
+    text += fmt::format("{}: the rule {} stands against it\n", Plain(TextAt(member, "name")),
+                        Plain(rule));
+  }
   const Json& orders = At(fleet, "orders");
   for (const char* order : {"draining", "forbidden"}) {
     for (const std::string& what : TextsAt(orders, order)) {

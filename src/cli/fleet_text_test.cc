@@ -18,13 +18,14 @@ TEST(FleetText, MembersOrdersAndWhatUsersFelt) {
        "load": {"in_flight": 3, "running": 4, "waiting": 1, "kv_share": 0.25, "token_ms": 12.34},
        "counts": {"finished": 9, "failed": {"reset": 2, "stall": 1}},
        "models": [{"name": "m", "certificate": "in force"}, {"name": "n", "certificate": "none"}]},
-      {"name": "bb", "state": "lost", "trouble": "it does not answer\u001b[2J"}],
+      {"name": "bb", "state": "lost", "export_rule": "R-1", "trouble": "it does not answer\u001b[2J"}],
     "orders": {"draining": [], "forbidden": ["maker=yco"]},
     "felt": {"seconds": 60, "requests": 7, "whole": 6, "moved": 2,
              "longest_gap_ms": {"most": 41.5}}})"));
   EXPECT_THAT(text, HasSubstr("a       ready  x1    xco            1      3     4+1       25%"));
   EXPECT_THAT(text, HasSubstr("12.3    9/3          m*,n"));
   EXPECT_THAT(text, HasSubstr("bb: it does not answer?[2J\n"));
+  EXPECT_THAT(text, HasSubstr("bb: the rule R-1 stands against it\n"));
   EXPECT_THAT(text, HasSubstr("forbidden by order: maker=yco\n"));
   EXPECT_THAT(text, HasSubstr("7 (6 whole, 0 refused"));
   EXPECT_THAT(text, HasSubstr("41.5 ms at most"));

@@ -94,7 +94,7 @@ base::Status ReadModel(const Json& json, std::string_view subject, MemberConfig&
 
 std::string_view ReachName(const Member& member, double now_s) {
   const MemberState& state = *member.state;
-  if (member.is_forbidden) return "forbidden";
+  if (member.is_forbidden || !member.export_rule.empty()) return "forbidden";
   if (state.is_lost) return "lost";
   if (member.is_draining || state.is_draining) return "draining";
   if (member.record->breaker(now_s) == policy::BreakerState::kOpen) return "broken";
@@ -156,6 +156,7 @@ Json StateJson(const Member& member) {
             {"kind", KindName(member.config->kind)},
             {"state", ReachName(member, now_s)},
             {"trouble", member.state->trouble},
+            {"export_rule", member.export_rule},
             {"leased", member.config->is_leased},
             {"breaker", BreakerName(member.record->breaker(now_s))},
             {"hand_over_level", std::to_underlying(LevelOf(member.state->abilities))},
