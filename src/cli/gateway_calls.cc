@@ -1,12 +1,11 @@
 #include "cli/gateway_calls.h"
 
-#include <fstream>
 #include <future>
-#include <sstream>
 #include <utility>
 
 #include "access/api_keys.h"
 #include "base/json_reading.h"
+#include "base/text_file.h"
 #include "net/http_fetch.h"
 
 namespace switchyard::cli {
@@ -42,12 +41,9 @@ base::Result<Json> ReadAnswer(const GatewayAddress& address, const net::FetchedA
 
 base::Result<std::string> ReadFirstKey(const std::string& path) {
   if (path.empty()) return std::string();
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return Fail(ErrorCode::kNotFound, "cannot read the key in '{}'", path);
-  }
-  return access::ApiKeys::FirstKey(text.str());
+  const auto text = base::ReadTextFile(path);
+  if (!text) return Fail(ErrorCode::kNotFound, "cannot read the key in '{}'", path);
+  return access::ApiKeys::FirstKey(*text);
 }
 
 GatewayCalls::GatewayCalls(const GatewayAddress& address, net::HttpOrigin origin)

@@ -2,9 +2,7 @@
 
 #include <unistd.h>
 
-#include <fstream>
-#include <sstream>
-
+#include "access/key_file.h"
 #include "cli/fingerprints.h"
 #include "cli/resource_metrics.h"
 #include "cli/serve_log.h"
@@ -29,18 +27,6 @@ struct FileClose {
   void operator()(std::FILE* file) const { std::fclose(file); }
 };
 using LogFile = std::unique_ptr<std::FILE, FileClose>;
-
-base::Result<access::ApiKeys> ReadKeys(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return Fail(ErrorCode::kNotFound,
-                "cannot read the keys in '{}': it must be a file with one key a line", path);
-  }
-  auto keys = access::ApiKeys::Parse(text.str());
-  if (!keys) return base::Rethrow(std::move(keys.error()), "{}", path);
-  return keys;
-}
 
 base::Result<std::shared_ptr<net::TlsIdentity>> LoadIdentity(const gateway::ListenConfig& listen) {
   if (listen.certificate_file.empty()) return nullptr;
@@ -70,7 +56,7 @@ void Reload(const gateway::ListenConfig& listen, gateway::Control& control,
   };
   if (identity != nullptr) tell("certificate", identity->Reload());
   if (!listen.api_key_file.empty()) {
-    auto keys = ReadKeys(listen.api_key_file);
+    auto keys = access::ReadKeyFile(listen.api_key_file, access::ApiKeys::Parse);
     if (keys) gateway.ReplaceKeys(std::move(*keys));
     tell("API keys", keys ? base::Status() : std::unexpected(keys.error()));
   }
@@ -101,7 +87,7 @@ base::Status RunGateway(const GatewayCommandOptions& options, const Environment&
           },
       .more_metrics = [] { return ResourceMetrics(); }};
   if (!listen.api_key_file.empty()) {
-    SWITCHYARD_TRY(asked.keys, ReadKeys(listen.api_key_file));
+    SWITCHYARD_TRY(asked.keys, access::ReadKeyFile(listen.api_key_file, access::ApiKeys::Parse));
   }
   if (listen.request_log == "-") asked.log = log;
   if (request_log != nullptr) asked.log = MakeLog(request_log.get(), format, level);

@@ -3,9 +3,8 @@
 #include <unistd.h>
 
 #include <chrono>
-#include <fstream>
-#include <sstream>
 
+#include "access/key_file.h"
 #include "access/member_access.h"
 #include "cli/certificate_files.h"
 #include "cli/certificates_in_force.h"
@@ -37,32 +36,14 @@ constexpr std::uint16_t kPortsTried = 20;
 
 bool HasTerminal() { return ::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0; }
 
-base::Result<std::string> ReadKeyFile(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return Fail(ErrorCode::kNotFound,
-                "cannot read the keys in '{}': it must be a file with one key a line", path);
-  }
-  return text.str();
-}
-
-using KeyParser = base::Result<access::ApiKeys> (*)(std::string_view text);
-
-base::Result<access::ApiKeys> ReadKeys(std::string_view option, const std::string& path,
-                                       KeyParser parse) {
-  SWITCHYARD_TRY(const std::string text, ReadKeyFile(path));
-  auto keys = parse(text);
-  if (!keys) return base::Rethrow(std::move(keys.error()), "{} {}", option, path);
-  return keys;
-}
-
 base::Result<access::ApiKeys> ReadClientKeys(const ServeOptions& options) {
-  return ReadKeys("--api-key-file", options.api_key_file, access::ApiKeys::Parse);
+  return access::ReadKeyFile(options.api_key_file, access::ApiKeys::Parse,
+                             "--api-key-file " + options.api_key_file);
 }
 
 base::Result<access::ApiKeys> ReadMemberKeys(const ServeOptions& options) {
-  return ReadKeys("--member-key-file", options.member_key_file, access::MemberAccess::ParseKeys);
+  return access::ReadKeyFile(options.member_key_file, access::MemberAccess::ParseKeys,
+                             "--member-key-file " + options.member_key_file);
 }
 
 // Either may be null.
@@ -195,7 +176,7 @@ base::Result<ServerAddress> AddressOf(const ServeOptions& options, const std::st
   ServerAddress address{fmt::format("{}://{}:{}", scheme, shown, port), model, {},
                         options.tls_cert};
   if (!options.api_key_file.empty()) {
-    SWITCHYARD_TRY(const std::string text, ReadKeyFile(options.api_key_file));
+    SWITCHYARD_TRY(const std::string text, access::ReadKeyText(options.api_key_file));
     address.key = access::ApiKeys::FirstKey(text);
   }
   return address;

@@ -1,11 +1,10 @@
 #include "cli/serve_config.h"
 
 #include <algorithm>
-#include <fstream>
 #include <numeric>
-#include <sstream>
 #include <vector>
 
+#include "base/text_file.h"
 #include "base/toml_text.h"
 
 namespace switchyard::cli {
@@ -176,15 +175,14 @@ base::Status ApplyConfig(std::string_view text, const std::string& file, CLI::Ap
 }
 
 base::Status ApplyConfigFile(const std::string& path, CLI::App& command) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
+  const auto text = base::ReadTextFile(path);
+  if (!text) {
     return Fail(ErrorCode::kNotFound,
                 "cannot read the configuration '{}': check its name and who may read it; "
                 "'switchyard {} --{}' prints one to begin with",
                 path, command.get_name(), kPrintConfigOption);
   }
-  return ApplyConfig(text.str(), path, command);
+  return ApplyConfig(*text, path, command);
 }
 
 std::string ExampleConfig(const CLI::App& command) {

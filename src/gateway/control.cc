@@ -2,11 +2,10 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
 #include <mutex>
-#include <sstream>
 #include <utility>
 
+#include "access/key_file.h"
 #include "gateway/member_watch.h"
 #include "gateway/registry.h"
 
@@ -22,15 +21,9 @@ constexpr std::chrono::seconds kLookAgain{1};  // whether the file has changed
 
 base::Result<std::optional<access::ApiKeys>> ReadKeys(const std::string& path) {
   if (path.empty()) return std::optional<access::ApiKeys>();
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
-    return Fail(ErrorCode::kNotFound,
-                "cannot read the keys in '{}': it must be a file with one key a line", path);
-  }
-  auto keys = access::MemberAccess::ParseKeys(text.str());
-  if (!keys) return base::Rethrow(std::move(keys.error()), "{}", path);
-  return std::optional(std::move(*keys));
+  SWITCHYARD_TRY(access::ApiKeys keys,
+                 access::ReadKeyFile(path, access::MemberAccess::ParseKeys));
+  return std::optional(std::move(keys));
 }
 
 struct ControlKeys {

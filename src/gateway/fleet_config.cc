@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <fstream>
 #include <set>
-#include <sstream>
 
 #include "access/api_keys.h"
+#include "base/text_file.h"
 #include "base/toml_text.h"
 #include "gateway/internal/policy_fields.h"
 #include "gateway/internal/toml_fields.h"
@@ -35,12 +34,11 @@ std::string Beside(std::string_view folder, const std::string& path) {
 }
 
 base::Result<std::string> ReadText(const std::string& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  if (!file || !(text << file.rdbuf())) {
+  auto text = base::ReadTextFile(path);
+  if (!text) {
     return Fail(ErrorCode::kNotFound, "cannot read '{}': check its name and who may read it", path);
   }
-  return text.str();
+  return *std::move(text);
 }
 
 struct Reader {
