@@ -64,6 +64,7 @@ enum class FailureCause : std::uint8_t {
   kHandBack,       // the member's own word; no failure either
 };
 
+constexpr std::size_t kFailureCauses = 10;
 std::string_view Name(FailureCause cause);
 
 // In seconds of the steady clock.

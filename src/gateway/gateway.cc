@@ -7,6 +7,7 @@
 #include "access/error_response.h"
 #include "base/json.h"
 #include "base/random_bits.h"
+#include "gateway/member_metrics.h"
 #include "net/request_id.h"
 #include "protocol/completion_response.h"
 
@@ -236,7 +237,7 @@ void Gateway::Read(const Call& call) {
 }
 
 std::string Gateway::Metrics() const {
-  return metrics_.Render() + keys_.Render() +
+  return metrics_.Render() + RenderMembers(*fleet_.snapshot()) + keys_.Render() +
          (options_.more_metrics ? options_.more_metrics() : std::string());
 }
 

@@ -3,19 +3,17 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/metric_text.h"
+
 namespace switchyard::gateway {
 namespace {
 
 constexpr std::array kSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,  0.25,
                                  0.5,   1.0,    2.5,   5.0,  10.0,  30.0, 60.0, 300.0};
 
-std::string Head(std::string_view name, std::string_view type, std::string_view help) {
-  return fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
-}
-
 std::string One(std::string_view name, std::string_view type, std::string_view help,
                 std::int64_t value) {
-  return fmt::format("{}{} {}\n", Head(name, type, help), name, value);
+  return fmt::format("{}{} {}\n", base::MetricHead(name, type, help), name, value);
 }
 
 }  // namespace
@@ -35,17 +33,17 @@ void GatewayMetrics::CountHandOver(HandOverLevel level, FailureCause cause) {
 }
 
 std::string GatewayMetrics::Render() const {
-  std::string text = Head("switchyard_gateway_requests_total", "counter",
+  std::string text = base::MetricHead("switchyard_gateway_requests_total", "counter",
                           "Requests that ended, by status; 499: the client left.");
   for (std::size_t status = 0; status < ends_.size(); ++status) {
     const std::uint64_t count = ends_[status].load(std::memory_order_relaxed);
     if (count == 0) continue;
     text += fmt::format("switchyard_gateway_requests_total{{status=\"{}\"}} {}\n", status, count);
   }
-  text += Head("switchyard_gateway_hand_overs_total", "counter",
+  text += base::MetricHead("switchyard_gateway_hand_overs_total", "counter",
                "Answers that went on with another member, by level and by what ended the last.");
   for (std::size_t level = 1; level < kLevels; ++level) {
-    for (std::size_t cause = 0; cause < kCauses; ++cause) {
+    for (std::size_t cause = 0; cause < kFailureCauses; ++cause) {
       const std::uint64_t count = hand_overs_[level][cause].load(std::memory_order_relaxed);
       if (count == 0) continue;
       text += fmt::format("switchyard_gateway_hand_overs_total{{level=\"{}\",cause=\"{}\"}} {}\n",

@@ -33,9 +33,8 @@ class GatewayMetrics {
  private:
   using Counter = std::atomic<std::uint64_t>;
   static constexpr std::size_t kLevels = 4;
-  static constexpr std::size_t kCauses = 9;
   std::array<Counter, 600> ends_ = {};  // by status
-  std::array<std::array<Counter, kCauses>, kLevels> hand_overs_ = {};
+  std::array<std::array<Counter, kFailureCauses>, kLevels> hand_overs_ = {};
   Counter attempts_ = 0;
   Counter skipped_chunks_ = 0;
   Counter interrupted_ = 0;

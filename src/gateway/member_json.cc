@@ -92,15 +92,6 @@ base::Status ReadModel(const Json& json, std::string_view subject, MemberConfig&
   return fields.Done();
 }
 
-std::string_view ReachName(const Member& member, double now_s) {
-  const MemberState& state = *member.state;
-  if (member.is_forbidden || !member.export_rule.empty()) return "forbidden";
-  if (state.is_lost) return "lost";
-  if (member.is_draining || state.is_draining) return "draining";
-  if (member.record->breaker(now_s) == policy::BreakerState::kOpen) return "broken";
-  return state.is_heard_of ? "ready" : "unknown";
-}
-
 std::string_view BreakerName(policy::BreakerState state) {
   constexpr std::array<std::string_view, 3> kNames{"closed", "open", "half open"};
   return kNames[std::to_underlying(state)];
@@ -177,6 +168,15 @@ Json StateJson(const Member& member) {
 }
 
 }  // namespace
+
+std::string_view ReachName(const Member& member, double now_s) {
+  const MemberState& state = *member.state;
+  if (member.is_forbidden || !member.export_rule.empty()) return "forbidden";
+  if (state.is_lost) return "lost";
+  if (member.is_draining || state.is_draining) return "draining";
+  if (member.record->breaker(now_s) == policy::BreakerState::kOpen) return "broken";
+  return state.is_heard_of ? "ready" : "unknown";
+}
 
 base::Result<MemberConfig> ReadMember(std::string_view text, std::string_view subject) {
   SWITCHYARD_TRY(const Json json, base::ParseJson(text, subject));

@@ -13,6 +13,10 @@ base::Result<MemberConfig> ReadMember(std::string_view json, std::string_view su
 // With the keys that the member is asked with.
 base::Json MemberJson(const MemberConfig& member);
 
+// What operators read as its state: ready, unknown, lost, draining, broken (by its breaker) or
+// forbidden.
+std::string_view ReachName(const Member& member, double now_s);
+
 // For GET /switchyard/v1/fleet; without keys.
 base::Json FleetJson(const Fleet& fleet);
 

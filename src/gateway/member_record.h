@@ -17,7 +17,7 @@ struct MemberCounts {
   std::uint64_t begun = 0;
   std::uint64_t finished = 0;
   std::uint64_t cancelled = 0;
-  std::uint64_t failed[10] = {};  // by FailureCause
+  std::uint64_t failed[kFailureCauses] = {};  // by FailureCause
   std::uint64_t prompt_tokens = 0;
   std::uint64_t completion_tokens = 0;
 };

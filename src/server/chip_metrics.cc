@@ -4,6 +4,8 @@
 
 #include <functional>
 
+#include "base/metric_text.h"
+
 namespace switchyard::server {
 namespace {
 
@@ -14,15 +16,6 @@ double ReadBytes(const engine::ReplicaStatus& replica, const ServingChip& chip) 
 }
 
 }  // namespace
-
-std::string Escaped(std::string_view value) {
-  std::string text;
-  for (const char c : value) {
-    if (c == '\\' || c == '"') text += '\\';
-    text += c == '\n' ? ' ' : c;
-  }
-  return text;
-}
 
 std::optional<double> CeilingShare(const engine::ReplicaStatus& replica, const ServingChip& chip) {
   if (!chip.memory_gb_s || replica.decode_s <= 0) return std::nullopt;
@@ -35,13 +28,13 @@ std::string RenderChips(std::span<const engine::ReplicaStatus> replicas,
   using Value = std::function<std::string(std::size_t i)>;
   const auto family = [&](std::string_view name, std::string_view type, std::string_view help,
                           const Value& value) {
-    std::string text = fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n", name, help, type);
+    std::string text = base::MetricHead(name, type, help);
     for (std::size_t i = 0; i < chips.size(); ++i) {
       const std::string shown = value(i);
       if (shown.empty()) continue;
       // Two chips may be of one name.
       text += fmt::format("{}{{{},chip=\"{}\",replica=\"{}\"}} {}\n", name, labels,
-                          Escaped(chips[i].name), i, shown);
+                          base::LabelText(chips[i].name), i, shown);
     }
     return text;
   };
@@ -49,7 +42,7 @@ std::string RenderChips(std::span<const engine::ReplicaStatus> replicas,
                      "# TYPE switchyard_chip_info gauge\n";
   for (std::size_t i = 0; i < chips.size(); ++i) {
     text += fmt::format("switchyard_chip_info{{{},chip=\"{}\",replica=\"{}\",device=\"{}\"}} 1\n",
-                        labels, Escaped(chips[i].name), i, Escaped(chips[i].device));
+                        labels, base::LabelText(chips[i].name), i, base::LabelText(chips[i].device));
   }
   text += family("switchyard_fallback_operations", "gauge",
                  "Operations of a step that the chip lacks and the reference runs.",

@@ -11,9 +11,6 @@
 
 namespace switchyard::server {
 
-// A label's value with what Prometheus's format asks to escape.
-std::string Escaped(std::string_view value);
-
 // The share of the chip's memory bandwidth that decoding reached since the start; none: the ceiling
 // is unknown, or nothing was decoded.
 std::optional<double> CeilingShare(const engine::ReplicaStatus& replica, const ServingChip& chip);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "base/metric_text.h"
 #include "server/chip_metrics.h"
 
 namespace switchyard::server {
@@ -49,7 +50,7 @@ Metrics::Metrics()
 
 std::string Metrics::Render(const engine::ServiceStatus& status, std::string_view model,
                             const std::vector<ServingChip>& chips, bool ready) const {
-  const std::string labels = fmt::format("model_name=\"{}\",engine=\"0\"", Escaped(model));
+  const std::string labels = fmt::format("model_name=\"{}\",engine=\"0\"", base::LabelText(model));
   const double usage = status.kv_pages > 0 ? static_cast<double>(status.kv_pages_in_use) /
                                                  static_cast<double>(status.kv_pages)
                                            : 0.0;

@@ -76,8 +76,8 @@ class Control(unittest.TestCase):
         done = cls.run_fleet("--json", "status")
         return {member["name"]: member["state"] for member in json.loads(done.stdout)["members"]}
 
-    def ask(self):
-        return fleet.ask(self.gateway.port, "/v1/chat/completions", QUESTION)
+    def ask(self, **fields):
+        return fleet.ask(self.gateway.port, "/v1/chat/completions", {**QUESTION, **fields})
 
     def test_the_status_and_why_a_request_ran_where_it_did(self):
         reply = self.ask()
@@ -115,34 +115,45 @@ class Control(unittest.TestCase):
         finally:
             self.fleet("undrain", "a")
 
-    def begun(self, name):
+    def status(self, name):
         members = json.loads(self.fleet("--json", "status"))["members"]
-        return next(member for member in members if member["name"] == name)["counts"]["begun"]
+        return next(member for member in members if member["name"] == name)
+
+    def begun(self, name):
+        return self.status(name)["counts"]["begun"]
+
+    def in_flight(self, name):
+        return self.status(name)["load"]["in_flight"]
 
     def test_a_drill_under_load_and_nobody_feels_a_loss(self):
-        undisturbed = self.ask().normal()
+        # Of different lengths, or all would begin and end together.
+        lengths = [40, 53, 66, 79]
+        undisturbed = {length: self.ask(max_tokens=length).normal() for length in lengths}
         answers = []
         over = threading.Event()
 
-        def load():
+        def load(length):
             while not over.is_set():
-                answers.append(self.ask())
+                answers.append((length, self.ask(max_tokens=length)))
 
-        threads = [threading.Thread(target=load) for _ in range(4)]
+        threads = [threading.Thread(target=load, args=(length,)) for length in lengths]
         for thread in threads:
             thread.start()
+        # Like prompts go where one has been read, so the maker of whoever has them is the one to lose.
         time.sleep(2)
-        report = self.fleet("drill", "--maker", "xco", "--seconds", "4")
+        busy, maker = max(((name, maker) for name, maker in (("a", "xco"), ("b", "yco"))),
+                          key=lambda one: self.in_flight(one[0]))
+        report = self.fleet("drill", "--maker", maker, "--seconds", "4")
         over.set()
         for thread in threads:
             thread.join()
-        self.assertIn("maker=xco out for 4 s (a)", report)
+        self.assertIn(f"maker={maker} out for 4 s ({busy})", report)
         self.assertRegex(report, r"[1-9]\d* answers in progress were cut off there")
         self.assertRegex(report, r"(?s)Meanwhile:.*\(\d+ whole, 0 refused, 0 broken")
-        for answer in answers:
+        for length, answer in answers:
             self.assertEqual(answer.status, 200)
-            self.assertEqual(answer.normal(), undisturbed)
-        self.assertTrue(any(answer.comments for answer in answers))
+            self.assertEqual(answer.normal(), undisturbed[length])
+        self.assertTrue(any(answer.comments for _, answer in answers))
         self.assertEqual(self.states(), {"a": "ready", "b": "ready"})
 
     def test_a_server_that_dies_is_gone_with_its_lease_and_one_that_stops_at_once(self):

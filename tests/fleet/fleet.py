@@ -69,13 +69,14 @@ class Member(Process):
 
 
 class Gateway(Process):
-    """`members` are tables of fleet.toml; `head` stands before them."""
+    """`members` are tables of fleet.toml; `head` stands before them. Has heard of all of them."""
 
     def __init__(self, program, members, head=""):
         self.folder = tempfile.TemporaryDirectory()
         self.config = os.path.join(self.folder.name, "fleet.toml")
         self.write(members, head)
         super().__init__(program, "gateway", "--config", self.config)
+        wait_until(lambda: get(self.port, "/metrics").body.count(b',state="ready"} 1') == len(members))
 
     def write(self, members, head=""):
         text = f"[listen]\nport = 0\nrequest_log = '-'\n{head}\n"
