@@ -128,6 +128,9 @@ base::Status Order(const Options& options, const std::string& verb) {
              options.cut
                  ? fmt::format("; {} answers go on elsewhere", base::CountAt(answer, "answers_cut"))
                  : std::string());
+  if (const std::string why = base::TextAt(answer, "only_here"); !why.empty()) {
+    fmt::print(stderr, "switchyard: this gateway obeys; the others will once etcd knows: {}\n", why);
+  }
   return {};
 }
 

@@ -153,20 +153,26 @@ void AdminEndpoints::Order(Call& call, std::string_view verb) {
         "'what' must be a member's name, or maker=, chip=, region=, jurisdiction= or owner= and a "
         "value"));
   }
-  if (verb == "drain" || verb == "undrain") {
-    parts_.fleet.SetDraining(what, verb == "drain", call.actor);
-  } else {
-    parts_.fleet.SetForbidden(what, verb == "forbid", call.actor);
-  }
+  const bool drains = verb == "drain" || verb == "undrain";
+  const FleetOrder order{.kind = drains ? OrderKind::kDrain : OrderKind::kForbid,
+                         .what = what,
+                         .holds = !lifts,
+                         .actor = call.actor};
+  // Others learn of orders in the sequence in which they are obeyed here.
+  const std::lock_guard lock(order_mutex_);
+  parts_.fleet.Obey(order);
   const std::size_t cut = cuts && !lifts ? parts_.fleet.Cut(what) : 0;
   const Fleet::Orders orders = parts_.fleet.orders();
-  const Json answer{{"members", members},
-                    {"answers_cut", cut},
-                    {"orders", {{"draining", orders.draining}, {"forbidden", orders.forbidden}}}};
-  // Behind what was just appended, so that an order that is answered is written down.
-  parts_.audit.Read(1, 0, [answer, call](auto entries) {
-    if (!entries) return call.Refuse(entries.error());
-    call.Tell(answer);
+  Json answer{{"members", members},
+              {"answers_cut", cut},
+              {"orders", {{"draining", orders.draining}, {"forbidden", orders.forbidden}}}};
+  parts_.registry.Share(order, [this, call, answer](const base::Status& shared) mutable {
+    answer["only_here"] = shared ? Json(nullptr) : Json(shared.error().message);
+    // Behind what was just appended, so that an order that is answered is written down.
+    parts_.audit.Read(1, 0, [answer, call](auto entries) {
+      if (!entries) return call.Refuse(entries.error());
+      call.Tell(answer);
+    });
   });
 }
 

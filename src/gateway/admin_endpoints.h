@@ -5,6 +5,7 @@
 
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -54,6 +55,7 @@ class AdminEndpoints {
   void Membership(Call& call);
 
   AdminParts parts_;
+  std::mutex order_mutex_;
   access::MemberAccess admins_;
   access::MemberAccess members_;
 };

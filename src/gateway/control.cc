@@ -122,8 +122,12 @@ class WholeControl final : public Control {
       std::erase_if(orders, [&](const auto& order) { return order.first == entry.subject; });
       if (is_set) orders.emplace_back(entry.subject, actor);
     }
-    for (const auto& [what, actor] : draining) fleet_.SetDraining(what, true, actor);
-    for (const auto& [what, actor] : forbidden) fleet_.SetForbidden(what, true, actor);
+    for (const auto& [what, actor] : draining) {
+      fleet_.Obey({.kind = OrderKind::kDrain, .what = what, .actor = actor});
+    }
+    for (const auto& [what, actor] : forbidden) {
+      fleet_.Obey({.kind = OrderKind::kForbid, .what = what, .actor = actor});
+    }
     return {};
   }
 

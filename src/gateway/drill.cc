@@ -71,7 +71,7 @@ base::Status Drill::Begin(std::string what, std::chrono::seconds time, std::stri
                .before = felt_.Report(now_s - time_s, now_s),
                .during = {}};
   }
-  fleet_.SetDraining(what, true, actor + " (drill)");
+  fleet_.Obey({.kind = OrderKind::kDrain, .what = what, .actor = actor + " (drill)"});
   const std::size_t cut = fleet_.Cut(what);
   {
     const std::lock_guard lock(mutex_);
@@ -93,7 +93,8 @@ void Drill::End() {
     what = run_->what;
     actor = run_->actor;
   }
-  fleet_.SetDraining(what, false, actor + " (drill)");
+  fleet_.Obey(
+      {.kind = OrderKind::kDrain, .what = what, .holds = false, .actor = actor + " (drill)"});
 }
 
 base::Json Drill::Report() const {

@@ -22,7 +22,7 @@ class Drill {
   Drill(net::EventLoop& loop, Fleet& fleet, const FeltLog& felt);
   ~Drill();
 
-  // `what` as Fleet::SetDraining takes it. kFailedPrecondition while one runs, or if nothing that
+  // `what` as an order names it. kFailedPrecondition while one runs, or if nothing that
   // is meant is there; kAborted if nobody would be left who serves a model of those.
   base::Status Begin(std::string what, std::chrono::seconds time, std::string actor);
   // Of the drill that runs, or of the last; null if there was none.

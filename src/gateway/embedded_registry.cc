@@ -41,6 +41,8 @@ class EmbeddedRegistry final : public Registry {
     });
   }
 
+  void Share(FleetOrder, Done done) override { done({}); }  // there is no other
+
  private:
   void Tick() {
     const auto now = Clock::now();

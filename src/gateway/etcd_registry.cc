@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gateway/internal/etcd_client.h"
+#include "gateway/internal/shared_orders.h"
 #include "gateway/member_json.h"
 #include "gateway/registry.h"
 
@@ -26,10 +27,12 @@ class EtcdRegistry final : public Registry {
   EtcdRegistry(net::EventLoop& loop, Fleet& fleet, const RegistryConfig& config, base::LogSink log)
       : loop_(loop),
         fleet_(fleet),
-        prefix_(config.prefix + "members/"),
+        root_(config.prefix),
+        prefix_(root_ + "members/"),
         lease_(std::chrono::ceil<std::chrono::seconds>(config.lease)),
         endpoints_(config.etcd),
-        log_(std::move(log)) {
+        log_(std::move(log)),
+        orders_(fleet, root_ + "orders/") {
     loop_.Run([this] {
       timer_ = loop_.NewTimer();
       Read();
@@ -66,6 +69,13 @@ class EtcdRegistry final : public Registry {
     });
   }
 
+  void Share(FleetOrder order, Done done) override {
+    loop_.Post([this, order = std::move(order), done = std::move(done)] {
+      const EtcdEntry entry = orders_.Given(order);
+      client_ == nullptr ? done(NoClient()) : Write(entry, done);
+    });
+  }
+
  private:
   struct Seen {
     std::string value;
@@ -75,6 +85,13 @@ class EtcdRegistry final : public Registry {
 
   static base::Status NoClient() {
     return base::Fail(ErrorCode::kUnavailable, "etcd can't be asked; the gateway's log says why");
+  }
+
+  void Write(const EtcdEntry& order, const Done& done) {
+    client_->Put(order, [this, order, done](Result<std::int64_t> revision) {
+      if (revision) orders_.Written(order, *revision);
+      if (done) done(revision ? base::Status() : std::unexpected(revision.error()));
+    });
   }
 
   // Under a lease of its own.
@@ -110,7 +127,7 @@ class EtcdRegistry final : public Registry {
       is_outdated_ = true;
       return;
     }
-    client_->Range(prefix_, [this](Result<EtcdRange> range) {
+    client_->Range(root_, [this](Result<EtcdRange> range) {
       is_reading_ = false;
       range ? Took(*range) : Lost(range.error());
       if (range && std::exchange(is_outdated_, false)) return Read();
@@ -127,6 +144,12 @@ class EtcdRegistry final : public Registry {
     std::map<std::string, Seen> gone;
     std::swap(gone, seen_);
     for (const EtcdEntry& entry : range.entries) {
+      if (orders_.IsOne(entry)) {
+        const auto status = orders_.Take(entry, range.revision);
+        if (!status) Log(base::LogLevel::kWarn, "an order is unreadable", status.error().message);
+        continue;
+      }
+      if (!entry.key.starts_with(prefix_)) continue;  // of a later version
       std::string name = entry.key.substr(prefix_.size());
       auto known = gone.extract(name);
       if (!known.empty() && known.mapped().revision > range.revision) {
@@ -148,6 +171,7 @@ class EtcdRegistry final : public Registry {
     }
     if (std::exchange(is_lost_, false)) Log(base::LogLevel::kInfo, "etcd is back", {});
     if (!is_watching_) Watch(range.revision);
+    for (const EtcdEntry& order : orders_.Unwritten()) Write(order, {});
   }
 
   void Take(const EtcdEntry& entry, const std::string& name, Seen seen) {
@@ -171,7 +195,7 @@ class EtcdRegistry final : public Registry {
   void Watch(std::int64_t revision) {
     is_watching_ = true;
     client_->Watch(
-        prefix_, revision, [this] { Read(); },
+        root_, revision, [this] { Read(); },
         // Reading again begins another.
         [this](const base::Error&) { is_watching_ = false; });
   }
@@ -189,11 +213,13 @@ class EtcdRegistry final : public Registry {
 
   net::EventLoop& loop_;
   Fleet& fleet_;
-  const std::string prefix_;
+  const std::string root_;    // of all keys
+  const std::string prefix_;  // of members' keys
   const std::chrono::seconds lease_;
   const std::vector<std::string> endpoints_;
   const base::LogSink log_;
   // The loop's.
+  internal::SharedOrders orders_;
   std::unique_ptr<EtcdClient> client_;
   std::unique_ptr<net::LoopTimer> timer_;
   std::map<std::string, Seen> seen_;            // by the member's name

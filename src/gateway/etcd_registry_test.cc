@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <filesystem>
 #include <future>
@@ -109,6 +110,16 @@ struct Gateway {
     const Member* member = view->Find(name);
     return member == nullptr ? "" : member->config->place.maker;
   }
+  base::Status Give(const FleetOrder& order) {
+    fleet.Obey(order);
+    std::promise<base::Status> told;
+    registry->Share(order, [&](base::Status status) { told.set_value(std::move(status)); });
+    return told.get_future().get();
+  }
+  bool Forbids(std::string_view what) const {
+    const auto orders = fleet.orders();
+    return std::ranges::find(orders.forbidden, what) != orders.forbidden.end();
+  }
   std::string Log() {
     const std::lock_guard lock(mutex);
     return log;
@@ -173,18 +184,49 @@ TEST_F(EtcdRegistryTest, AFleetOutlivesItsEtcd) {
   EXPECT_TRUE(Becomes([&] { return b->MakerOf("east") == "xco"; }));
 }
 
-TEST_F(EtcdRegistryTest, WhatIsNoMemberIsToldAndPassedOver) {
+TEST_F(EtcdRegistryTest, AnOrderToOneGatewayIsObeyedByAll) {
+  const auto a = Start();
+  const auto b = Start();
+  const FleetOrder forbid{.kind = OrderKind::kForbid, .what = "maker=xco/2", .actor = "operator/t"};
+  ASSERT_TRUE(a->Give(forbid));
+  EXPECT_TRUE(Becomes([&] { return b->Forbids("maker=xco/2"); }));
+  // The last word counts, whoever gave it.
+  FleetOrder allow = forbid;
+  allow.holds = false;
+  ASSERT_TRUE(b->Give(allow));
+  EXPECT_TRUE(Becomes([&] { return !a->Forbids("maker=xco/2"); }));
+  // One who comes later learns of what holds.
+  ASSERT_TRUE(a->Give(forbid));
+  EXPECT_TRUE(Becomes([&] { return b->Forbids("maker=xco/2"); }));
+  const auto c = Start();
+  EXPECT_TRUE(Becomes([&] { return c->Forbids("maker=xco/2"); }));
+  // While etcd is away it holds where it was given, and everywhere once etcd is back.
+  etcd_.Stop();
+  const auto only_here = a->Give(allow);
+  ASSERT_FALSE(only_here);
+  EXPECT_THAT(only_here.error().message, HasSubstr("does not answer"));
+  EXPECT_FALSE(a->Forbids("maker=xco/2"));
+  EXPECT_TRUE(b->Forbids("maker=xco/2"));
+  ASSERT_TRUE(etcd_.Start());
+  EXPECT_TRUE(Becomes([&] { return !b->Forbids("maker=xco/2") && !c->Forbids("maker=xco/2"); }));
+  EXPECT_FALSE(a->Forbids("maker=xco/2"));
+}
+
+TEST_F(EtcdRegistryTest, WhatIsNoMemberAndNoOrderIsToldAndPassedOver) {
   const auto a = Start();
   std::unique_ptr<internal::EtcdClient> client;
   std::promise<base::Status> put;
   a->loop->Run([&] {
     client = std::move(*internal::EtcdClient::Create(*a->loop, {etcd_.url()}, seconds(5)));
+    client->Put({"/switchyard/fleet/orders/forbid/x", "[1]", 0}, [](const auto&) {});
     client->Put({"/switchyard/fleet/members/x", "{\"name\": 1}", 0}, [&](const auto& revision) {
       put.set_value(revision ? base::Status() : std::unexpected(revision.error()));
     });
   });
   ASSERT_TRUE(put.get_future().get());
   EXPECT_TRUE(Becomes([&] { return a->Log().find("can't be used") != std::string::npos; }));
+  EXPECT_TRUE(Becomes([&] { return a->Log().find("is no order") != std::string::npos; }));
+  EXPECT_FALSE(a->Forbids("x"));
   EXPECT_TRUE(a->Register("west"));
   EXPECT_EQ(a->MakerOf("west"), "xco");
   a->loop->Run([&] { client.reset(); });

@@ -392,25 +392,16 @@ bool Fleet::Update(std::string_view name, MemberState state) {
   return true;
 }
 
-void Fleet::SetOrder(std::vector<std::string> Orders::* orders, std::string_view what, bool is_set,
-                     FleetChange change) {
+void Fleet::Obey(const FleetOrder& order) {
+  const bool drains = order.kind == OrderKind::kDrain;
   const std::lock_guard lock(mutex_);
-  std::vector<std::string>& list = orders_.*orders;
-  std::erase(list, what);
-  if (is_set) list.emplace_back(what);
-  change.subject = what;
+  std::vector<std::string>& list = drains ? orders_.draining : orders_.forbidden;
+  std::erase(list, order.what);
+  if (order.holds) list.push_back(order.what);
   Publish(view_->config, view_->members);
-  Tell(std::move(change));
-}
-
-void Fleet::SetDraining(std::string_view what, bool is_draining, std::string actor) {
-  SetOrder(&Orders::draining, what, is_draining,
-           {.actor = std::move(actor), .action = is_draining ? "drain" : "undrain"});
-}
-
-void Fleet::SetForbidden(std::string_view what, bool is_forbidden, std::string actor) {
-  SetOrder(&Orders::forbidden, what, is_forbidden,
-           {.actor = std::move(actor), .action = is_forbidden ? "forbid" : "allow"});
+  Tell({.actor = order.actor,
+        .action = drains ? (order.holds ? "drain" : "undrain") : (order.holds ? "forbid" : "allow"),
+        .subject = order.what});
 }
 
 std::vector<std::string> Fleet::Meant(std::string_view what) const {

@@ -122,6 +122,17 @@ struct FleetChange {
   std::string detail = {};
 };
 
+enum class OrderKind : std::uint8_t { kDrain, kForbid };
+
+// An operator's word.
+struct FleetOrder {
+  OrderKind kind = OrderKind::kDrain;
+  // A member's name, or "maker=…", "chip=…", "region=…", "jurisdiction=…", "owner=…".
+  std::string what = {};
+  bool holds = true;  // false: what was ordered before is taken back
+  std::string actor = {};
+};
+
 class Fleet {
  public:
   // Called in the order of the changes, with the fleet locked: it must not block nor call the
@@ -156,10 +167,8 @@ class Fleet {
   // Keeps members away that have become slow; from time to time.
   void EjectOutliers();
 
-  // By an operator's word, kept over Configure. `what` is a member's name, or "maker=…", "chip=…",
-  // "region=…", "jurisdiction=…", "owner=…".
-  void SetDraining(std::string_view what, bool is_draining, std::string actor);
-  void SetForbidden(std::string_view what, bool is_forbidden, std::string actor);
+  // Kept over Configure.
+  void Obey(const FleetOrder& order);
   // Cuts off what runs there; how many answers that was.
   std::size_t Cut(std::string_view what);
   // Who is meant by that, by their names.
@@ -175,8 +184,6 @@ class Fleet {
                                           const policy::RouteRequest& request);
   // With `mutex_` held.
   void Publish(std::shared_ptr<const FleetConfig> config, std::vector<Member> members);
-  void SetOrder(std::vector<std::string> Orders::* orders, std::string_view what, bool is_set,
-                FleetChange change);
   void Tell(FleetChange change) const;
 
   const OnChange on_change_;

@@ -95,9 +95,9 @@ TEST(Fleet, CancelledAndItsOwnWordAreNoFailures) {
 
 TEST(Fleet, OrdersHoldByNameAndByPlace) {
   Fleet fleet(TwoMembers());
-  fleet.SetDraining("a", true, "operator/t");
+  fleet.Obey({.kind = OrderKind::kDrain, .what = "a", .actor = "operator/t"});
   EXPECT_THAT(Ranked(fleet), ElementsAre("b"));
-  fleet.SetForbidden("maker=yco", true, "operator/t");
+  fleet.Obey({.kind = OrderKind::kForbid, .what = "maker=yco", .actor = "operator/t"});
   EXPECT_TRUE(Ranked(fleet).empty());
   policy::RouteRequest request{.model = "m"};
   Routed routed = fleet.Route(request);
@@ -106,8 +106,9 @@ TEST(Fleet, OrdersHoldByNameAndByPlace) {
               ElementsAre("a is being drained", "an operator has forbidden b"));
   fleet.Configure(TwoMembers());  // orders outlive it
   EXPECT_TRUE(Ranked(fleet).empty());
-  fleet.SetForbidden("maker=yco", false, "operator/t");
-  fleet.SetDraining("a", false, "operator/t");
+  fleet.Obey(
+      {.kind = OrderKind::kForbid, .what = "maker=yco", .holds = false, .actor = "operator/t"});
+  fleet.Obey({.kind = OrderKind::kDrain, .what = "a", .holds = false, .actor = "operator/t"});
   EXPECT_THAT(Ranked(fleet), ElementsAre("a", "b"));
   EXPECT_TRUE(fleet.orders().draining.empty());
 }
@@ -249,8 +250,8 @@ TEST(Fleet, ManyThreads) {
   std::atomic<bool> is_over = false;
   std::thread operating([&] {
     while (!is_over) {
-      fleet.SetDraining("b", true, "operator/t");
-      fleet.SetDraining("b", false, "operator/t");
+      fleet.Obey({.what = "b", .actor = "operator/t"});
+      fleet.Obey({.what = "b", .holds = false, .actor = "operator/t"});
       fleet.Configure(TwoMembers());
       fleet.Update("a", Heard());
     }

@@ -28,7 +28,7 @@ TEST(MemberMetrics, TellWhatStateEachIsInAndWhatItDid) {
   Attempt running = fleet.Begin(routed.member(0), 10);
   fleet.Begin(routed.member(0), 10).Failed(FailureCause::kHandBack);
   const std::string text = RenderMembers(*fleet.snapshot());
-  for (const std::string line :
+  for (const std::string& line :
        {who + R"(,state="ready"} 1)", "_in_flight" + who + "} 1", "_attempts_total" + who + "} 2",
         "_failures_total" + who + R"(,cause="hand_back"} 1)"}) {
     EXPECT_THAT(text, HasSubstr("switchyard_gateway_member" + line + "\n"));
