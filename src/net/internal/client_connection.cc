@@ -1,5 +1,6 @@
 #include "net/internal/client_connection.h"
 
+#include <fmt/chrono.h>
 #include <sys/socket.h>
 
 #include <boost/asio/connect.hpp>
@@ -28,6 +29,18 @@ std::string_view StageText(Stage stage) {
       return "broke its answer off";
   }
   return "";
+}
+
+// What is wrong with the other side's certificate, and the time by which it is; empty: nothing.
+std::string WhyNotTrusted(SSL* tls) {
+  const long result = SSL_get_verify_result(tls);
+  if (result == X509_V_OK) return {};
+  const bool is_about_time =
+      result == X509_V_ERR_CERT_HAS_EXPIRED || result == X509_V_ERR_CERT_NOT_YET_VALID;
+  return fmt::format(": {}{}", X509_verify_cert_error_string(result),
+                     is_about_time ? fmt::format("; here it is {:%FT%TZ}",
+                                                 fmt::gmtime(std::time(nullptr)))
+                                   : "");
 }
 
 }  // namespace
@@ -219,9 +232,11 @@ void ClientConnection::FailRead(error_code error) {
     parser_->put_eof(unfinished);
     if (!unfinished && parser_->is_done()) return Finish();
   }
+  const bool is_untrusted = stream_.is_encrypted() && !is_connected_;
   Fail({stage_, false,
-        {ErrorCode::kUnavailable, fmt::format("'{}' {}: {}", origin_.Authority(),
-                                              StageText(stage_), error.message())}});
+        {ErrorCode::kUnavailable,
+         fmt::format("'{}' {}: {}{}", origin_.Authority(), StageText(stage_), error.message(),
+                     is_untrusted ? WhyNotTrusted(stream_.tls().native_handle()) : "")}});
 }
 
 void ClientConnection::Fail(CallFailure failure) {
