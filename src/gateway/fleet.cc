@@ -229,6 +229,7 @@ policy::RouteCandidate Fleet::Candidate(const Member& member, const policy::Rout
     candidate.context_tokens = model->context_tokens;
     candidate.certificate = CertificateOf(member, *model);
   }
+  candidate.is_unheard = state.models.empty() && !state.is_heard_of;
   candidate.is_forbidden = member.is_forbidden;
   candidate.export_rule = member.export_rule;
   candidate.capacity = member.config->capacity;

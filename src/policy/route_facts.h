@@ -59,6 +59,7 @@ struct RouteCandidate {
   std::string_view member = {};  // its name
   const Place* place = nullptr;
   bool serves_model = false;
+  bool is_unheard = false;  // nor is it known which models it serves
   std::int64_t context_tokens = 0;                         // for the model; 0: not known
   CertificateState certificate = CertificateState::kNone;  // for the model on this chip
   Reach reach = Reach::kReachable;

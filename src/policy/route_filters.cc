@@ -115,7 +115,14 @@ bool IsSpent(const StockRule& rule, const RouteCandidate& candidate) {
 
 RouteVerdict Filter(const RouteRequest& request, const RouteCandidate& candidate,
                     const RoutePolicy& policy) {
-  if (!candidate.serves_model) return {RouteCode::kOtherModel, request.model};
+  if (!candidate.serves_model) {
+    if (!candidate.is_unheard) return {RouteCode::kOtherModel, request.model};
+    RouteCandidate at_best = candidate;  // nor is its certificate known
+    at_best.certificate = CertificateState::kInForce;
+    const RouteVerdict verdict = FilterByPolicy(request, at_best, policy);
+    if (verdict.code != RouteCode::kFits) return verdict;
+    return {RouteCode::kUnheard, candidate.member};
+  }
   if (!IsLongEnough(request, candidate.context_tokens)) {
     return {RouteCode::kContext, candidate.member};
   }

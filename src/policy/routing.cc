@@ -40,6 +40,8 @@ CodeText TextOf(RouteCode code) {
       return {"policy_stock", "the hours a day that '{1}' may have for this are spent, at {0}"};
     case RouteCode::kTried:
       return {"tried", "{0} has failed this request before"};
+    case RouteCode::kUnheard:
+      return {"unheard", "{0} has not said yet which models it serves"};
     case RouteCode::kLost:
       return {"lost", "{0} does not answer"};
     case RouteCode::kDraining:

@@ -29,7 +29,8 @@ enum class RouteCode : std::uint8_t {
   kExport,
   kCertificate,
   kStock,  // to here
-  kTried,  // it has failed this request
+  kTried,    // it has failed this request
+  kUnheard,  // it has not said which models it serves
   kLost,
   kDraining,
   kBroken,

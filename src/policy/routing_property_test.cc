@@ -49,6 +49,7 @@ struct World {
           {.member = names[i],
            .place = &places[i],
            .serves_model = !Rarely(),
+           .is_unheard = Rarely(),
            .context_tokens = Rarely() ? 100 : 0,
            .certificate = static_cast<CertificateState>(*rc::gen::inRange(0, 3)),
            .reach = static_cast<Reach>(*rc::gen::inRange(0, 6)),
@@ -135,7 +136,13 @@ RC_GTEST_PROP(RoutingProperty, NothingRunsWhereAFilterForbidsUnderAnyFailure, ()
       // It is told apart whether policy stands against it or nobody is free.
       bool may_somewhere = false;
       for (std::size_t i = 0; i < world.candidates.size(); ++i) {
-        may_somewhere |= MayRun(world, i, resumption.from);
+        World hoped = world;  // who has not been heard of may serve the model
+        if (hoped.candidates[i].is_unheard && !hoped.candidates[i].serves_model) {
+          hoped.candidates[i].serves_model = true;
+          hoped.candidates[i].context_tokens = 0;
+          hoped.candidates[i].certificate = CertificateState::kInForce;
+        }
+        may_somewhere |= MayRun(hoped, i, resumption.from);
       }
       RC_ASSERT((decision.refusal->kind == RefusalKind::kUnavailable) == may_somewhere);
       return;

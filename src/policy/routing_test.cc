@@ -67,6 +67,17 @@ TEST_F(Routing, AnUnknownModel) {
   EXPECT_EQ(refusal->code, "model_not_found");
 }
 
+TEST_F(Routing, AModelThatAMemberNotHeardOfMayServe) {
+  for (auto& candidate : candidates_) candidate.serves_model = false;
+  candidates_[0].is_unheard = true;
+  policy_.certificates = CertificateDemand::kAlways;
+  auto refusal = Decide().refusal;
+  EXPECT_EQ(refusal->kind, RefusalKind::kUnavailable);
+  EXPECT_THAT(refusal->message, HasSubstr("a has not said yet which models it serves"));
+  candidates_[0].is_forbidden = true;
+  EXPECT_EQ(Decide().refusal->code, "policy_forbidden");
+}
+
 TEST_F(Routing, PolicyRefusesAndSaysWhy) {
   policy_.residency = {{.tag = "aa-only", .jurisdictions = {"AA"}}};
   const std::vector<std::string> tags{"aa-only"};
