@@ -136,6 +136,13 @@ class EtcdRegistry final : public Registry {
   }
 
   void Took(const EtcdRange& range) {
+    const auto now = std::chrono::steady_clock::now();
+    if (std::exchange(is_lost_, false)) {
+      Log(base::LogLevel::kInfo, "etcd is back", {});
+      absent_until_ = now + lease_;
+      // One that has lost its files counts from the beginning.
+      for (auto& [name, seen] : seen_) seen.revision = std::min(seen.revision, range.revision);
+    }
     std::erase_if(refused_, [&](const auto& refused) {
       return std::ranges::none_of(range.entries, [&](const EtcdEntry& entry) {
         return entry.key == refused.first && entry.value == refused.second;
@@ -165,11 +172,10 @@ class EtcdRegistry final : public Registry {
       }
     }
     for (auto& [name, seen] : gone) {
-      // It came after etcd answered.
-      const bool is_newer = seen.revision > range.revision;
-      is_newer ? void(seen_[name] = std::move(seen)) : fleet_.Leave(name, "gateway");
+      // It came after etcd answered, or could not renew while etcd was away and may do so now.
+      const bool stays = seen.revision > range.revision || now < absent_until_;
+      stays ? void(seen_[name] = std::move(seen)) : fleet_.Leave(name, "gateway");
     }
-    if (std::exchange(is_lost_, false)) Log(base::LogLevel::kInfo, "etcd is back", {});
     if (!is_watching_) Watch(range.revision);
     for (const EtcdEntry& order : orders_.Unwritten()) Write(order, {});
   }
@@ -228,6 +234,7 @@ class EtcdRegistry final : public Registry {
   bool is_outdated_ = false;  // something changed meanwhile
   bool is_watching_ = false;
   bool is_lost_ = false;
+  std::chrono::steady_clock::time_point absent_until_;  // nobody leaves for not being in etcd
 };
 
 }  // namespace

@@ -74,6 +74,11 @@ class Etcd {
     waitpid(child_, nullptr, 0);
     child_ = 0;
   }
+  void Forget() const {
+    for (const auto& entry : std::filesystem::directory_iterator(folder_.path())) {
+      std::filesystem::remove_all(entry);
+    }
+  }
   ~Etcd() { Stop(); }
   std::string url() const { return fmt::format("http://127.0.0.1:{}", port_); }
 
@@ -210,6 +215,21 @@ TEST_F(EtcdRegistryTest, AnOrderToOneGatewayIsObeyedByAll) {
   ASSERT_TRUE(etcd_.Start());
   EXPECT_TRUE(Becomes([&] { return !b->Forbids("maker=xco/2") && !c->Forbids("maker=xco/2"); }));
   EXPECT_FALSE(a->Forbids("maker=xco/2"));
+}
+
+TEST_F(EtcdRegistryTest, WhoWasKnownMayRenewWhereEtcdHasForgotten) {
+  const auto a = Start();
+  for (const char* const name : {"north", "east", "west"}) ASSERT_TRUE(a->Register(name));
+  etcd_.Stop();
+  ASSERT_TRUE(Becomes([&] { return a->Log().find("etcd is lost") != std::string::npos; }));
+  etcd_.Forget();
+  ASSERT_TRUE(etcd_.Start());
+  ASSERT_TRUE(Becomes([&] { return a->Log().find("etcd is back") != std::string::npos; }));
+  EXPECT_EQ(a->MakerOf("west"), "xco");
+  EXPECT_TRUE(a->Register("west"));
+  EXPECT_EQ(a->MakerOf("west"), "xco");
+  // Nobody renews any more.
+  EXPECT_TRUE(Becomes([&] { return a->MakerOf("north").empty() && a->MakerOf("west").empty(); }));
 }
 
 TEST_F(EtcdRegistryTest, WhatIsNoMemberAndNoOrderIsToldAndPassedOver) {
