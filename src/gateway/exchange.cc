@@ -421,11 +421,16 @@ void Exchange::OnFleet(const FleetView& view) {
   if (member != nullptr && member->is_forbidden) {
     return Failed(FailureCause::kHandBack, "an operator has forbidden it");
   }
-  // Who says nothing to anybody is not waited for as long as who is only slow.
-  const bool is_lost = member == nullptr || member->state->is_lost;
-  if (is_lost && plan_.as_stream && Clock::now() - last_token_ > config_->watch.timeout) {
-    return Failed(FailureCause::kStall, "it is lost");
+  const auto now = Clock::now();
+  if (member != nullptr && !member->state->is_lost) {
+    reached_ = now;
+    return;
   }
+  // Who says nothing to anybody is not waited for as long as who is only slow; of a whole answer
+  // nothing tells how far it is, so that it is not thrown away for a moment's silence.
+  const bool is_silent = plan_.as_stream ? now - last_token_ > config_->watch.timeout
+                                         : now - std::max(asked_, reached_) > config_->timeouts.stall;
+  if (is_silent) Failed(FailureCause::kStall, "it is lost");
 }
 
 void Exchange::OnGone() {

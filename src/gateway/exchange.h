@@ -132,6 +132,7 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   std::string out_;  // events for the client
   Clock::time_point asked_;
   Clock::time_point last_token_;
+  Clock::time_point reached_;  // the member, by whoever watches it
   Clock::time_point failed_;  // since then nobody answers
   std::optional<double> first_token_s_;
   std::optional<Clock::time_point> given_;  // the last token to the client, whoever made it

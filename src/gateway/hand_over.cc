@@ -44,8 +44,9 @@ HandOverLevel LevelAt(const Member& member, const ClientRequest& request,
 
 bool CanBeCarriedAsStream(const Member& member, const ClientRequest& request) {
   const protocol::RequestOutline& outline = request.outline;
+  const std::string_view options = outline.Find("stream_options");  // of a whole answer: refused
   return member.config->kind == MemberKind::kSwitchyard && request.is_completion() &&
-         outline.best_of <= 1 && outline.Find("stream_options").empty() && !outline.has_resume;
+         outline.best_of <= 1 && (options.empty() || options == "null") && !outline.has_resume;
 }
 
 }  // namespace switchyard::gateway
