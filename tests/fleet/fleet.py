@@ -34,7 +34,7 @@ class Process:
         self.process = subprocess.Popen(arguments, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE,
                                         stderr=self.log, text=True)
         line = self.process.stdout.readline()
-        found = re.search(r"http://127\.0\.0\.1:(\d+)", line)
+        found = re.search(r"https?://[\d.]+:(\d+)", line)
         if not found:
             self.process.kill()
             self.process.wait()
@@ -231,8 +231,8 @@ class Reply:
         return set(re.findall(r'"id":"((?:chatcmpl|cmpl)-[0-9a-f]+)"', self.body.decode()))
 
 
-def ask(port, path, body, headers=None, timeout=120):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+def ask(port, path, body, headers=None, timeout=120, host="127.0.0.1"):
+    connection = http.client.HTTPConnection(host, port, timeout=timeout)
     try:
         connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **(headers or {})})
         answer = connection.getresponse()
@@ -241,12 +241,31 @@ def ask(port, path, body, headers=None, timeout=120):
         connection.close()
 
 
-def get(port, path):
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=30)
+def get(port, path, headers=None, host="127.0.0.1"):
+    connection = http.client.HTTPConnection(host, port, timeout=30)
     try:
-        connection.request("GET", path)
+        connection.request("GET", path, headers=headers or {})
         answer = connection.getresponse()
         return Reply(answer.status, dict(answer.getheaders()), answer.read())
+    finally:
+        connection.close()
+
+
+def ask_and(act, events, port, path, body, host="127.0.0.1", headers=None):
+    """Asks for a stream; once so many events have come, `act` is called with the name of the member that
+    answers. What it returns is a context, left at the end of the answer."""
+    connection = http.client.HTTPConnection(host, port, timeout=120)
+    try:
+        connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **(headers or {})})
+        answer = connection.getresponse()
+        lines, heard = [], 0
+        with contextlib.ExitStack() as acts:
+            for line in answer:
+                lines.append(line)
+                heard += line.startswith(b"data: ")
+                if heard == events and line.startswith(b"data: "):
+                    acts.enter_context(act(answer.headers["x-switchyard-member"]))
+        return Reply(answer.status, dict(answer.getheaders()), b"".join(lines))
     finally:
         connection.close()
 

@@ -7,6 +7,7 @@ Keys and certificates lie in a temporary folder. Without the model, which `switc
 tests are skipped, saying so.
 """
 
+import glob
 import json
 import os
 import pathlib
@@ -106,6 +107,17 @@ class Certify(unittest.TestCase):
         self.assertIn("is not among the 0 trusted here", run().stderr)
         key = self.home / "config" / "switchyard" / "certify.pub.pem"
         self.assertEqual(run("--trust", key).returncode, 0)
+
+    def test_by_a_wrong_clock_it_does_not_hold_and_both_times_are_said(self):
+        fake = glob.glob("/usr/lib/*/faketime/libfaketimeMT.so.1")
+        if not fake:
+            self.skipTest("clocks cannot be set wrong: libfaketime is not installed")
+        for clock, words in (("+91d", "it expired at"), ("-1d", "it is not valid before")):
+            held = subprocess.run([PROGRAM, "certify", "verify", self.path], capture_output=True, text=True,
+                                  env={**os.environ, "XDG_CONFIG_HOME": str(self.home / "config"),
+                                       "LD_PRELOAD": fake[0], "FAKETIME": clock, "FAKETIME_DONT_FAKE_MONOTONIC": "1"})
+            self.assertEqual(held.returncode, 1)
+            self.assertRegex(held.stderr, words + r" \S+; here it is \d{4}-")
 
     def test_another_plugin_makes_it_invalid(self):
         chips = self.home / "chips"
