@@ -118,12 +118,17 @@ void Exchange::Choose() {
   // The best level first, and on it the best member.
   const HandOverLevel levels[] = {HandOverLevel::kTokens, HandOverLevel::kContinue,
                                   HandOverLevel::kRestart};
+  bool is_hopeless = !ledger_->is_known_by_tokens() && routed.size() > 0;
   for (const HandOverLevel level : levels) {
     for (std::size_t i = 0; i < routed.size(); ++i) {
-      plan_.level = LevelAt(routed.member(i), *request_, *ledger_);
+      const bool may_continue = !refuses_continuation_.contains(routed.member(i).name());
+      plan_.level = LevelAt(routed.member(i), *request_, *ledger_, may_continue);
+      is_hopeless = is_hopeless && plan_.level == HandOverLevel::kNone;
       if (plan_.level == level && Ask(routed.member(i), model)) return;
     }
   }
+  // Half a call or a thought of which only the text is known: time does not change that.
+  if (is_hopeless) return GiveUp();
   const auto& refusal = routed.decision.refusal;
   if (!refusal || refusal->kind == policy::RefusalKind::kUnavailable) {
     const double hint = refusal ? refusal->retry_after_s : 0;
@@ -145,11 +150,9 @@ bool Exchange::Ask(const Member& member, std::string_view model) {
   const ModelState* const served = member.Model(model);
   const auto link = context_.links.Find(*member.config);
   if (served == nullptr || !link) return false;
-  const bool is_ours = member.config->kind == MemberKind::kSwitchyard;
   plan_.as_stream = request_->is_completion() &&
                     (request_->outline.stream || CanBeCarriedAsStream(member, *request_));
-  plan_.asks_token_ids =
-      plan_.as_stream && (is_ours || member.state->abilities.token_ids == Known::kYes);
+  plan_.asks_token_ids = plan_.as_stream && TellsTokens(member, *request_);
   // A whole answer of which the client has nothing is begun anew by who cannot go on with it.
   if (!request_->outline.stream && plan_.level != HandOverLevel::kTokens) {
     plan_.level = HandOverLevel::kRestart;
@@ -212,6 +215,7 @@ void Exchange::TryAgainLater(milliseconds hint) {
   ++rounds_;
   timer_->Start(wait, [self = shared_from_this()] {
     if (self->is_over_) return;
+    self->earlier_ = self->failures_;
     std::erase_if(self->failures_,
                   [](const Failure& failure) { return !IsSilence(failure.cause); });
     self->Choose();
@@ -334,6 +338,12 @@ void Exchange::OnStatus() {
   const int status = head_.status;
   if (!MayPass(status) && status >= 400) {
     attempt_.Cancelled();  // it works; the request does not
+    const bool has_continued = ledger_->has_begun() && plan_.level == HandOverLevel::kContinue;
+    if (has_continued && attempts_ < config_->retry.attempts) {
+      refuses_continuation_.insert(member_->name);  // and may begin anew all the same
+      timer_->Stop();
+      return Choose();
+    }
     if (ledger_->has_begun()) {
       return Failed(FailureCause::kNotUnderstood,
                     fmt::format("it refused to go on, with HTTP {}", status));

@@ -124,7 +124,9 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   // What went before.
   std::shared_ptr<const MemberConfig> origin_;  // that gave the last token
   std::vector<Failure> failures_;
+  std::vector<Failure> earlier_;  // of the round before, of those that are asked again
   std::optional<Refusal> refusal_;
+  std::set<std::string> refuses_continuation_;  // members that said 400 to it
   std::vector<std::string> ran_on_;  // members that gave tokens, in their order
   std::string moves_;                // told in the header
   int attempts_ = 0;

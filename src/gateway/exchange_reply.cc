@@ -114,6 +114,7 @@ void Exchange::Respond(const protocol::ApiError& error, double retry_after_s) {
 }
 
 void Exchange::GiveUp() {
+  if (failures_.empty()) failures_ = std::move(earlier_);
   std::string why = failures_.empty() ? "no member can be reached" : "";
   for (const Failure& failure : failures_) {
     if (!why.empty()) why += "; ";

@@ -26,7 +26,7 @@ bool Continues(const Member& member, const ClientRequest& request) {
 }  // namespace
 
 HandOverLevel LevelAt(const Member& member, const ClientRequest& request,
-                      const AnswerLedger& ledger) {
+                      const AnswerLedger& ledger, bool may_continue) {
   if (!ledger.has_begun()) return HandOverLevel::kRestart;
   // What the client resumes itself, only it can go on with.
   if (request.outline.has_resume) return HandOverLevel::kNone;
@@ -35,11 +35,19 @@ HandOverLevel LevelAt(const Member& member, const ClientRequest& request,
   if (can_resume && ledger.is_known_by_tokens()) return HandOverLevel::kTokens;
   // Of a whole answer the client has nothing.
   if (!request.outline.stream) return HandOverLevel::kRestart;
-  if (IsTextAlone(request, ledger) && Continues(member, request)) return HandOverLevel::kContinue;
+  if (may_continue && IsTextAlone(request, ledger) && Continues(member, request)) {
+    return HandOverLevel::kContinue;
+  }
   // Half a call cannot be held against another one, nor can what nobody has seen.
   if (ledger.has_more_than_text() || request.outline.has_tools) return HandOverLevel::kNone;
   if (request.outline.has_logprobs || request.outline.return_token_ids) return HandOverLevel::kNone;
   return HandOverLevel::kRestart;
+}
+
+bool TellsTokens(const Member& member, const ClientRequest& request) {
+  if (member.config->kind == MemberKind::kSwitchyard) return true;
+  return member.state->abilities.token_ids == Known::kYes &&
+         protocol::IsJsonFalsy(request.outline.Find("stop"));
 }
 
 bool CanBeCarriedAsStream(const Member& member, const ClientRequest& request) {

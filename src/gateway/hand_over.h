@@ -9,8 +9,13 @@ namespace switchyard::gateway {
 
 // On which level `member` can go on where the ledger stands; kNone: not at all. A request of which
 // the client has nothing yet begins anew, which is kRestart.
+// `may_continue`: it has not refused to go on with this answer's text.
 HandOverLevel LevelAt(const Member& member, const ClientRequest& request,
-                      const AnswerLedger& ledger);
+                      const AnswerLedger& ledger, bool may_continue = true);
+
+// Whether `member` is asked for token ids that tell what of the answer its client has. Other engines
+// keep text back that may become a stop string, and tell its ids all the same.
+bool TellsTokens(const Member& member, const ClientRequest& request);
 
 // Whether a whole answer may be carried as a stream, so that it can be handed over: whoever answers
 // must take the request for the same.
