@@ -91,7 +91,7 @@ std::string Exchange::Occasion() const {
   return fmt::format("hand-over after {} behind {} tokens", cause, ledger_->completion_tokens());
 }
 
-void Exchange::Choose() {
+policy::RouteRequest Exchange::Wanted() const {
   policy::RouteRequest wanted;
   wanted.model = request_->outline.model;
   wanted.tenant = request_->key_name;
@@ -101,6 +101,11 @@ void Exchange::Choose() {
   wanted.max_tokens = request_->outline.max_tokens.value_or(0);
   wanted.residency = wishes_.residency;
   wanted.regions = wishes_.regions;
+  return wanted;
+}
+
+void Exchange::Choose() {
+  policy::RouteRequest wanted = Wanted();
   std::vector<std::string_view> tried;
   for (const Failure& failure : failures_) tried.push_back(failure.member);
   wanted.tried = tried;
@@ -113,7 +118,7 @@ void Exchange::Choose() {
   if (context_.decisions != nullptr) {
     context_.decisions->Add(request_->id, Occasion(), wanted, routed);
   }
-  config_ = routed.view->config;
+  config_ = judged_by_ = routed.view->config;
   const std::string_view model = config_->Canonical(request_->outline.model);
   // The best level first, and on it the best member.
   const HandOverLevel levels[] = {HandOverLevel::kTokens, HandOverLevel::kContinue,
@@ -134,13 +139,13 @@ void Exchange::Choose() {
     const double hint = refusal ? refusal->retry_after_s : 0;
     return TryAgainLater(milliseconds(static_cast<std::int64_t>(hint * 1000)));
   }
+  if (refusal->kind == policy::RefusalKind::kPolicy) return RefuseByPolicy(*refusal);
   if (!failures_.empty()) return GiveUp();
-  int status = 403;
+  int status = 400;
   if (refusal->kind == policy::RefusalKind::kNoSuchModel) status = 404;
-  if (refusal->kind == policy::RefusalKind::kTooLong) status = 400;
   Respond({.status = status,
            .message = refusal->message,
-           .type = status == 403 ? "policy_error" : "invalid_request_error",
+           .type = "invalid_request_error",
            .param = status == 404 ? "model" : "",
            .code = refusal->code});
 }
@@ -428,8 +433,8 @@ void Exchange::OnFleet(const FleetView& view) {
   if (is_over_ || call_ == nullptr) return;
   const auto self = shared_from_this();
   const Member* const member = view.Find(member_->name);
-  if (member != nullptr && member->is_forbidden) {
-    return Failed(FailureCause::kHandBack, "an operator has forbidden it");
+  if (member != nullptr && MayNoLongerRun(view, *member)) {
+    return Failed(FailureCause::kTakenOut, "policy no longer lets it run there");
   }
   const auto now = Clock::now();
   if (member != nullptr && !member->state->is_lost) {
@@ -441,6 +446,21 @@ void Exchange::OnFleet(const FleetView& view) {
   const bool is_silent = plan_.as_stream ? now - last_token_ > config_->watch.timeout
                                          : now - std::max(asked_, reached_) > config_->timeouts.stall;
   if (is_silent) Failed(FailureCause::kStall, "it is lost");
+}
+
+// An operator's word, a rule that is in force from today, or another configuration. Hours of a chip
+// that are spent stop what begins, not what runs.
+bool Exchange::MayNoLongerRun(const FleetView& view, const Member& member) {
+  if (member.is_forbidden || !member.export_rule.empty()) return true;
+  if (view.config == std::exchange(judged_by_, view.config)) return false;
+  policy::RouteRequest wanted = Wanted();
+  policy::Resumption resumption;
+  if (origin_ != nullptr && ledger_->has_begun()) {
+    resumption.from = &origin_->place;
+    wanted.resumption = &resumption;
+  }
+  const policy::RouteCode code = Fleet::Judge(view, member, wanted).code;
+  return policy::IsPolicy(code) && code != policy::RouteCode::kStock;
 }
 
 void Exchange::OnGone() {
@@ -491,7 +511,8 @@ void Exchange::Feel(int status) const {
   Outcome outcome = Outcome::kRefused;
   if (status == 200) outcome = Outcome::kWhole;
   if (status == 499) outcome = Outcome::kCancelled;
-  if (status >= 500 && (is_streaming_ || attempts_ > 0)) outcome = Outcome::kBroken;
+  if (status >= 500 && attempts_ > 0) outcome = Outcome::kBroken;
+  if (is_streaming_ && status != 200 && status != 499) outcome = Outcome::kBroken;
   context_.felt->Add({.outcome = outcome,
                       .moves = move_count_,
                       .tokens = ledger_->completion_tokens(),

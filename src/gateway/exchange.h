@@ -73,7 +73,9 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   };
 
   // Who is asked.
+  policy::RouteRequest Wanted() const;
   void Choose();
+  bool MayNoLongerRun(const FleetView& view, const Member& member);
   std::string Occasion() const;
   bool Ask(const Member& member, std::string_view model);
   void TryAgainLater(std::chrono::milliseconds hint);
@@ -90,6 +92,8 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   void Complete();
   void CompleteAsItCame();
   void GiveUp();
+  void RefuseByPolicy(const policy::RouteRefusal& refusal);
+  void EndWith(const protocol::ApiError& error);
   void Respond(const protocol::ApiError& error, double retry_after_s = 0);
   void PassOn(const Refusal& refusal);
   net::HttpHeaders Headers() const;
@@ -108,6 +112,7 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   const RouteWishes wishes_;
   std::optional<AnswerLedger> ledger_;
   std::shared_ptr<const FleetConfig> config_;  // of the last choice; with the fleet
+  std::shared_ptr<const FleetConfig> judged_by_;  // whose policy the member was held against; likewise
   std::unique_ptr<net::LoopTimer> timer_;
 
   // The member that answers now.

@@ -113,6 +113,21 @@ void Exchange::Respond(const protocol::ApiError& error, double retry_after_s) {
   Close(error.status, error.code.empty() ? error.type : error.code);
 }
 
+void Exchange::EndWith(const protocol::ApiError& error) {
+  context_.metrics.CountInterrupted();
+  responder_->Write(std::exchange(out_, {}) + protocol::ErrorEvent(error));
+  responder_->EndStream();
+  Close(error.status, error.code);
+}
+
+void Exchange::RefuseByPolicy(const policy::RouteRefusal& refusal) {
+  const protocol::ApiError error{.status = 403,
+                                 .message = refusal.message,
+                                 .type = "policy_error",
+                                 .code = refusal.code};
+  is_streaming_ ? EndWith(error) : Respond(error);
+}
+
 void Exchange::GiveUp() {
   if (failures_.empty()) failures_ = std::move(earlier_);
   std::string why = failures_.empty() ? "no member can be reached" : "";
@@ -121,15 +136,11 @@ void Exchange::GiveUp() {
     why += fmt::format("{}: {}", failure.member, failure.why);
   }
   if (is_streaming_) {
-    context_.metrics.CountInterrupted();
-    const protocol::ApiError error{
-        .status = 502,
-        .message = fmt::format("The answer broke off and no member can go on with it ({}).", why),
-        .type = "server_error",
-        .code = "answer_interrupted"};
-    responder_->Write(std::exchange(out_, {}) + protocol::ErrorEvent(error));
-    responder_->EndStream();
-    return Close(502, error.code);
+    return EndWith(
+        {.status = 502,
+         .message = fmt::format("The answer broke off and no member can go on with it ({}).", why),
+         .type = "server_error",
+         .code = "answer_interrupted"});
   }
   // The member's own words say more than ours, unless they are about its own keys.
   if (refusal_ && refusal_->head.status != 401 && refusal_->head.status != 403 &&

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "gateway/member_record.h"
+#include "policy/route_filters.h"
 
 namespace switchyard::gateway {
 namespace {
@@ -261,6 +262,13 @@ std::vector<std::string> Fleet::Explain(const policy::RouteRequest& request, con
     lines.push_back(policy::Why(verdict, request, routed.candidates[i]));
   }
   return lines;
+}
+
+policy::RouteVerdict Fleet::Judge(const FleetView& view, const Member& member,
+                                  policy::RouteRequest request) {
+  request.model = view.config->Canonical(request.model);
+  request.now_s = MemberRecord::Now();
+  return policy::Filter(request, Candidate(member, request), view.config->policy);
 }
 
 Attempt Fleet::Begin(const Member& member, std::int64_t prompt_tokens) {

@@ -149,6 +149,10 @@ class Fleet {
   static std::vector<std::string> Explain(const policy::RouteRequest& request,
                                           const Routed& routed);
 
+  // What Route would say of one member now; its load does not matter.
+  static policy::RouteVerdict Judge(const FleetView& view, const Member& member,
+                                    policy::RouteRequest request);
+
   // Begins at `member`, with about so many tokens to read.
   Attempt Begin(const Member& member, std::int64_t prompt_tokens);
 

@@ -69,14 +69,16 @@ class Member(Process):
 
 
 class Gateway(Process):
-    """`members` are tables of fleet.toml; `head` stands before them. Has heard of all of them."""
+    """`members` are tables of fleet.toml; `head` stands before them, behind [listen]. Has heard of all of
+    them. `tls`: for clients of one that listens so."""
 
-    def __init__(self, program, members, head=""):
+    def __init__(self, program, members, head="", tls=None):
+        self.tls = tls
         self.folder = tempfile.TemporaryDirectory()
         self.config = os.path.join(self.folder.name, "fleet.toml")
         self.write(members, head)
         super().__init__(program, "gateway", "--config", self.config)
-        wait_until(lambda: get(self.port, "/metrics").body.count(b',state="ready"} 1') == len(members))
+        wait_until(lambda: get(self.port, "/metrics", tls=self.tls).body.count(b',state="ready"} 1') == len(members))
 
     def write(self, members, head=""):
         text = f"[listen]\nport = 0\nrequest_log = '-'\n{head}\n"
@@ -231,8 +233,15 @@ class Reply:
         return set(re.findall(r'"id":"((?:chatcmpl|cmpl)-[0-9a-f]+)"', self.body.decode()))
 
 
-def ask(port, path, body, headers=None, timeout=120, host="127.0.0.1"):
-    connection = http.client.HTTPConnection(host, port, timeout=timeout)
+def connect(host, port, timeout, tls=None):
+    """`tls`: an ssl.SSLContext."""
+    if tls is None:
+        return http.client.HTTPConnection(host, port, timeout=timeout)
+    return http.client.HTTPSConnection(host, port, timeout=timeout, context=tls)
+
+
+def ask(port, path, body, headers=None, timeout=120, host="127.0.0.1", tls=None):
+    connection = connect(host, port, timeout, tls)
     try:
         connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **(headers or {})})
         answer = connection.getresponse()
@@ -241,8 +250,8 @@ def ask(port, path, body, headers=None, timeout=120, host="127.0.0.1"):
         connection.close()
 
 
-def get(port, path, headers=None, host="127.0.0.1"):
-    connection = http.client.HTTPConnection(host, port, timeout=30)
+def get(port, path, headers=None, host="127.0.0.1", tls=None):
+    connection = connect(host, port, 30, tls)
     try:
         connection.request("GET", path, headers=headers or {})
         answer = connection.getresponse()
@@ -251,10 +260,10 @@ def get(port, path, headers=None, host="127.0.0.1"):
         connection.close()
 
 
-def ask_and(act, events, port, path, body, host="127.0.0.1", headers=None):
+def ask_and(act, events, port, path, body, host="127.0.0.1", headers=None, tls=None):
     """Asks for a stream; once so many events have come, `act` is called with the name of the member that
     answers. What it returns is a context, left at the end of the answer."""
-    connection = http.client.HTTPConnection(host, port, timeout=120)
+    connection = connect(host, port, 120, tls)
     try:
         connection.request("POST", path, json.dumps(body), {"Content-Type": "application/json", **(headers or {})})
         answer = connection.getresponse()
