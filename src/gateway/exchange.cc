@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/random_bits.h"
+#include "gateway/internal/context_refusal.h"
 #include "protocol/json_items.h"
 
 namespace switchyard::gateway {
@@ -85,6 +86,7 @@ Exchange::~Exchange() {
 }
 
 std::string Exchange::Occasion() const {
+  if (failures_.empty() && too_short_tokens_ > 0) return "again where the context is larger";
   if (failures_.empty()) return rounds_ == 0 ? "begin" : "again";
   const std::string_view cause = Name(failures_.back().cause);
   if (!ledger_->has_begun()) return fmt::format("again after {}", cause);
@@ -126,12 +128,18 @@ void Exchange::Choose() {
   bool is_hopeless = !ledger_->is_known_by_tokens() && routed.size() > 0;
   for (const HandOverLevel level : levels) {
     for (std::size_t i = 0; i < routed.size(); ++i) {
+      const ModelState* const served = routed.member(i).Model(model);
+      if (too_short_tokens_ > 0 &&
+          (served == nullptr || served->context_tokens <= too_short_tokens_)) {
+        continue;
+      }
       const bool may_continue = !refuses_continuation_.contains(routed.member(i).name());
       plan_.level = LevelAt(routed.member(i), *request_, *ledger_, may_continue);
       is_hopeless = is_hopeless && plan_.level == HandOverLevel::kNone;
       if (plan_.level == level && Ask(routed.member(i), model)) return;
     }
   }
+  if (too_short_tokens_ > 0 && failures_.empty()) return PassOn(*refusal_);
   // Half a call or a thought of which only the text is known: time does not change that.
   if (is_hopeless) return GiveUp();
   const auto& refusal = routed.decision.refusal;
@@ -184,6 +192,7 @@ bool Exchange::Ask(const Member& member, std::string_view model) {
                   .shown_model = shown_model_,
                   .repeats = ledger_->has_begun() && plan_.level == HandOverLevel::kRestart});
   member_ = member.config;
+  context_tokens_ = served->context_tokens;
   head_ = {};
   body_.clear();
   events_.reset();
@@ -314,8 +323,8 @@ void Exchange::OnErrorInStream() {
   const bool is_clients = type == "\"invalid_request_error\"" || code == "400";
   if (is_clients && !ledger_->has_begun()) {
     attempt_.Cancelled();
-    return PassOn({.head = {.status = 400, .headers = {}},
-                   .body = fmt::format("{{\"error\":{}}}", ledger_->error())});
+    return Refused({.head = {.status = 400, .headers = {}},
+                    .body = fmt::format("{{\"error\":{}}}", ledger_->error())});
   }
   Failed(FailureCause::kServerError, std::move(message));
 }
@@ -353,7 +362,7 @@ void Exchange::OnStatus() {
       return Failed(FailureCause::kNotUnderstood,
                     fmt::format("it refused to go on, with HTTP {}", status));
     }
-    return PassOn({std::move(head_), std::move(body_)});
+    return Refused({std::move(head_), std::move(body_)});
   }
   const bool hands_back = body_.find("\"switchyard_hand_back\"") != std::string::npos;
   std::string why = fmt::format("it answered HTTP {}", status);
@@ -361,6 +370,26 @@ void Exchange::OnStatus() {
   if (hands_back) return Failed(FailureCause::kHandBack, "it is being drained");
   const bool is_busy = status == 429 || (status == 503 && wait.count() > 0);
   Failed(is_busy ? FailureCause::kOverloaded : FailureCause::kServerError, std::move(why), wait);
+}
+
+// The request is wrong, everywhere alike; unless it is only too long, and somebody has more room.
+void Exchange::Refused(Refusal refusal) {
+  const auto view = context_.fleet.snapshot();
+  const std::string_view name = view->config->Canonical(request_->outline.model);
+  const bool is_larger_known =
+      context_tokens_ > 0 && internal::IsTooLongForContext(refusal.body) &&
+      std::ranges::any_of(view->members, [&](const Member& member) {
+        const ModelState* const model = member.Model(name);
+        return model != nullptr && model->context_tokens > context_tokens_;
+      });
+  if (!is_larger_known || attempts_ >= config_->retry.attempts || !context_.fleet.MayRetry()) {
+    return PassOn(refusal);
+  }
+  call_.reset();
+  timer_->Stop();
+  too_short_tokens_ = context_tokens_;
+  refusal_ = std::move(refusal);
+  Choose();
 }
 
 void Exchange::OnFailure(net::CallFailure failure) {
@@ -443,8 +472,9 @@ void Exchange::OnFleet(const FleetView& view) {
   }
   // Who says nothing to anybody is not waited for as long as who is only slow; of a whole answer
   // nothing tells how far it is, so that it is not thrown away for a moment's silence.
-  const bool is_silent = plan_.as_stream ? now - last_token_ > config_->watch.timeout
-                                         : now - std::max(asked_, reached_) > config_->timeouts.stall;
+  const auto silence = now - (plan_.as_stream ? last_token_ : std::max(asked_, reached_));
+  const bool is_silent =
+      silence > (plan_.as_stream ? config_->watch.timeout : config_->timeouts.stall);
   if (is_silent) Failed(FailureCause::kStall, "it is lost");
 }
 

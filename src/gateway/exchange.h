@@ -83,6 +83,7 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   bool OnEvent(const net::SseEvent& event);
   void OnWholeBody();
   void OnStatus();
+  void Refused(Refusal refusal);
   void OnToken();
   void OnErrorInStream();
   void Failed(FailureCause cause, std::string why, std::chrono::milliseconds retry_after = {});
@@ -112,7 +113,7 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   const RouteWishes wishes_;
   std::optional<AnswerLedger> ledger_;
   std::shared_ptr<const FleetConfig> config_;  // of the last choice; with the fleet
-  std::shared_ptr<const FleetConfig> judged_by_;  // whose policy the member was held against; likewise
+  std::shared_ptr<const FleetConfig> judged_by_;  // the member, by its policy; likewise
   std::unique_ptr<net::LoopTimer> timer_;
 
   // The member that answers now.
@@ -121,6 +122,7 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   Attempt attempt_;
   AskPlan plan_;
   std::string shown_model_;  // JSON; empty: as the member says
+  std::int64_t context_tokens_ = 0;  // of the model there; 0: not known
   net::CallHead head_;
   std::string body_;                        // of an answer that is no stream
   std::unique_ptr<net::SseReader> events_;  // of one that is
@@ -131,6 +133,7 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   std::vector<Failure> failures_;
   std::vector<Failure> earlier_;  // of the round before, of those that are asked again
   std::optional<Refusal> refusal_;
+  std::int64_t too_short_tokens_ = 0;  // the largest context that refused the prompt
   std::set<std::string> refuses_continuation_;  // members that said 400 to it
   std::vector<std::string> ran_on_;  // members that gave tokens, in their order
   std::string moves_;                // told in the header

@@ -206,6 +206,26 @@ class Failover(unittest.TestCase):
         self.assertEqual((reply.status, reply.json["error"]["code"]), (400, "context_length_exceeded"))
         self.assertEqual(self.primary.attempts + self.fallback.attempts, 1)
 
+    def test_s12_better_where_a_larger_context_is_known(self):
+        def too_long(handler, request, _number):
+            handler.error(400, "This model's maximum context length is 100 tokens.")
+            return True
+        for contexts in ((100, 200), (200, 100), (100, 100), (100, None)):
+            with self.subTest(contexts):
+                members = [Upstream(f"u{i}", too_long if context == 100 else None, context=context)
+                           for i, context in enumerate(contexts)]
+                self.gateway = Gateway(PROGRAM, [entry(one.name, one.port, kind="openai", models=[MODEL])
+                                                 for one in members], HEAD)
+                self.open += [*members, self.gateway]
+                reply = self.chat()
+                attempts = [one.attempts for one in members]
+                if 200 in contexts:
+                    self.assert_whole(reply)
+                    self.assertEqual(attempts[contexts.index(200)], 1)
+                else:  # passed on from who was asked
+                    self.assertEqual(sum(attempts), 1)
+                    self.assertEqual(reply.status, 400 if contexts[attempts.index(1)] else 200)
+
     def test_s13_content_filter(self):
         self.fleet(status(400, "against our rules", "content_policy_violation"))
         reply = self.chat()

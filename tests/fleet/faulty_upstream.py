@@ -28,7 +28,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def do_GET(self):
         if self.path == "/v1/models":
-            return self.whole({"object": "list", "data": [{"id": MODEL, "object": "model"}]})
+            return self.whole({"object": "list", "data": [{"id": MODEL, "object": "model", **self.server.upstream.listed}]})
         self.whole({})
 
     def do_POST(self):
@@ -177,12 +177,14 @@ class Server(ThreadingHTTPServer):
 class Upstream:
     """`fault(handler, request, number)` answers a request itself and says so, or lets it pass."""
 
-    def __init__(self, name, fault=None, refuses_prefill=True, model=MODEL, abilities=()):
+    def __init__(self, name, fault=None, refuses_prefill=True, model=MODEL, abilities=(),
+                 context=None):
         self.name = name
         self.model = model
         self.fault = fault
         self.refuses_prefill = refuses_prefill
         self.abilities = abilities  # of "continue", "token_ids", "token_prompts"
+        self.listed = {"max_model_len": context} if context else {}
         self.times = []
         self.requests = []
         self.lock = threading.Lock()
