@@ -142,6 +142,7 @@ class EtcdRegistry final : public Registry {
       absent_until_ = now + lease_;
       // One that has lost its files counts from the beginning.
       for (auto& [name, seen] : seen_) seen.revision = std::min(seen.revision, range.revision);
+      orders_.Meet(range);
     }
     std::erase_if(refused_, [&](const auto& refused) {
       return std::ranges::none_of(range.entries, [&](const EtcdEntry& entry) {

@@ -220,6 +220,7 @@ TEST_F(EtcdRegistryTest, AnOrderToOneGatewayIsObeyedByAll) {
 TEST_F(EtcdRegistryTest, WhoWasKnownMayRenewWhereEtcdHasForgotten) {
   const auto a = Start();
   for (const char* const name : {"north", "east", "west"}) ASSERT_TRUE(a->Register(name));
+  ASSERT_TRUE(a->Give({.kind = OrderKind::kForbid, .what = "maker=xco", .actor = "operator/t"}));
   etcd_.Stop();
   ASSERT_TRUE(Becomes([&] { return a->Log().find("etcd is lost") != std::string::npos; }));
   etcd_.Forget();
@@ -228,6 +229,9 @@ TEST_F(EtcdRegistryTest, WhoWasKnownMayRenewWhereEtcdHasForgotten) {
   EXPECT_EQ(a->MakerOf("west"), "xco");
   EXPECT_TRUE(a->Register("west"));
   EXPECT_EQ(a->MakerOf("west"), "xco");
+  // So are orders.
+  const auto b = Start();
+  EXPECT_TRUE(Becomes([&] { return b->Forbids("maker=xco"); }));
   // Nobody renews any more.
   EXPECT_TRUE(Becomes([&] { return a->MakerOf("north").empty() && a->MakerOf("west").empty(); }));
 }

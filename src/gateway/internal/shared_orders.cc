@@ -1,5 +1,6 @@
 #include "gateway/internal/shared_orders.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "base/json.h"
@@ -71,6 +72,14 @@ base::Status SharedOrders::Take(const EtcdEntry& entry, std::int64_t revision) {
   order.actor += " (at another gateway)";
   fleet_.Obey(order);
   return {};
+}
+
+void SharedOrders::Meet(const EtcdRange& range) {
+  for (auto& [key, word] : words_) {
+    const bool is_there = std::ranges::any_of(
+        range.entries, [&key = key](const EtcdEntry& entry) { return entry.key == key; });
+    word.revision = is_there ? std::min(word.revision, range.revision) : 0;
+  }
 }
 
 }  // namespace switchyard::gateway::internal

@@ -29,6 +29,9 @@ class SharedOrders {
   bool IsOne(const EtcdEntry& entry) const { return entry.key.starts_with(prefix_); }
   // As etcd had it at `revision`; obeyed if it is news. kDataLoss: it is no order; told once.
   base::Status Take(const EtcdEntry& entry, std::int64_t revision);
+  // After etcd was away: one that has lost its files counts from the beginning, and is told again
+  // what it has forgotten.
+  void Meet(const EtcdRange& range);
 
  private:
   struct Word {
