@@ -62,9 +62,14 @@ void AnswerLedger::Begin(Source source) {
     choice.held.clear();
     choice.held_text.clear();
     choice.to_repeat = 0;
+    if (source_.continues && !choice.is_finished && is_known_by_tokens_) {
+      choice.tokens.resize(choice.settled);
+      choice.token_count = choice.settled_count;
+    }
     if (!source_.repeats) continue;
     choice.tokens.clear();  // they come again, perhaps as others
-    choice.token_count = 0;
+    choice.token_count = choice.settled_count = 0;
+    choice.settled = 0;
     if (!choice.is_finished) choice.to_repeat = choice.text.size();
   }
   tokens_before_ = completion_tokens();
@@ -82,6 +87,12 @@ const std::string& AnswerLedger::text() const {
 }
 
 Heard AnswerLedger::Take(std::string_view data, std::string& out) {
+  if (!source_.is_from_tokens) return TakeChunk(data, out);
+  const std::string own = protocol::AsContinuation(data, endpoint_);
+  return own.empty() ? Heard::kNothing : TakeChunk(own, out);
+}
+
+Heard AnswerLedger::TakeChunk(std::string_view data, std::string& out) {
   const auto chunk = protocol::ReadChunk(data);
   if (!chunk) return Heard::kNotUnderstood;
   if (!chunk->error.empty()) {
@@ -110,7 +121,7 @@ Heard AnswerLedger::TakeEach(std::string_view data, std::string& out) {
   for (JsonItems choices(all); choices.Next();) {
     std::string one(data.substr(0, begin));
     one.append("[").append(choices.value()).append("]").append(data.substr(begin + all.size()));
-    most = std::max(most, Take(one, out));
+    most = std::max(most, TakeChunk(one, out));
   }
   return most;
 }
@@ -174,6 +185,10 @@ Heard AnswerLedger::TakeChoice(const AnswerChunk& chunk, const ChunkChoice& part
     choice.held.emplace_back(data);
     choice.held_text += text;
     return Heard::kNothing;
+  }
+  if (!choice.held_text.empty() || !text.empty()) {
+    choice.settled = choice.tokens.size();
+    choice.settled_count = choice.token_count;
   }
   choice.text += std::exchange(choice.held_text, {}) + text;
   if (is_last) {
@@ -286,14 +301,37 @@ std::string AnswerLedger::ResumeJson() const {
   return json + "]}";
 }
 
+std::string AnswerLedger::TokensJson() const {
+  const Choice& choice = choices_.front();
+  const bool is_one = choices_.size() == 1 && prompts_.size() == 1;
+  if (!is_one || !is_known_by_tokens_ || prompts_.front().size() <= 2) return {};
+  std::string json = prompts_.front();
+  json.pop_back();
+  if (choice.settled > 0) json.append(",").append(choice.tokens, 0, choice.settled);
+  return json + "]";
+}
+
+void AnswerLedger::EndByLength(std::string& out) {
+  Choice& choice = choices_.front();
+  choice.is_finished = true;
+  choice.finish = "length";
+  ++finished_;
+  Emit(fmt::format(R"({{{},"choices":[{{"index":0,{},"finish_reason":"length"}}]}})", Head(),
+                   is_text_ ? R"("text":"")" : R"("delta":{})"),
+       out);
+}
+
+std::string AnswerLedger::Head() const {
+  return fmt::format(R"("id":{},"object":"{}","created":{},"model":{})",
+                     id_.empty() ? "null" : id_,
+                     is_text_ ? "text_completion" : "chat.completion.chunk",
+                     created_.empty() ? "null" : created_,
+                     !source_.shown_model.empty() ? source_.shown_model : model_);
+}
+
 std::string AnswerLedger::MissingUsage() const {
   if (!wants_usage_ || whole_ != nullptr || !usage_.empty()) return {};
-  return fmt::format(
-      "data: {{\"id\":{},\"object\":\"{}\",\"created\":{},\"model\":{},\"choices\":[],"
-      "\"usage\":{}}}\n\n",
-      id_.empty() ? "null" : id_, is_text_ ? "text_completion" : "chat.completion.chunk",
-      created_.empty() ? "null" : created_,
-      !source_.shown_model.empty() ? source_.shown_model : model_, FullUsage(kNoUsage));
+  return fmt::format("data: {{{},\"choices\":[],\"usage\":{}}}\n\n", Head(), FullUsage(kNoUsage));
 }
 
 std::string AnswerLedger::Whole() const {

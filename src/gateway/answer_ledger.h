@@ -28,6 +28,10 @@ struct Source {
   std::string shown_model = {};
   // It began anew, though some of the answer is with the client: that part is held back.
   bool repeats = false;
+  // It goes on behind the text that the client has; tokens that made no text yet are not counted.
+  bool continues = false;
+  // It was asked by /v1/completions, with all tokens as the prompt.
+  bool is_from_tokens = false;
 };
 
 enum class Heard : std::uint8_t {
@@ -62,6 +66,12 @@ class AnswerLedger {
 
   // For the next member, as docs/member_protocol.md has it.
   std::string ResumeJson() const;
+  // The prompt and what the client has of the one choice, up to the last token that made text: a
+  // list of ids; empty if they are not known. And how many are the answer's.
+  std::string TokensJson() const;
+  std::int64_t settled_tokens() const { return choices_.front().settled_count; }
+  // The one choice ends here, with the finish_reason "length".
+  void EndByLength(std::string& out);
   // If the usage was wanted and none came, or it was not told: an event for it; else empty.
   std::string MissingUsage() const;
   // The body of an answer that was wanted whole.
@@ -75,6 +85,8 @@ class AnswerLedger {
   struct Choice {
     std::string tokens;  // "40,41"
     std::int64_t token_count = 0;
+    std::size_t settled = 0;  // bytes of `tokens`, up to the last that made text
+    std::int64_t settled_count = 0;
     std::string text;
     std::string finish;
     std::vector<std::string> held;  // chunks, not yet given
@@ -83,6 +95,7 @@ class AnswerLedger {
     bool is_begun = false;
     bool is_finished = false;
   };
+  Heard TakeChunk(std::string_view data, std::string& out);
   Heard TakeChoice(const protocol::AnswerChunk& chunk, const protocol::ChunkChoice& part,
                    std::string_view data, std::string& out);
   Heard TakeEach(std::string_view data, std::string& out);
@@ -92,6 +105,7 @@ class AnswerLedger {
   void Give(const protocol::AnswerChunk& chunk, std::string_view data, std::string& out);
   void GiveUsage(const protocol::AnswerChunk& chunk, std::string_view data, std::string& out);
   protocol::ChunkChanges Changes() const;
+  std::string Head() const;  // of a chunk that the gateway makes: its first fields
   void Emit(std::string_view json, std::string& out);
   std::string FullUsage(std::string_view usage) const;
 

@@ -92,6 +92,31 @@ TEST(AnswerLedger, GoesOnFromTokenIds) {
   }
 }
 
+// An engine that takes tokens for a prompt goes on by completions, behind the last token of which
+// the client has text.
+TEST(AnswerLedger, GoesOnFromAPromptOfTokens) {
+  AnswerLedger ledger(Endpoint::kChat,
+                      Outline(R"("stream":true,"stream_options":{"include_usage":true})"));
+  ledger.Begin({.tells_token_ids = true});
+  std::string out = Take(ledger, Answer({"a", "b", ""}, true), 0, 4);
+  EXPECT_EQ(ledger.completion_tokens(), 3);
+  EXPECT_EQ(ledger.TokensJson(), "[1,2,3,1,2]");
+  EXPECT_EQ(ledger.settled_tokens(), 2);
+  ledger.Begin({.tells_token_ids = true, .continues = true, .is_from_tokens = true});
+  EXPECT_EQ(ledger.completion_tokens(), 2);
+  const std::vector<std::string> rest = {
+      R"({"id":"cmpl-9","choices":[{"index":0,"text":"","prompt_token_ids":[1,2,3,1,2]}]})",
+      R"({"id":"cmpl-9","choices":[{"index":0,"text":"é","token_ids":[7,8],"finish_reason":null}]})",
+      R"({"id":"cmpl-9","choices":[{"index":0,"text":"","token_ids":[],"finish_reason":"stop"}]})",
+      R"({"id":"cmpl-9","choices":[],"usage":{"prompt_tokens":5,"completion_tokens":2}})"};
+  out += Take(ledger, rest);
+  EXPECT_EQ(Text(out), "abé");
+  EXPECT_TRUE(ledger.is_complete());
+  EXPECT_THAT(out, testing::Not(HasSubstr("cmpl-9")));
+  EXPECT_THAT(out, testing::Not(HasSubstr("token_ids")));
+  EXPECT_THAT(out, HasSubstr(R"("prompt_tokens":3,"completion_tokens":4,"total_tokens":7)"));
+}
+
 // What comes before a token's id is no whole token yet, and is not given.
 TEST(AnswerLedger, KeepsBackWhatHasNoTokenYet) {
   AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));

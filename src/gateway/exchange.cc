@@ -165,6 +165,8 @@ bool Exchange::Ask(const Member& member, std::string_view model) {
   if (served == nullptr || !link) return false;
   plan_.as_stream = request_->is_completion() &&
                     (request_->outline.stream || CanBeCarriedAsStream(member, *request_));
+  plan_.from_tokens = plan_.level == HandOverLevel::kContinue &&
+                      ContinuesFromTokens(member, *served, *request_, *ledger_);
   plan_.asks_token_ids = plan_.as_stream && TellsTokens(member, *request_);
   // A whole answer of which the client has nothing is begun anew by who cannot go on with it.
   if (!request_->outline.stream && plan_.level != HandOverLevel::kTokens) {
@@ -188,9 +190,11 @@ bool Exchange::Ask(const Member& member, std::string_view model) {
   }
   net::CallRequest call = ToMember(request_, member, *served, plan_, *ledger_);
   call.times.connect = config_->timeouts.connect;
-  ledger_->Begin({.tells_token_ids = plan_.asks_token_ids,
+  ledger_->Begin({.tells_token_ids = plan_.asks_token_ids || plan_.from_tokens,
                   .shown_model = shown_model_,
-                  .repeats = ledger_->has_begun() && plan_.level == HandOverLevel::kRestart});
+                  .repeats = ledger_->has_begun() && plan_.level == HandOverLevel::kRestart,
+                  .continues = plan_.level == HandOverLevel::kContinue,
+                  .is_from_tokens = plan_.from_tokens});
   member_ = member.config;
   context_tokens_ = served->context_tokens;
   head_ = {};
@@ -405,6 +409,10 @@ void Exchange::Failed(FailureCause cause, std::string why, milliseconds retry_af
   // All was said; only the farewell is missing.
   if (ledger_->is_complete()) return Complete();
   attempt_.Failed(cause, retry_after);
+  if (member_->kind == MemberKind::kOpenAi && IsAllSaid(*request_, *ledger_)) {
+    ledger_->EndByLength(out_);
+    return Complete();
+  }
   if (last_token_ != asked_) {
     origin_ = member_;
     ran_on_.push_back(member_->name);

@@ -35,7 +35,10 @@ HandOverLevel LevelAt(const Member& member, const ClientRequest& request,
   if (can_resume && ledger.is_known_by_tokens()) return HandOverLevel::kTokens;
   // Of a whole answer the client has nothing.
   if (!request.outline.stream) return HandOverLevel::kRestart;
-  if (may_continue && IsTextAlone(request, ledger) && Continues(member, request)) {
+  const ModelState* const model = member.Model(request.outline.model);
+  if (may_continue && IsTextAlone(request, ledger) &&
+      (Continues(member, request) ||
+       (model != nullptr && ContinuesFromTokens(member, *model, request, ledger)))) {
     return HandOverLevel::kContinue;
   }
   // Half a call cannot be held against another one, nor can what nobody has seen.
@@ -46,8 +49,30 @@ HandOverLevel LevelAt(const Member& member, const ClientRequest& request,
 
 bool TellsTokens(const Member& member, const ClientRequest& request) {
   if (member.config->kind == MemberKind::kSwitchyard) return true;
-  return member.state->abilities.token_ids == Known::kYes &&
-         protocol::IsJsonFalsy(request.outline.Find("stop"));
+  const Abilities& abilities = member.state->abilities;
+  const Known tells = request.kind == RequestKind::kChat ? abilities.token_ids
+                                                         : abilities.token_prompts;
+  return tells == Known::kYes && protocol::IsJsonFalsy(request.outline.Find("stop"));
+}
+
+bool ContinuesFromTokens(const Member& member, const ModelState& model,
+                         const ClientRequest& request, const AnswerLedger& ledger) {
+  // Nobody says what the limit is where the request has none, and completions have another one.
+  const bool has_limit = request.outline.max_tokens.has_value() ||
+                         (request.kind == RequestKind::kChat && model.context_tokens > 0);
+  return member.config->kind == MemberKind::kOpenAi &&
+         member.state->abilities.token_prompts == Known::kYes && has_limit &&
+         protocol::IsJsonFalsy(request.outline.Find("stop")) && IsTextAlone(request, ledger) &&
+         !ledger.TokensJson().empty();
+}
+
+bool IsAllSaid(const ClientRequest& request, const AnswerLedger& ledger) {
+  const protocol::RequestOutline& outline = request.outline;
+  // A stop string or token may be the end as well.
+  return ledger.has_begun() && IsTextAlone(request, ledger) && !ledger.TokensJson().empty() &&
+         protocol::IsJsonFalsy(outline.Find("stop")) &&
+         protocol::IsJsonFalsy(outline.Find("stop_token_ids")) && outline.max_tokens &&
+         ledger.settled_tokens() >= *outline.max_tokens;
 }
 
 bool CanBeCarriedAsStream(const Member& member, const ClientRequest& request) {

@@ -13,9 +13,18 @@ namespace switchyard::gateway {
 HandOverLevel LevelAt(const Member& member, const ClientRequest& request,
                       const AnswerLedger& ledger, bool may_continue = true);
 
-// Whether `member` is asked for token ids that tell what of the answer its client has. Other engines
-// keep text back that may become a stop string, and tell its ids all the same.
+// Whether `member` is asked for token ids that tell what of the answer its client has. Other
+// engines keep text back that may become a stop string, and tell its ids all the same.
 bool TellsTokens(const Member& member, const ClientRequest& request);
+
+// Whether on level 2 `member` is given the tokens so far as the prompt of /v1/completions, rather
+// than text.
+bool ContinuesFromTokens(const Member& member, const ModelState& model,
+                         const ClientRequest& request, const AnswerLedger& ledger);
+
+// Whether an outside engine made all tokens that were wanted, so that only its finish_reason,
+// "length", is missing: whoever went on would make one too many.
+bool IsAllSaid(const ClientRequest& request, const AnswerLedger& ledger);
 
 // Whether a whole answer may be carried as a stream, so that it can be handed over: whoever answers
 // must take the request for the same.

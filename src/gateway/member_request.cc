@@ -1,6 +1,7 @@
 #include "gateway/member_request.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/json.h"
 #include "protocol/json_items.h"
@@ -56,6 +57,35 @@ void Continue(const ClientRequest& request, const AnswerLedger& ledger, EditedBo
   body.Set(outline, "add_generation_prompt", "false");
 }
 
+// Of a chat's fields those that say how tokens are drawn, which a completion has as well.
+constexpr std::array<std::string_view, 17> kDrawing{
+    "temperature",        "top_p",       "top_k",           "min_p",
+    "presence_penalty",   "logit_bias",  "stop_token_ids",  "frequency_penalty",
+    "repetition_penalty", "ignore_eos",  "bad_words",       "skip_special_tokens",
+    "stream_options",     "user",        "priority",        "service_tier",
+    "spaces_between_special_tokens"};
+
+// All tokens so far are the prompt of what is left.
+std::string FromTokens(const ClientRequest& request, const ModelState& model,
+                       const AnswerLedger& ledger) {
+  const RequestOutline& outline = request.outline;
+  const std::int64_t done = ledger.settled_tokens();
+  const std::int64_t room = model.context_tokens - ledger.prompt_tokens();
+  const std::int64_t left = std::max<std::int64_t>(1, outline.max_tokens.value_or(room) - done);
+  std::string body = fmt::format(
+      R"({{"model":{},"prompt":{},"max_tokens":{},"seed":{},"stream":true,"return_token_ids":true)",
+      Quoted(model.upstream), ledger.TokensJson(), left, request.seed);
+  for (const std::string_view key : kDrawing) {
+    if (const auto value = outline.Find(key); !value.empty()) {
+      body += fmt::format(",\"{}\":{}", key, value);
+    }
+  }
+  if (const auto least = protocol::JsonInteger(outline.Find("min_tokens"))) {
+    body += fmt::format(",\"min_tokens\":{}", std::max<std::int64_t>(0, *least - done));
+  }
+  return body + "}";
+}
+
 void Ask(const ClientRequest& request, const Member& member, const AskPlan& plan,
          const AnswerLedger& ledger, EditedBody& body) {
   const RequestOutline& outline = request.outline;
@@ -84,6 +114,7 @@ struct KeptBody {
       : request(std::move(client)), body(request->http.body) {}
   std::shared_ptr<const ClientRequest> request;  // with whoever else serves it
   EditedBody body;
+  std::string instead = {};  // of the client's body
 };
 
 }  // namespace
@@ -93,12 +124,17 @@ net::CallRequest ToMember(const std::shared_ptr<const ClientRequest>& request,
                           const AnswerLedger& ledger) {
   const auto kept = std::make_shared<KeptBody>(request);
   const RequestOutline& outline = request->outline;
-  if (model.upstream != outline.model) {
+  if (plan.from_tokens) {
+    kept->instead = FromTokens(*request, model, ledger);
+  } else if (model.upstream != outline.model) {
     kept->body.Set(outline, "model", Quoted(model.upstream));
   }
-  if (request->is_completion()) Ask(*request, member, plan, ledger, kept->body);
+  if (request->is_completion() && !plan.from_tokens) {
+    Ask(*request, member, plan, ledger, kept->body);
+  }
 
-  net::CallRequest call{.target = std::string(PathOf(request->kind))};
+  const RequestKind kind = plan.from_tokens ? RequestKind::kCompletions : request->kind;
+  net::CallRequest call{.target = std::string(PathOf(kind))};
   call.headers = {{"Content-Type", "application/json"},
                   {"Accept", plan.as_stream ? "text/event-stream" : "application/json"},
                   {"User-Agent", "switchyard-gateway"},
@@ -111,7 +147,7 @@ net::CallRequest ToMember(const std::shared_ptr<const ClientRequest>& request,
       call.headers.emplace_back(name, value);
     }
   }
-  call.body = kept->body.Pieces();
+  call.body = plan.from_tokens ? std::vector<std::string_view>{kept->instead} : kept->body.Pieces();
   call.keeper = kept;
   return call;
 }

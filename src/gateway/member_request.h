@@ -15,6 +15,7 @@ namespace switchyard::gateway {
 struct AskPlan {
   bool as_stream = false;      // also where the client wants a whole answer
   bool asks_token_ids = false;
+  bool from_tokens = false;  // of kContinue: by /v1/completions
   HandOverLevel level = HandOverLevel::kRestart;  // of kTokens and kContinue the ledger tells
 };
 

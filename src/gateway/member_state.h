@@ -24,7 +24,8 @@ enum class Known : std::uint8_t { kUnknown, kNo, kYes };
 struct Abilities {
   Known resume = Known::kUnknown;         // docs/member_protocol.md, "switchyard": {"resume": …}
   Known token_ids = Known::kUnknown;      // return_token_ids
-  Known token_prompts = Known::kUnknown;  // token ids as the prompt of /v1/completions
+  // Token ids as the prompt of /v1/completions, which tells the answer's.
+  Known token_prompts = Known::kUnknown;
   Known continuation = Known::kUnknown;   // continue_final_message
   friend bool operator==(const Abilities&, const Abilities&) = default;
 };

@@ -71,13 +71,15 @@ TEST(MemberWatch, OurServerIsAskedForItsStateAndIsLostAndBack) {
   EXPECT_TRUE(WaitFor(fleet, [](const Member& member) { return !member.state->is_lost; }));
 }
 
-// Knows return_token_ids and continue_final_message, and takes no tokens for a prompt.
+// Knows return_token_ids and continue_final_message, and takes tokens for a prompt of text.
 net::HttpResponse OutsideEngine(const net::HttpRequest& request) {
   if (request.Path() == "/v1/models") return {.body = R"({"data": [{"id": "org/m"}]})"};
   if (request.Path() == "/metrics") {
     return {.content_type = "text/plain", .body = "vllm:num_requests_running 7\n"};
   }
-  if (request.Path() != "/v1/chat/completions") return {.status = 400, .body = "{}"};
+  if (request.Path() == "/v1/completions") {
+    return {.body = R"({"choices": [{"token_ids": [5]}], "usage": {"prompt_tokens": 7}})"};
+  }
   if (request.body.find("continue_final_message") != std::string::npos) return {.status = 400};
   return {.body = R"({"choices": [{"index": 0, "token_ids": [5], "message": {}}]})"};
 }

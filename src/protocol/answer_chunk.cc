@@ -1,5 +1,6 @@
 #include "protocol/answer_chunk.h"
 
+#include "base/json.h"
 #include "protocol/json_items.h"
 
 namespace switchyard::protocol {
@@ -104,6 +105,29 @@ std::optional<AnswerChunk> ReadChunk(std::string_view data) {
   }
   if (!items.is_whole()) return std::nullopt;
   return chunk;
+}
+
+std::string AsContinuation(std::string_view data, Endpoint endpoint) {
+  base::Json chunk = base::Json::parse(data, nullptr, false);
+  const bool is_chunk =
+      chunk.is_object() && chunk.contains("choices") && chunk["choices"].is_array();
+  if (!is_chunk || !chunk.value("error", base::Json()).is_null()) return std::string(data);
+  chunk["object"] = endpoint == Endpoint::kChat ? "chat.completion.chunk" : "text_completion";
+  bool is_empty = !chunk.contains("usage") || chunk["usage"].is_null();
+  for (base::Json& choice : chunk["choices"]) {
+    if (!choice.is_object()) return std::string(data);
+    choice.erase("prompt_token_ids");
+    const bool has_text = choice.contains("text") && choice["text"] != "";
+    const bool has_more = !choice.value("finish_reason", base::Json()).is_null() ||
+                          !choice.value("token_ids", base::Json::array()).empty();
+    is_empty = is_empty && !has_text && !has_more;
+    if (endpoint != Endpoint::kChat) continue;
+    choice["delta"] = base::Json::object();
+    if (has_text) choice["delta"]["content"] = std::move(choice["text"]);
+    choice.erase("text");
+  }
+  return is_empty ? std::string()
+                  : chunk.dump(-1, ' ', false, base::Json::error_handler_t::replace);
 }
 
 bool ChunkChanges::IsNeeded(const AnswerChunk& chunk) const {

@@ -8,6 +8,8 @@
 #include <string_view>
 #include <vector>
 
+#include "protocol/refused_fields.h"
+
 namespace switchyard::protocol {
 
 // Views into the chunk; empty where it has no such thing.
@@ -41,6 +43,11 @@ struct AnswerChunk {
 
 // None if it is no JSON object.
 std::optional<AnswerChunk> ReadChunk(std::string_view data);
+
+// A chunk of /v1/completions by which an answer of `endpoint` goes on whose tokens were its prompt:
+// as that endpoint says it, without the prompt. Empty if nothing is in it; what is no chunk stays
+// as it is.
+std::string AsContinuation(std::string_view data, Endpoint endpoint);
 
 // What a client is to see of a chunk. Empty text: as it is.
 struct ChunkChanges {

@@ -9,7 +9,8 @@ import sys
 import tempfile
 import unittest
 
-from faulty_upstream import MODEL, WORDS, Upstream, words_of
+import fleet
+from faulty_upstream import FIRST_ID, MODEL, PROMPT_IDS, WORDS, Upstream, words_of
 from fleet import Gateway, ask, entry, get, wait_until
 
 PROGRAM = ""
@@ -102,6 +103,42 @@ class Levels(unittest.TestCase):
         self.assertEqual((asked["continue_final_message"], asked["add_generation_prompt"]), (True, False))
         self.assertEqual((asked["max_tokens"], asked["temperature"]), (100 - CUT, 0.3))
 
+    def test_tokens_are_the_prompt_of_what_is_left(self):
+        self.fleet(cut, 2, abilities=("token_ids", "token_prompts"))
+        reply = self.chat(max_tokens=100, temperature=0.3, seed=5)
+        self.assert_whole(reply)
+        self.assert_moved(reply, 2)
+        asked = self.fallback.requests[-1]
+        self.assertEqual(asked["path"], "/v1/completions")
+        self.assertEqual(asked["prompt"], PROMPT_IDS + [FIRST_ID + i for i in range(CUT)])
+        self.assertEqual((asked["max_tokens"], asked["temperature"], asked["seed"]), (100 - CUT, 0.3, 5))
+        self.assertNotIn("messages", asked)
+        self.assertNotIn(b"token_ids", reply.body)  # nobody asked for them
+        usage = [chunk["usage"] for chunk in reply.chunks if chunk.get("usage")]
+        self.assertEqual((usage[0]["prompt_tokens"], usage[0]["total_tokens"]), (7, 67))
+
+    def test_tokens_without_text_are_drawn_again(self):
+        def no_text(handler, request, _number):
+            handler.answer(request, upto=CUT)
+            for i in (CUT, CUT + 1):  # bytes of one character, perhaps
+                chunk = handler.word(request, i)
+                chunk["choices"][0]["delta"] = {"content": ""}
+                handler.event(chunk)
+            handler.leave()
+            return True
+        self.fleet(no_text, 2, abilities=("token_ids", "token_prompts"))
+        reply = self.chat(max_tokens=100)
+        self.assert_whole(reply)
+        self.assert_moved(reply, 2)
+        self.assertEqual(self.fallback.requests[-1]["prompt"][-1], FIRST_ID + CUT - 1)
+
+    def test_with_stop_strings_or_no_limit_tokens_are_no_prompt(self):
+        for fields in ({"max_tokens": 100, "stop": ["no such word"]}, {}):
+            self.fleet(cut, 2, abilities=("token_ids", "token_prompts"))
+            reply = self.chat(**fields)
+            self.assert_whole(reply)
+            self.assert_moved(reply, 3)
+
     def test_who_refuses_the_continuation_after_all_begins_anew(self):
         self.fleet(cut, 2, abilities=("continue",), refuses_prefill=True)
         reply = self.chat()
@@ -150,6 +187,51 @@ class Levels(unittest.TestCase):
         reply = self.chat()
         self.assertNotIn("[DONE]", reply.data)
         self.assertIn("fallback: it began anew with another text", reply.chunks[-1]["error"]["message"])
+
+
+class OfRealEngines(unittest.TestCase):
+    """Servers of ours that the gateway takes for outside engines: what they say is theirs, at every token."""
+
+    def test_tokens_go_on_to_the_same_text(self):
+        fleet.pull(PROGRAM)
+        cut = fleet.Cut()
+        members = [fleet.Member(PROGRAM) for _ in range(2)]
+        cutters = [fleet.Cutter(member.port, cut) for member in members]
+        keys = tempfile.NamedTemporaryFile("w")
+        keys.write("ok-1\n")
+        keys.flush()
+        gateway = Gateway(PROGRAM, [entry(f"m{i}", cutter.port, kind="openai") for i, cutter in enumerate(cutters)],
+                          HEAD.format(keys=keys.name) + "[retry]\nper_second = 1000\n")
+        for one in (keys, *members, *cutters, gateway):
+            self.addCleanup(one.close)
+        told = lambda: get(gateway.port, "/switchyard/v1/fleet", {"Authorization": "Bearer ok-1"}).json["members"]
+        wait_until(lambda: {member["hand_over_level"] for member in told()} == {2})
+        greedy = {"model": fleet.MODEL, "max_tokens": 16, "temperature": 0, "seed": 1, "stream": True,
+                  "stream_options": {"include_usage": True}}
+        for path, fields in (("/v1/chat/completions", {"messages": [{"role": "user", "content": "Répète: héé ☃ 日本語 😀"}]}),
+                             ("/v1/completions", {"prompt": "Once upon a time"})):
+            undisturbed = self.said(ask(members[0].port, path, {**greedy, **fields}))
+            moved = 0
+            for events in range(1, 40):
+                before = cut.done
+                cut.set(events)
+                reply = ask(gateway.port, path, {**greedy, **fields})
+                self.assertEqual(self.said(reply), undisturbed, f"cut behind {events} events: {reply.body}")
+                if cut.done == before:
+                    break  # nothing was left to cut
+                moved += "handover level=2" in " ".join(reply.comments)
+            cut.set(None)
+            self.assertGreater(moved, 10)
+
+    def said(self, reply):
+        """Text, finish_reason and how many tokens."""
+        self.assertEqual(reply.status, 200, reply.body)
+        self.assertEqual(reply.data.count("[DONE]"), 1, reply.body)
+        choices = [choice for chunk in reply.chunks for choice in chunk["choices"]]
+        text = "".join(choice.get("text") or choice.get("delta", {}).get("content") or "" for choice in choices)
+        finish = [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
+        usage = [chunk["usage"] for chunk in reply.chunks if chunk.get("usage")]
+        return text, finish, [(one["prompt_tokens"], one["completion_tokens"], one["total_tokens"]) for one in usage]
 
 
 if __name__ == "__main__":

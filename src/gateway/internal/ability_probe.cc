@@ -19,6 +19,18 @@ Json Chat(const std::string& model) {
           {"messages", Json::array({{{"role", "user"}, {"content", "Hi"}}})}};
 }
 
+bool HasTokenIds(const std::string& body) {
+  const auto json = base::ParseJson(body, "the answer");
+  const Json::json_pointer ids("/choices/0/token_ids");
+  return json && json->contains(ids) && json->at(ids).is_array();
+}
+
+bool CountsThreePromptTokens(const std::string& body) {
+  const auto json = base::ParseJson(body, "the answer");
+  const Json::json_pointer count("/usage/prompt_tokens");
+  return json && json->contains(count) && json->at(count) == 3;
+}
+
 Known YesIf(bool is_so) { return is_so ? Known::kYes : Known::kNo; }
 
 }  // namespace
@@ -38,7 +50,11 @@ void AbilityProbe::Ask(Step step) {
     body["return_token_ids"] = true;
   } else if (step == Step::kTokenPrompts) {
     path = "/v1/completions";
-    body = {{"model", model_}, {"max_tokens", 1}, {"temperature", 0}, {"prompt", {1, 2, 3}}};
+    body = {{"model", model_},
+            {"max_tokens", 1},
+            {"temperature", 0},
+            {"prompt", {1, 2, 3}},
+            {"return_token_ids", true}};
   } else {
     // Both together contradict each other: who knows the two fields says 400, and who does not
     // ignores them.
@@ -59,17 +75,13 @@ void AbilityProbe::Ask(Step step) {
 void AbilityProbe::Heard(const net::FetchedAnswer& answer) {
   const bool is_answered = answer.status == 200;
   switch (step_) {
-    case Step::kTokenIds: {
-      bool has_ids = false;
-      if (const auto json = base::ParseJson(answer.body, "the answer"); is_answered && json) {
-        const Json::json_pointer ids("/choices/0/token_ids");
-        has_ids = json->contains(ids) && json->at(ids).is_array();
-      }
-      found_.token_ids = YesIf(has_ids);
+    case Step::kTokenIds:
+      found_.token_ids = YesIf(is_answered && HasTokenIds(answer.body));
       return Ask(Step::kTokenPrompts);
-    }
     case Step::kTokenPrompts:
-      found_.token_prompts = YesIf(is_answered);
+      // Three, or it took them for something else; and an answer that goes on so must tell its ids.
+      found_.token_prompts = YesIf(is_answered && HasTokenIds(answer.body) &&
+                                   CountsThreePromptTokens(answer.body));
       return Ask(Step::kContinuation);
     case Step::kContinuation:
       found_.continuation = YesIf(answer.status == 400 || answer.status == 422);
