@@ -1,11 +1,11 @@
 #include "net/event_loop.h"
 
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <cstdint>
 #include <future>
 
 #include "net/internal/asio_loop.h"
+#include "net/internal/loop_types.h"
 
 namespace switchyard::net {
 namespace {
@@ -31,7 +31,7 @@ class AsioTimer final : public LoopTimer {
   }
 
  private:
-  asio::steady_timer timer_;
+  internal::LoopWait timer_;
   // Shared with waits that may outlive the timer by one turn of the loop.
   std::shared_ptr<std::uint64_t> round_ = std::make_shared<std::uint64_t>(0);
 };

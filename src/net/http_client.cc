@@ -30,6 +30,18 @@ base::Result<std::shared_ptr<ssl::context>> MakeContext(const std::string& ca_fi
   return context;
 }
 
+// Servers, whatever the path below which they serve.
+struct ServerHash {
+  std::size_t operator()(const HttpOrigin& origin) const {
+    return std::hash<std::string_view>()(origin.host) ^ (std::size_t{origin.port} << 1U);
+  }
+};
+struct IsSameServer {
+  bool operator()(const HttpOrigin& a, const HttpOrigin& b) const {
+    return a.host == b.host && a.port == b.port && a.is_tls == b.is_tls;
+  }
+};
+
 // The connections that are idle, and what new ones need.
 class Pool : public std::enable_shared_from_this<Pool> {
  public:
@@ -41,13 +53,12 @@ class Pool : public std::enable_shared_from_this<Pool> {
 
   // Null if none is left. Those that the server has closed meanwhile are dropped.
   Connection Take(const HttpOrigin& origin) {
-    const auto found = idle_.find(KeyOf(origin));
+    const auto found = idle_.find(origin);
     if (found == idle_.end()) return nullptr;
     while (!found->second.empty()) {
       Connection connection = std::move(found->second.back());
       found->second.pop_back();
-      if (connection->IsAlive()) return connection;
-      connection->Close();
+      if (connection->is_connected()) return connection;
     }
     return nullptr;
   }
@@ -58,10 +69,11 @@ class Pool : public std::enable_shared_from_this<Pool> {
   }
 
   void Give(const Connection& connection) {
-    auto& those = idle_[KeyOf(connection->origin())];
+    auto& those = idle_[connection->origin()];
     if (is_closed_ || those.size() >= options_.idle_connections_each) return connection->Close();
     connection->idle_since = std::chrono::steady_clock::now();
     those.push_back(connection);
+    connection->Rest();
     if (!is_sweeping_) SweepLater();
   }
 
@@ -75,10 +87,6 @@ class Pool : public std::enable_shared_from_this<Pool> {
   }
 
  private:
-  static std::string KeyOf(const HttpOrigin& origin) {
-    return fmt::format("{}:{}{}", origin.host, origin.port, origin.is_tls ? "s" : "");
-  }
-
   void SweepLater() {
     is_sweeping_ = true;
     sweep_->Start(options_.idle_time / 2, [this] { Sweep(); });
@@ -100,7 +108,7 @@ class Pool : public std::enable_shared_from_this<Pool> {
   internal::AsioLoop& loop_;
   const HttpClientOptions options_;
   const std::shared_ptr<ssl::context> tls_;  // with the connections
-  std::unordered_map<std::string, std::vector<Connection>> idle_;
+  std::unordered_map<HttpOrigin, std::vector<Connection>, ServerHash, IsSameServer> idle_;
   std::unique_ptr<LoopTimer> sweep_;
   bool is_sweeping_ = false;
   bool is_closed_ = false;

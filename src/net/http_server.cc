@@ -1,10 +1,8 @@
 #include "net/http_server.h"
 
-#include <boost/asio/bind_executor.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <thread>
 
 #include "net/internal/http_connection.h"
@@ -16,22 +14,22 @@ using base::ErrorCode;
 using base::Fail;
 using boost::system::error_code;
 using Tcp = asio::ip::tcp;
+using Acceptor = asio::basic_socket_acceptor<Tcp, internal::LoopExecutor>;
 
 using ReusePort = asio::detail::socket_option::boolean<SOL_SOCKET, SO_REUSEPORT>;
 
-base::Result<Tcp::acceptor> Listen(asio::io_context& io, Tcp::endpoint endpoint,
-                                   bool shares_port) {
-  Tcp::acceptor acceptor(asio::make_strand(io));
+base::Result<Acceptor> Listen(asio::io_context& io, Tcp::endpoint endpoint, bool shares_port) {
+  Acceptor acceptor(io);
   error_code error;
   (void)acceptor.open(endpoint.protocol(), error);
-  if (!error) (void)acceptor.set_option(Tcp::acceptor::reuse_address(true), error);
+  if (!error) (void)acceptor.set_option(Acceptor::reuse_address(true), error);
   if (!error && shares_port) (void)acceptor.set_option(ReusePort(true), error);
   if (!error && endpoint.address().is_v6()) {
     const bool every = endpoint.address().is_unspecified();
     (void)acceptor.set_option(asio::ip::v6_only(!every), error);
   }
   if (!error) (void)acceptor.bind(endpoint, error);
-  if (!error) (void)acceptor.listen(Tcp::acceptor::max_listen_connections, error);
+  if (!error) (void)acceptor.listen(Acceptor::max_listen_connections, error);
   if (error) {
     return Fail(ErrorCode::kUnavailable,
                 "cannot listen on {} port {}: {}; choose another address or port",
@@ -77,8 +75,8 @@ class AsioHttpServer final : public HttpServer {
       asio::post(door->acceptor.get_executor(), [this, door] { Accept(door); });
     }
     if (shared_->options.loop != nullptr) return;
-    for (std::size_t i = 0; i < std::max<std::size_t>(1, shared_->options.io_threads); ++i) {
-      threads_.emplace_back([this] { shared_->io.run(); });
+    for (const auto& io : shared_->threads->ios) {
+      threads_.emplace_back([&context = io->context] { context.run(); });
     }
   }
 
@@ -98,12 +96,14 @@ class AsioHttpServer final : public HttpServer {
     if (shared_->options.loop != nullptr) return LeaveLoop();
     shared_->threads->workers.join();  // what came meanwhile finds its client gone
     shared_->CloseAll();
-    shared_->threads->work.reset();
+    for (const auto& io : shared_->threads->ios) io->work.reset();
     for (std::thread& thread : threads_) thread.join();
     shared_->stopped = true;
     // What was posted since; a responder that comes later still finds `stopped`.
-    shared_->io.restart();
-    shared_->io.poll();
+    for (const auto& io : shared_->threads->ios) {
+      io->context.restart();
+      io->context.poll();
+    }
   }
 
  private:
@@ -118,25 +118,23 @@ class AsioHttpServer final : public HttpServer {
     shared_->stopped = true;
   }
 
-  // One address. Used on its acceptor's strand.
+  // One address. Used on its acceptor's thread.
   struct Door {
-    explicit Door(Tcp::acceptor listening)
+    explicit Door(Acceptor listening)
         : acceptor(std::move(listening)), retry(acceptor.get_executor()) {}
-    Tcp::acceptor acceptor;
-    asio::steady_timer retry;
+    Acceptor acceptor;
+    internal::LoopWait retry;
   };
 
   // A door that is open has its server.
   void Accept(const std::shared_ptr<Door>& door) {
-    door->acceptor.async_accept(
-        asio::make_strand(shared_->io),
-        asio::bind_executor(door->acceptor.get_executor(),
-                            [this, door](error_code error, Tcp::socket socket) {
-                              if (!door->acceptor.is_open()) return;
-                              if (error) return AcceptLater(door);
-                              internal::HttpConnection::Begin(shared_, std::move(socket));
-                              Accept(door);
-                            }));
+    door->acceptor.async_accept(shared_->NextIo(),
+                                [this, door](error_code error, internal::LoopSocket socket) {
+                                  if (!door->acceptor.is_open()) return;
+                                  if (error) return AcceptLater(door);
+                                  internal::HttpConnection::Begin(shared_, std::move(socket));
+                                  Accept(door);
+                                });
   }
 
   // Mostly too many open files; they become fewer.

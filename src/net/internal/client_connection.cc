@@ -1,8 +1,8 @@
 #include "net/internal/client_connection.h"
 
 #include <fmt/chrono.h>
-#include <sys/socket.h>
 
+#include <algorithm>
 #include <boost/asio/connect.hpp>
 #include <boost/asio/ssl/host_name_verification.hpp>
 #include <boost/asio/write.hpp>
@@ -14,7 +14,6 @@ using base::Error;
 using base::ErrorCode;
 using boost::system::error_code;
 using Stage = CallFailure::Stage;
-using Clock = std::chrono::steady_clock;
 namespace asio = boost::asio;
 
 constexpr std::size_t kReadBytes = 16 << 10;
@@ -50,10 +49,11 @@ ClientConnection::ClientConnection(asio::io_context& io, HttpOrigin origin,
                                    std::size_t head_limit_bytes)
     : io_(io),
       origin_(std::move(origin)),
+      authority_(origin_.Authority()),
       head_limit_bytes_(head_limit_bytes),
-      stream_(Tcp::socket(io), std::move(tls)),
+      stream_(LoopSocket(io), std::move(tls)),
       resolver_(io),
-      timer_(io) {}
+      deadline_(io.get_executor(), *this) {}
 
 void ClientConnection::Carry(const CallRequest& request, CallListener& listener,
                              ConnectionOwner& owner) {
@@ -93,6 +93,7 @@ void ClientConnection::Connect(const Tcp::resolver::results_type& found) {
 void ClientConnection::OnConnected(error_code error) {
   if (error) return FailRead(error);
   error_code ignored;
+  (void)stream_.socket().non_blocking(true, ignored);
   (void)stream_.socket().set_option(Tcp::no_delay(true), ignored);
   (void)stream_.socket().set_option(asio::socket_base::keep_alive(true), ignored);
   if (stream_.is_encrypted()) return Handshake();
@@ -119,22 +120,21 @@ void ClientConnection::Handshake() {
                           });
 }
 
-std::string ClientConnection::HeadOf(const CallRequest& request) const {
+void ClientConnection::WriteHead() {
   std::size_t length = 0;
-  for (const std::string_view piece : request.body) length += piece.size();
-  std::string head;
-  head.reserve(512);
-  head.append(request.method).append(" ").append(origin_.base_path).append(request.target);
-  head.append(" HTTP/1.1\r\nHost: ").append(origin_.Authority()).append("\r\n");
-  for (const auto& [name, value] : request.headers) {
+  for (const std::string_view piece : request_->body) length += piece.size();
+  std::string& head = head_text_;
+  head.clear();
+  head.append(request_->method).append(" ").append(origin_.base_path).append(request_->target);
+  head.append(" HTTP/1.1\r\nHost: ").append(authority_).append("\r\n");
+  for (const auto& [name, value] : request_->headers) {
     if (!IsHeaderText(name) || !IsHeaderText(value)) continue;
     head.append(name).append(": ").append(value).append("\r\n");
   }
-  if (length > 0 || request.method == "POST") {
-    head.append("Content-Length: ").append(std::to_string(length)).append("\r\n");
+  if (length > 0 || request_->method == "POST") {
+    head.append("Content-Length: ").append(fmt::format_int(length).c_str()).append("\r\n");
   }
   head.append("\r\n");
-  return head;
 }
 
 // The answer is read while the request is still being written: a server may refuse a large body
@@ -143,16 +143,26 @@ void ClientConnection::Begin() {
   stage_ = Stage::kHead;
   AwaitHead();
   Await(request_->times.head);
-  head_text_ = HeadOf(*request_);
-  std::vector<asio::const_buffer> buffers{asio::buffer(head_text_)};
-  for (const std::string_view piece : request_->body) buffers.push_back(asio::buffer(piece));
+  WriteHead();
+  unwritten_.assign({asio::buffer(head_text_)});
+  for (const std::string_view piece : request_->body) unwritten_.push_back(asio::buffer(piece));
+  if (!is_reading_) Read();
+  // What goes wrong with writing, the read will say, and maybe the server too.
+  error_code ignored;
+  std::size_t written = stream_.WriteNow(unwritten_, ignored);
+  const auto rest = std::ranges::find_if(unwritten_, [&](asio::const_buffer& buffer) {
+    const std::size_t of_it = std::min(written, buffer.size());
+    buffer += of_it;
+    written -= of_it;
+    return buffer.size() > 0;
+  });
+  unwritten_.erase(unwritten_.begin(), rest);
+  if (unwritten_.empty()) return;
   is_writing_ = true;
-  asio::async_write(stream_, std::move(buffers),
+  asio::async_write(stream_, unwritten_,
                     [self = shared_from_this(), keeper = request_->keeper](error_code, std::size_t) {
-                      // What went wrong, the read will say, and maybe the server too.
                       self->is_writing_ = false;
                     });
-  Read();
 }
 
 void ClientConnection::AwaitHead() {
@@ -171,13 +181,16 @@ void ClientConnection::TellHead() {
 }
 
 void ClientConnection::Read() {
+  is_reading_ = true;
   stream_.async_read_some(buffer_.prepare(kReadBytes),
                           [self = shared_from_this()](error_code error, std::size_t bytes) {
+                            self->is_reading_ = false;
                             if (!self->is_closed_) self->OnRead(error, bytes);
                           });
 }
 
 void ClientConnection::OnRead(error_code error, std::size_t bytes) {
+  if (request_ == nullptr) return Close();  // it rested
   buffer_.commit(bytes);
   if (bytes > 0) {
     has_answered_ = true;
@@ -199,7 +212,7 @@ bool ClientConnection::Parse() {
     if (error) {
       Fail({stage_, false,
             {ErrorCode::kUnavailable, fmt::format("'{}' does not speak HTTP: {}",
-                                                  origin_.Authority(), error.message())}});
+                                                  authority_, error.message())}});
       return false;
     }
     if (!parser_->is_header_done()) continue;
@@ -219,7 +232,7 @@ bool ClientConnection::Parse() {
 
 void ClientConnection::Finish() {
   const bool is_reusable = parser_->keep_alive() && !is_writing_ && buffer_.size() == 0;
-  is_timed_ = false;
+  deadline_.Clear();
   request_ = nullptr;
   listener_ = nullptr;
   std::exchange(owner_, nullptr)->OnDone(shared_from_this(), is_reusable);
@@ -235,7 +248,7 @@ void ClientConnection::FailRead(error_code error) {
   const bool is_untrusted = stream_.is_encrypted() && !is_connected_;
   Fail({stage_, false,
         {ErrorCode::kUnavailable,
-         fmt::format("'{}' {}: {}{}", origin_.Authority(), StageText(stage_), error.message(),
+         fmt::format("'{}' {}: {}{}", authority_, StageText(stage_), error.message(),
                      is_untrusted ? WhyNotTrusted(stream_.tls().native_handle()) : "")}});
 }
 
@@ -255,44 +268,25 @@ void ClientConnection::Close() {
   listener_ = nullptr;
   owner_ = nullptr;
   resolver_.cancel();
-  timer_.cancel();
+  deadline_.End();
   error_code ignored;
   (void)stream_.socket().close(ignored);
 }
 
-bool ClientConnection::IsAlive() {
-  char byte = 0;
-  const ssize_t got =
-      ::recv(stream_.socket().native_handle(), &byte, 1, MSG_PEEK | MSG_DONTWAIT);
-  return got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK);
+void ClientConnection::Rest() {
+  if (!is_reading_) Read();
 }
 
-// The timer is not moved for each piece that comes; when it fires it looks whether it is time.
 void ClientConnection::Await(std::chrono::milliseconds time) {
-  is_timed_ = time.count() > 0;
-  if (!is_timed_) return;
-  const auto due = Clock::now() + time;
-  const bool is_sooner = due < due_;
-  due_ = due;
-  if (!is_timer_running_ || is_sooner) Arm();
+  if (time.count() > 0) return deadline_.Set(time);
+  deadline_.Clear();
 }
 
-void ClientConnection::Arm() {
-  is_timer_running_ = true;
-  timer_.expires_at(due_);
-  timer_.async_wait([weak = weak_from_this()](error_code error) {
-    const auto self = weak.lock();
-    if (self && error != asio::error::operation_aborted) self->OnTime();
-  });
-}
-
-void ClientConnection::OnTime() {
-  is_timer_running_ = false;
-  if (is_closed_ || !is_timed_) return;
-  if (Clock::now() < due_) return Arm();
+void ClientConnection::OnDeadline() {
+  if (is_closed_) return;
   Fail({stage_, true,
         {ErrorCode::kDeadlineExceeded,
-         fmt::format("'{}' {} in time", origin_.Authority(), StageText(stage_))}});
+         fmt::format("'{}' {} in time", authority_, StageText(stage_))}});
 }
 
 }  // namespace switchyard::net::internal

@@ -4,13 +4,13 @@
 
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
 #include <memory>
 #include <optional>
 
 #include "net/http_client.h"
 #include "net/internal/connection_stream.h"
+#include "net/internal/lazy_deadline.h"
 #include "net/internal/response_parser.h"
 
 namespace switchyard::net::internal {
@@ -40,11 +40,13 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   // At once and without a word.
   void Close();
 
-  // Of one that is idle: whether the server still holds it open and has said nothing.
-  bool IsAlive();
+  // Has no call now. It closes itself when the server does so, or says what nobody asked for.
+  void Rest();
   bool is_connected() const { return is_connected_; }
   const HttpOrigin& origin() const { return origin_; }
   std::chrono::steady_clock::time_point idle_since;  // the pool's
+
+  void OnDeadline();
 
  private:
   void Resolve();
@@ -61,21 +63,18 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   void Fail(CallFailure failure);
   void FailRead(boost::system::error_code error);
   void Await(std::chrono::milliseconds time);
-  void Arm();
-  void OnTime();
-  std::string HeadOf(const CallRequest& request) const;
+  void WriteHead();
 
   boost::asio::io_context& io_;
   const HttpOrigin origin_;
+  const std::string authority_;
   const std::size_t head_limit_bytes_;
   ConnectionStream stream_;
   Tcp::resolver resolver_;
-  boost::asio::steady_timer timer_;
-  std::chrono::steady_clock::time_point due_;  // when the step at hand must be over
-  bool is_timed_ = false;                      // `due_` means something
-  bool is_timer_running_ = false;
+  LazyDeadline<ClientConnection> deadline_;
   boost::beast::flat_buffer buffer_;
   std::string head_text_;
+  std::vector<boost::asio::const_buffer> unwritten_;
   std::optional<ResponseParser> parser_;
 
   // Of the call at hand; null: idle or closed.
@@ -84,6 +83,7 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   ConnectionOwner* owner_ = nullptr;
   CallFailure::Stage stage_ = CallFailure::Stage::kConnect;
   bool is_connected_ = false;
+  bool is_reading_ = false;
   bool is_writing_ = false;
   bool has_answered_ = false;  // some byte came
   bool is_closed_ = false;

@@ -1,19 +1,20 @@
 // The bytes of one connection, in the clear or under TLS: what Asio calls an asynchronous stream.
-// Used on the connection's strand, which the socket's executor is.
+// Used on the thread of the loop that the socket is of.
 #pragma once
 
-#include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
 #include <memory>
 #include <optional>
 #include <utility>
 
+#include "net/internal/loop_types.h"
+
 namespace switchyard::net::internal {
 
 class ConnectionStream {
  public:
-  using Socket = boost::asio::ip::tcp::socket;
+  using Socket = LoopSocket;
   using executor_type = Socket::executor_type;  // Asio's spelling
 
   // `tls` is null for bytes in the clear.
@@ -43,6 +44,16 @@ class ConnectionStream {
     } else {
       socket_.async_write_some(buffers, std::forward<Handler>(handler));
     }
+  }
+  // As much as can be written without waiting: mostly all, and then nobody need be told later.
+  // Nothing of an encrypted one, whose records are its own affair. The socket is in non-blocking
+  // mode.
+  template <typename Buffers>
+  std::size_t WriteNow(const Buffers& buffers, boost::system::error_code& error) {
+    if (tls_) return 0;
+    const std::size_t written = socket_.write_some(buffers, error);
+    if (error == boost::asio::error::would_block) error = {};
+    return written;
   }
 
   // Of an encrypted one.

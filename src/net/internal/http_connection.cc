@@ -1,9 +1,12 @@
 #include "net/internal/http_connection.h"
 
+#include <algorithm>
+#include <array>
+#include <boost/asio/dispatch.hpp>
 #include <boost/asio/post.hpp>
-#include <boost/asio/read.hpp>
 #include <boost/asio/write.hpp>
-#include <boost/beast/http/read.hpp>
+#include <boost/beast/http/error.hpp>
+#include <boost/beast/http/status.hpp>
 #include <ctime>
 
 #include "net/internal/tls_context.h"
@@ -19,13 +22,23 @@ constexpr std::size_t kReadAheadBytes = 64 << 10;
 // How long a refused client may still be sending before it is cut off.
 constexpr std::chrono::milliseconds kLinger{2'000};
 
-std::string DateNow() {
+// Read at once of what is not a body, and of one.
+constexpr std::size_t kReadBytes = 4096;
+constexpr std::size_t kReadBodyBytes = 256 << 10;
+
+// Written anew each second.
+std::string_view DateNow() {
+  thread_local std::time_t written = 0;
+  thread_local std::array<char, 40> text;
+  thread_local std::size_t size = 0;
   const std::time_t now = std::time(nullptr);
-  std::tm parts{};
-  ::gmtime_r(&now, &parts);
-  char text[40];
-  const std::size_t size = std::strftime(text, sizeof text, "%a, %d %b %Y %H:%M:%S GMT", &parts);
-  return {text, size};
+  if (now != written) {
+    std::tm parts{};
+    ::gmtime_r(&now, &parts);
+    size = std::strftime(text.data(), text.size(), "%a, %d %b %Y %H:%M:%S GMT", &parts);
+    written = now;
+  }
+  return {text.data(), size};
 }
 
 std::string ChunkOf(std::string_view part) {
@@ -37,11 +50,6 @@ int StatusOf(const error_code& error) {
   if (error == http::error::header_limit || error == http::error::buffer_overflow) return 431;
   if (error == http::error::bad_version) return 505;
   return 400;
-}
-
-bool IsProtocolFault(const error_code& error) {
-  return error.category() == http::make_error_code(http::error::bad_method).category() &&
-         error != http::error::end_of_stream && error != http::error::partial_message;
 }
 
 void Serve(const ServerShared& shared, HttpRequest request,
@@ -59,19 +67,35 @@ void Serve(const ServerShared& shared, HttpRequest request,
 std::string HeadText(const HttpResponse& response, std::optional<std::size_t> length, bool chunked,
                      bool keep_alive) {
   const auto reason = http::obsolete_reason(static_cast<http::status>(response.status));
-  std::string head =
-      fmt::format("HTTP/1.1 {} {}\r\nDate: {}\r\nServer: switchyard\r\n", response.status,
-                  std::string_view(reason.data(), reason.size()), DateNow());
-  if (!response.content_type.empty()) {
-    head += fmt::format("Content-Type: {}\r\n", response.content_type);
-  }
+  std::string head;
+  head.reserve(512 + (length && *length <= kReadBytes ? *length : 0));
+  const auto field = [&](std::string_view name, std::string_view value) {
+    head.append(name).append(": ").append(value).append("\r\n");
+  };
+  head.append("HTTP/1.1 ").append(fmt::format_int(response.status).c_str()).append(" ");
+  head.append(reason.data(), reason.size()).append("\r\n");
+  field("Date", DateNow());
+  field("Server", "switchyard");
+  if (!response.content_type.empty()) field("Content-Type", response.content_type);
   for (const auto& [name, value] : response.headers) {
-    if (IsHeaderText(name) && IsHeaderText(value)) head += fmt::format("{}: {}\r\n", name, value);
+    if (IsHeaderText(name) && IsHeaderText(value)) field(name, value);
   }
-  if (length) head += fmt::format("Content-Length: {}\r\n", *length);
-  if (!length && chunked) head += "Transfer-Encoding: chunked\r\n";
-  head += keep_alive ? "Connection: keep-alive\r\n\r\n" : "Connection: close\r\n\r\n";
+  if (length) field("Content-Length", fmt::format_int(*length).c_str());
+  if (!length && chunked) field("Transfer-Encoding", "chunked");
+  field("Connection", keep_alive ? "keep-alive" : "close");
+  head.append("\r\n");
   return head;
+}
+
+Threads::Threads(const HttpServerOptions& options)
+    : workers(std::max<std::size_t>(1, options.worker_threads)) {
+  for (std::size_t i = 0; i < std::max<std::size_t>(1, options.io_threads); ++i) {
+    ios.push_back(std::make_unique<Io>());
+  }
+}
+
+asio::io_context& ServerShared::NextIo() {
+  return threads == nullptr ? io : threads->ios[begun++ % threads->ios.size()]->context;
 }
 
 std::shared_ptr<asio::ssl::context> ServerShared::Tls() const {
@@ -106,12 +130,19 @@ void ServedExchange::Post(std::function<void()> work) {
   asio::post(connection_->executor(), std::move(work));
 }
 
+template <typename Work>
+void ServedExchange::Enter(Work work) {
+  if (shared_->stopped) return;
+  if (shared_->threads != nullptr) return asio::post(connection_->executor(), std::move(work));
+  asio::dispatch(connection_->executor(), std::move(work));
+}
+
 void ServedExchange::Respond(HttpResponse response) {
   if (ended_.exchange(true)) return;
   if (begun_) {  // a stream can't change its mind
-    return Post([connection = connection_, watch = watch_] { connection->Drop(watch); });
+    return Enter([connection = connection_, watch = watch_] { connection->DropSoon(watch); });
   }
-  Post([connection = connection_, watch = watch_, response = std::move(response)] {
+  Enter([connection = connection_, watch = watch_, response = std::move(response)] {
     const bool keep = connection->keeps_alive();
     std::string bytes = HeadText(response, response.body.size(), false, keep);
     if (!connection->is_head()) bytes += response.body;
@@ -121,7 +152,7 @@ void ServedExchange::Respond(HttpResponse response) {
 
 void ServedExchange::BeginStream(HttpResponse head) {
   if (ended_ || begun_.exchange(true)) return;
-  Post([connection = connection_, watch = watch_, chunked = chunked_, head = std::move(head)] {
+  Enter([connection = connection_, watch = watch_, chunked = chunked_, head = std::move(head)] {
     const bool keep = connection->keeps_alive() && chunked;
     std::string bytes = HeadText(head, std::nullopt, chunked, keep);
     if (!head.body.empty()) bytes += chunked ? ChunkOf(head.body) : head.body;
@@ -137,25 +168,25 @@ void ServedExchange::Write(std::string part) {
   if (watch_->buffered_bytes.fetch_add(size) + size > shared_->options.stream_buffer_bytes) {
     return Abort();
   }
-  Post([connection = connection_, watch = watch_, bytes = std::move(bytes)]() mutable {
+  Enter([connection = connection_, watch = watch_, bytes = std::move(bytes)]() mutable {
     connection->Send(watch, std::move(bytes), false, connection->keeps_alive());
   });
 }
 
 void ServedExchange::EndStream() {
   if (!begun_ || ended_.exchange(true)) return;
-  Post([connection = connection_, watch = watch_, chunked = chunked_] {
+  Enter([connection = connection_, watch = watch_, chunked = chunked_] {
     connection->Send(watch, chunked ? "0\r\n\r\n" : "", true, connection->keeps_alive() && chunked);
   });
 }
 
 void ServedExchange::Abort() {
   ended_ = true;
-  Post([connection = connection_, watch = watch_] { connection->Drop(watch); });
+  Enter([connection = connection_, watch = watch_] { connection->DropSoon(watch); });
 }
 
 void ServedExchange::After(std::chrono::milliseconds time, std::function<void()> work) {
-  Post([executor = connection_->executor(), watch = watch_, time, work = std::move(work)] {
+  Enter([executor = connection_->executor(), watch = watch_, time, work = std::move(work)] {
     if (watch->is_over || watch->gone) return;
     watch->timer.emplace(executor, time);
     watch->timer->async_wait([watch, work](error_code error) {
@@ -165,13 +196,14 @@ void ServedExchange::After(std::chrono::milliseconds time, std::function<void()>
 }
 
 void ServedExchange::OnGone(std::function<void()> on_gone) {
-  Post([watch = watch_, on_gone = std::move(on_gone)] {
-    if (watch->gone) return on_gone();
-    if (!watch->is_over) watch->on_gone = on_gone;
+  Enter([executor = connection_->executor(), watch = watch_,
+         on_gone = std::move(on_gone)]() mutable {
+    if (watch->gone) return asio::post(executor, std::move(on_gone));
+    if (!watch->is_over) watch->on_gone = std::move(on_gone);
   });
 }
 
-void HttpConnection::Begin(const std::shared_ptr<ServerShared>& shared, Socket socket) {
+void HttpConnection::Begin(const std::shared_ptr<ServerShared>& shared, LoopSocket socket) {
   auto connection = std::make_shared<HttpConnection>(shared, std::move(socket));
   {
     const std::lock_guard lock(shared->mutex);
@@ -180,7 +212,8 @@ void HttpConnection::Begin(const std::shared_ptr<ServerShared>& shared, Socket s
   }
   asio::post(connection->executor(), [connection, shared] {
     error_code ignored;
-    Socket& client = connection->stream_.socket();
+    LoopSocket& client = connection->stream_.socket();
+    (void)client.non_blocking(true, ignored);
     (void)client.set_option(asio::ip::tcp::no_delay(true), ignored);
     const auto peer = client.remote_endpoint(ignored);
     const std::string host = peer.address().to_string(ignored);
@@ -195,10 +228,10 @@ void HttpConnection::Begin(const std::shared_ptr<ServerShared>& shared, Socket s
   });
 }
 
-HttpConnection::HttpConnection(std::shared_ptr<ServerShared> shared, Socket socket)
+HttpConnection::HttpConnection(std::shared_ptr<ServerShared> shared, LoopSocket socket)
     : shared_(std::move(shared)),
       stream_(std::move(socket), shared_->Tls()),
-      deadline_(stream_.get_executor()) {
+      deadline_(stream_.get_executor(), *this) {
   ++shared_->connections;
 }
 
@@ -210,32 +243,17 @@ HttpConnection::~HttpConnection() {
 
 void HttpConnection::CloseSoon() {
   asio::post(executor(), [self = shared_from_this()] {
-    if (self->is_lingering_) return;  // not for long
+    if (self->stage_ == Stage::kEnd) return;  // not for long
     if (!self->watch_ || !self->is_last_) return self->Close();
     // All of an answer is there: it is still written, and the client has it before the end.
     self->keep_alive_ = false;
-    if (self->is_writing_) self->SetDeadline(kLinger);
+    if (self->is_writing_) self->deadline_.Set(kLinger);
   });
-}
-
-void HttpConnection::SetDeadline(std::chrono::milliseconds after) {
-  const std::uint64_t id = ++deadline_id_;
-  deadline_.expires_after(after);
-  deadline_.async_wait([weak = weak_from_this(), id](error_code error) {
-    const auto self = weak.lock();
-    if (error || !self || self->deadline_id_ != id) return;
-    self->Close();
-  });
-}
-
-void HttpConnection::ClearDeadline() {
-  ++deadline_id_;
-  deadline_.cancel();
 }
 
 // Many may be at it at once; a slow one holds up nobody.
 void HttpConnection::Handshake() {
-  SetDeadline(shared_->options.header_timeout);
+  deadline_.Set(shared_->options.header_timeout);
   stream_.async_handshake(ConnectionStream::Side::server,
                           [self = shared_from_this()](error_code error) {
                             if (error) return self->Close();
@@ -245,124 +263,177 @@ void HttpConnection::Handshake() {
 
 void HttpConnection::AwaitRequest() {
   if (is_closed_) return;
-  if (buffer_.size() > 0) return ReadHeader();
-  SetDeadline(shared_->options.idle_timeout);
-  stream_.async_read_some(buffer_.prepare(4096),
+  stage_ = Stage::kHead;
+  if (buffer_.size() > 0 && !is_reading_) return Proceed();
+  deadline_.Set(shared_->options.idle_timeout);
+  if (!is_reading_) return Read();
+  if (buffer_.size() == 0) return;  // the read that watched the client finds the next request
+  // Some of that has come already, and must not move while more is read behind it.
+  wants_request_ = true;
+  error_code ignored;
+  (void)stream_.socket().cancel(ignored);
+}
+
+void HttpConnection::Read() {
+  is_reading_ = true;
+  asio::mutable_buffer target;
+  if (stage_ == Stage::kBody) {
+    target = asio::buffer(request_.body) + body_bytes_;
+    target = asio::buffer(target, kReadBodyBytes);
+  } else {
+    target = buffer_.prepare(stage_ == Stage::kChunks ? kReadAheadBytes : kReadBytes);
+  }
+  stream_.async_read_some(target,
                           [self = shared_from_this()](error_code error, std::size_t bytes) {
-                            if (error) return self->Close();
-                            self->buffer_.commit(bytes);
-                            self->ReadHeader();
+                            self->OnRead(error, bytes);
                           });
 }
 
-void HttpConnection::ReadHeader() {
-  SetDeadline(shared_->options.header_timeout);
-  parser_.emplace();
-  parser_->header_limit(static_cast<std::uint32_t>(shared_->options.header_limit_bytes));
-  parser_->body_limit(shared_->options.body_limit_bytes);
-  http::async_read_header(
-      stream_, buffer_, *parser_,
-      [self = shared_from_this()](error_code error, std::size_t) { self->OnHeader(error); });
-}
-
-void HttpConnection::OnHeader(error_code error) {
-  if (error && !IsProtocolFault(error)) return Close();
-  if (error) return Refuse(StatusOf(error), error.message());
-  const auto expect = parser_->get().find(http::field::expect);
-  if (expect != parser_->get().end() && !parser_->is_done()) {
-    writing_ = "HTTP/1.1 100 Continue\r\n\r\n";
-    asio::async_write(stream_, asio::buffer(writing_),
-                      [self = shared_from_this()](error_code failed, std::size_t) {
-                        if (failed) return self->Close();
-                        self->ReadBody();
-                      });
-    return;
-  }
-  ReadBody();
-}
-
-void HttpConnection::ReadBody() {
-  SetDeadline(shared_->options.body_timeout);
-  http::async_read(
-      stream_, buffer_, *parser_,
-      [self = shared_from_this()](error_code error, std::size_t) { self->OnBody(error); });
-}
-
-void HttpConnection::OnBody(error_code error) {
-  if (error && !IsProtocolFault(error)) return Close();
-  if (error) return Refuse(StatusOf(error), error.message());
-  ClearDeadline();
-  Dispatch();
-}
-
-void HttpConnection::Dispatch() {
-  auto message = parser_->release();
-  parser_.reset();
-  keep_alive_ = message.keep_alive();
-  is_head_ = message.method() == http::verb::head;
-  is_last_ = false;
-  HttpRequest request;
-  request.method = std::string(message.method_string());
-  request.target = std::string(message.target());
-  for (const auto& field : message) {
-    request.headers.emplace_back(std::string(field.name_string()), std::string(field.value()));
-  }
-  request.body = std::move(message.body());
-  request.peer = peer_;
-  auto exchange =
-      std::make_shared<ServedExchange>(shared_from_this(), shared_, message.version() >= 11);
-  watch_ = exchange->watch();
-  WatchClient();
-  if (shared_->threads == nullptr) return Serve(*shared_, std::move(request), std::move(exchange));
-  asio::post(shared_->threads->workers, [shared = shared_, request = std::move(request),
-                                         exchange = std::move(exchange)]() mutable {
-    Serve(*shared, std::move(request), std::move(exchange));
-  });
-}
-
-void HttpConnection::WatchClient() {
-  if (is_closed_ || is_watching_) return;
-  is_watching_ = true;
-  if (buffer_.size() >= kReadAheadBytes) {
-    // Nothing more is read; only a broken connection still shows.
-    stream_.socket().async_wait(Socket::wait_error, [self = shared_from_this()](error_code error) {
-      self->OnWatched(error ? error : error_code(asio::error::eof), 0);
-    });
-    return;
-  }
-  stream_.async_read_some(buffer_.prepare(4096),
-                          [self = shared_from_this()](error_code error, std::size_t bytes) {
-                            self->OnWatched(error, bytes);
-                          });
-}
-
-void HttpConnection::OnWatched(error_code error, std::size_t bytes) {
-  is_watching_ = false;
+void HttpConnection::OnRead(error_code error, std::size_t bytes) {
+  is_reading_ = false;
   if (is_closed_) return;
-  buffer_.commit(bytes);
+  if (stage_ == Stage::kBody) {
+    body_bytes_ += bytes;
+  } else {
+    buffer_.commit(bytes);
+  }
+  if (stage_ == Stage::kAnswer) return OnWatched(error);
+  const bool is_cancelled = error == asio::error::operation_aborted;
+  if (is_cancelled && (stage_ == Stage::kEnd || std::exchange(wants_request_, false))) error = {};
+  if (error) return Close();
+  wants_request_ = false;
+  if (stage_ != Stage::kEnd) Proceed();
+}
+
+void HttpConnection::OnWatched(error_code error) {
   if (error == asio::error::eof && is_last_) {
     keep_alive_ = false;  // it will send no more, and may still read the rest
     return;
   }
   if (error && error != asio::error::operation_aborted) return Close();
-  if (wants_request_) {
-    wants_request_ = false;
-    return AwaitRequest();
+  WatchClient();
+}
+
+void HttpConnection::WatchClient() {
+  if (buffer_.size() < kReadAheadBytes) return Read();
+  // Nothing more is read; only a broken connection still shows.
+  is_reading_ = true;
+  stream_.socket().async_wait(LoopSocket::wait_error,
+                              [self = shared_from_this()](error_code error) {
+                                self->OnRead(error ? error : error_code(asio::error::eof), 0);
+                              });
+}
+
+// With what has come.
+void HttpConnection::Proceed() {
+  if (stage_ == Stage::kHead) return ReadHead();
+  if (stage_ == Stage::kBody) return ReadBody();
+  ReadChunks();
+}
+
+// Gives the parser what has come. False if the request was refused.
+bool HttpConnection::Parse() {
+  error_code error;
+  buffer_.consume(parser_->put(buffer_.data(), error));
+  if (!error || error == http::error::need_more) return true;
+  Refuse(StatusOf(error), error.message());
+  return false;
+}
+
+void HttpConnection::ReadHead() {
+  const bool is_new = !parser_;
+  if (is_new) {
+    request_ = {};
+    parser_.emplace(request_);
+    parser_->header_limit(static_cast<std::uint32_t>(shared_->options.header_limit_bytes));
+    parser_->body_limit(shared_->options.body_limit_bytes);
   }
-  if (watch_) WatchClient();
+  if (!Parse()) return;
+  if (parser_->is_header_done()) return OnHead();
+  if (is_new) deadline_.Set(shared_->options.header_timeout);
+  Read();
+}
+
+void HttpConnection::OnHead() {
+  const std::uint64_t length = parser_->content_length().value_or(0);
+  if (length > shared_->options.body_limit_bytes) {
+    return Refuse(413, error_code(http::error::body_limit).message());
+  }
+  if (!parser_->chunked() && length == 0) return Dispatch();
+  deadline_.Set(shared_->options.body_timeout);
+  if (parser_->chunked()) {
+    stage_ = Stage::kChunks;
+    parser_->eager(true);
+  } else {
+    stage_ = Stage::kBody;
+    // Not filled with zeros that are overwritten at once. (What libstdc++ 12 gives the function is
+    // the capacity.)
+    request_.body.resize_and_overwrite(length, [length](char*, std::size_t) { return length; });
+    const std::size_t there = std::min<std::size_t>(buffer_.size(), length);
+    body_bytes_ = asio::buffer_copy(asio::buffer(request_.body), buffer_.data(), there);
+    buffer_.consume(there);
+  }
+  if (!parser_->expects_continue()) return Proceed();
+  writing_ = "HTTP/1.1 100 Continue\r\n\r\n";
+  asio::async_write(stream_, asio::buffer(writing_),
+                    [self = shared_from_this()](error_code error, std::size_t) {
+                      if (error) return self->Close();
+                      self->Proceed();
+                    });
+}
+
+void HttpConnection::ReadBody() {
+  if (body_bytes_ < request_.body.size()) return Read();
+  Dispatch();
+}
+
+void HttpConnection::ReadChunks() {
+  if (!Parse()) return;
+  if (!parser_->is_done()) return Read();
+  Dispatch();
+}
+
+void HttpConnection::Dispatch() {
+  deadline_.Clear();
+  stage_ = Stage::kAnswer;
+  keep_alive_ = parser_->keep_alive();
+  is_head_ = request_.method == "HEAD";
+  is_last_ = false;
+  request_.peer = peer_;
+  auto exchange =
+      std::make_shared<ServedExchange>(shared_from_this(), shared_, parser_->is_version_1_1());
+  parser_.reset();
+  watch_ = exchange->watch();
+  WatchClient();
+  if (shared_->threads == nullptr) return Serve(*shared_, std::move(request_), std::move(exchange));
+  asio::post(shared_->threads->workers, [shared = shared_, request = std::move(request_),
+                                         exchange = std::move(exchange)]() mutable {
+    Serve(*shared, std::move(request), std::move(exchange));
+  });
 }
 
 void HttpConnection::Send(const std::shared_ptr<ServedExchange::Watch>& watch, std::string bytes,
                           bool is_last, bool keep_alive) {
   if (is_closed_ || watch != watch_) return;
-  pending_ += bytes;
+  if (pending_.empty()) {
+    pending_ = std::move(bytes);
+  } else {
+    pending_ += bytes;
+  }
   is_last_ = is_last;
   keep_alive_ = keep_alive;
-  if (!is_writing_) Flush();
+  if (is_writing_ || is_flush_due_) return;
+  is_flush_due_ = true;
+  asio::post(executor(), [self = shared_from_this()] {
+    self->is_flush_due_ = false;
+    if (!self->is_closed_ && !self->is_writing_) self->Flush();
+  });
 }
 
-void HttpConnection::Drop(const std::shared_ptr<ServedExchange::Watch>& watch) {
-  if (watch == watch_) Close();
+void HttpConnection::DropSoon(const std::shared_ptr<ServedExchange::Watch>& watch) {
+  asio::post(executor(), [self = shared_from_this(), watch] {
+    if (watch == self->watch_) self->Close();
+  });
 }
 
 void HttpConnection::Flush() {
@@ -371,46 +442,43 @@ void HttpConnection::Flush() {
     return;
   }
   writing_ = std::exchange(pending_, {});
+  error_code failed;
+  const std::size_t written = stream_.WriteNow(asio::buffer(writing_), failed);
+  if (failed) return Close();
+  if (written == writing_.size()) return OnWritten();
   is_writing_ = true;
-  SetDeadline(shared_->options.write_timeout);
-  asio::async_write(
-      stream_, asio::buffer(writing_),
-      [self = shared_from_this()](error_code error, std::size_t) { self->OnWritten(error); });
+  deadline_.Set(shared_->options.write_timeout);
+  asio::async_write(stream_, asio::buffer(writing_) + written,
+                    [self = shared_from_this()](error_code error, std::size_t) {
+                      self->is_writing_ = false;
+                      if (self->is_closed_) return;
+                      if (error) return self->Close();
+                      self->deadline_.Clear();
+                      self->OnWritten();
+                    });
 }
 
-void HttpConnection::OnWritten(error_code error) {
-  is_writing_ = false;
-  if (is_closed_) return;
-  ClearDeadline();
-  if (error) return Close();
-  if (watch_) {
-    // Heads are not counted when they are put in, so the debt may be less than was written.
-    auto& debt = watch_->buffered_bytes;
-    std::size_t before = debt.load();
-    while (!debt.compare_exchange_weak(before, before - std::min(before, writing_.size()))) {
-    }
+void HttpConnection::OnWritten() {
+  // Heads are not counted when they are put in, so the debt may be less than was written.
+  auto& debt = watch_->buffered_bytes;
+  std::size_t before = debt.load();
+  while (!debt.compare_exchange_weak(before, before - std::min(before, writing_.size()))) {
   }
   Flush();
 }
 
 void HttpConnection::FinishExchange() {
-  watch_->is_over = true;
-  watch_->timer.reset();
-  watch_->on_gone = nullptr;  // which mostly holds the responder, and so the connection
-  watch_.reset();
+  const auto watch = std::exchange(watch_, nullptr);
+  watch->is_over = true;
+  watch->timer.reset();
+  watch->on_gone = nullptr;  // which mostly holds the responder, and so the connection
   is_last_ = false;
   if (!keep_alive_) return Linger();
-  if (!is_watching_) return AwaitRequest();
-  // The read that watches the client goes on and finds the next request, unless some of that has
-  // come already.
-  wants_request_ = true;
-  SetDeadline(shared_->options.idle_timeout);
-  if (buffer_.size() == 0) return;
-  error_code ignored;
-  (void)stream_.socket().cancel(ignored);
+  AwaitRequest();
 }
 
 void HttpConnection::Refuse(int status, std::string_view message) {
+  stage_ = Stage::kEnd;
   HttpResponse response{.status = status, .content_type = "text/plain"};
   if (shared_->options.error_body) {
     response.content_type = "application/json";
@@ -420,7 +488,7 @@ void HttpConnection::Refuse(int status, std::string_view message) {
   }
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
   writing_ = HeadText(response, response.body.size(), false, false) + response.body;
-  SetDeadline(shared_->options.write_timeout);
+  deadline_.Set(shared_->options.write_timeout);
   asio::async_write(stream_, asio::buffer(writing_),
                     [self = shared_from_this()](error_code error, std::size_t) {
                       if (error) return self->Close();
@@ -432,12 +500,12 @@ void HttpConnection::Refuse(int status, std::string_view message) {
 // answer: so what it still sends is read and dropped for a while.
 void HttpConnection::Linger() {
   if (is_closed_) return;
-  is_lingering_ = true;
+  stage_ = Stage::kEnd;
   if (!stream_.is_encrypted()) return DropWhatComes();
   // First the farewell of TLS, so that the client knows that it has everything.
-  SetDeadline(kLinger);
+  deadline_.Set(kLinger);
   error_code ignored;
-  if (is_watching_) (void)stream_.socket().cancel(ignored);
+  if (is_reading_) (void)stream_.socket().cancel(ignored);
   asio::post(executor(), [self = shared_from_this()] {
     if (self->is_closed_) return;
     self->stream_.async_shutdown([self](error_code) {
@@ -447,11 +515,11 @@ void HttpConnection::Linger() {
 }
 
 void HttpConnection::DropWhatComes() {
-  Socket& socket = stream_.socket();
+  LoopSocket& socket = stream_.socket();
   error_code ignored;
-  (void)socket.shutdown(Socket::shutdown_send, ignored);
-  SetDeadline(kLinger);
-  if (is_watching_) (void)socket.cancel(ignored);
+  (void)socket.shutdown(LoopSocket::shutdown_send, ignored);
+  deadline_.Set(kLinger);
+  if (is_reading_) (void)socket.cancel(ignored);
   struct Drain {
     static void Next(const std::shared_ptr<HttpConnection>& self) {
       self->buffer_.clear();
@@ -473,7 +541,7 @@ void HttpConnection::DropWhatComes() {
 void HttpConnection::Close() {
   if (is_closed_) return;
   is_closed_ = true;
-  ClearDeadline();
+  deadline_.End();
   error_code ignored;
   (void)stream_.socket().close(ignored);
   if (!watch_) return;

@@ -1,26 +1,24 @@
 // One connection of the HTTP server: reads requests one after the other, hands each to the service
 // and writes its answer. While an answer is due it keeps a read open, so that a client that goes is
-// noticed. Everything runs on the connection's strand; whoever waits for it owns it.
+// noticed. Everything runs on the thread of the connection's loop; whoever waits for it owns it.
 #pragma once
 
 #include <atomic>
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
-#include <boost/asio/ip/tcp.hpp>
-#include <boost/asio/steady_timer.hpp>
-#include <boost/asio/strand.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
-#include <boost/beast/http/parser.hpp>
-#include <boost/beast/http/string_body.hpp>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <vector>
 
 #include "net/http_server.h"
 #include "net/internal/asio_loop.h"
 #include "net/internal/connection_stream.h"
+#include "net/internal/lazy_deadline.h"
+#include "net/internal/request_parser.h"
 
 namespace switchyard::net {
 
@@ -31,15 +29,18 @@ namespace internal {
 
 class HttpConnection;
 
-// What runs a server that has no loop.
+// What runs a server that has no loop: threads that each have one, and workers for the service.
 struct Threads {
-  explicit Threads(const HttpServerOptions& options)
-      : workers(std::max<std::size_t>(1, options.worker_threads)),
-        work(asio::make_work_guard(io)) {}
+  explicit Threads(const HttpServerOptions& options);
 
-  asio::io_context io;
+  struct Io {
+    // Not with Asio's hint that one thread runs it: what that thread posts would overtake what
+    // others posted before.
+    asio::io_context context;
+    asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(context);
+  };
+  std::vector<std::unique_ptr<Io>> ios;
   asio::thread_pool workers;
-  asio::executor_work_guard<asio::io_context::executor_type> work;
 };
 
 // What the server, its connections and their responders share; it lives as long as any of them.
@@ -48,17 +49,20 @@ struct ServerShared {
       : options(std::move(chosen)),
         service(std::move(function)),
         threads(options.loop != nullptr ? nullptr : std::make_unique<Threads>(options)),
-        io(options.loop != nullptr ? AsioLoop::Of(*options.loop).io() : threads->io) {}
+        io(options.loop != nullptr ? AsioLoop::Of(*options.loop).io()
+                                   : threads->ios.front()->context) {}
 
   void CloseAll();
   bool AllClosed();  // on the loop
+  asio::io_context& NextIo();  // for a connection that begins; on `io`
   // For a connection that begins; null: in the clear.
   std::shared_ptr<asio::ssl::context> Tls() const;
 
   const HttpServerOptions options;
   const HttpService service;
   const std::unique_ptr<Threads> threads;  // null on a loop
-  asio::io_context& io;
+  asio::io_context& io;  // where doors are
+  std::size_t begun = 0;  // connections; used on `io`
   std::atomic<bool> stopped = false;  // nothing runs any more
   std::atomic<std::size_t> connections = 0;
   std::mutex mutex;
@@ -85,15 +89,22 @@ class ServedExchange final : public HttpResponder {
 
   // What OnGone needs, which a connection keeps while the responder may be destroyed.
   struct Watch {
-    std::function<void()> on_gone;  // on the strand
-    bool is_over = false;           // on the strand
-    std::optional<asio::steady_timer> timer;  // of After, on the strand
+    // On the connection's thread.
+    std::function<void()> on_gone;
+    bool is_over = false;
+    std::optional<LoopWait> timer;  // of After
+    // Any.
     std::atomic<bool> gone = false;
     std::atomic<std::size_t> buffered_bytes = 0;
   };
   const std::shared_ptr<Watch>& watch() const { return watch_; }
 
  private:
+  // On the connection's thread; at once if it is this one, of a loop. Those of a server with workers
+  // take turns in the order in which they were called, whoever did.
+  template <typename Work>
+  void Enter(Work work);
+
   std::shared_ptr<HttpConnection> connection_;
   std::shared_ptr<ServerShared> shared_;
   // Shared with the connection.
@@ -105,66 +116,77 @@ class ServedExchange final : public HttpResponder {
 
 class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
  public:
-  using Socket = asio::ip::tcp::socket;
-
-  static void Begin(const std::shared_ptr<ServerShared>& shared, Socket socket);
-  HttpConnection(std::shared_ptr<ServerShared> shared, Socket socket);
+  static void Begin(const std::shared_ptr<ServerShared>& shared, LoopSocket socket);
+  HttpConnection(std::shared_ptr<ServerShared> shared, LoopSocket socket);
   ~HttpConnection();
 
   // For the server, from any thread.
   void CloseSoon();
 
-  // For an exchange, on the strand; `watch` says which.
+  // For an exchange, on the connection's thread; `watch` says which. Neither calls anybody before it
+  // returns: what is sent is written when the thread is done with what it is at, all in one.
   void Send(const std::shared_ptr<ServedExchange::Watch>& watch, std::string bytes, bool is_last,
             bool keep_alive);
-  void Drop(const std::shared_ptr<ServedExchange::Watch>& watch);
+  void DropSoon(const std::shared_ptr<ServedExchange::Watch>& watch);
 
-  asio::any_io_executor executor() { return stream_.get_executor(); }
-  // Of the request that is being answered; written on the strand before its service runs.
+  LoopExecutor executor() { return stream_.get_executor(); }
+  // Of the request that is being answered; set before its service runs.
   bool keeps_alive() const { return keep_alive_; }
   bool is_closed() const { return is_closed_; }
   bool is_head() const { return is_head_; }
 
+  void OnDeadline() { Close(); }
+
  private:
-  using Parser = beast::http::request_parser<beast::http::string_body>;
+  enum class Stage : std::uint8_t {
+    kHead,    // of a request, which may not have begun
+    kBody,    // whose length is known
+    kChunks,
+    kAnswer,  // `watch_` is not null
+    kEnd,     // what still comes is dropped
+  };
 
   void Handshake();
   void AwaitRequest();
-  void ReadHeader();
-  void OnHeader(boost::system::error_code error);
-  void ReadBody();
-  void OnBody(boost::system::error_code error);
-  void Dispatch();
+  void Read();
+  void OnRead(boost::system::error_code error, std::size_t bytes);
+  void OnWatched(boost::system::error_code error);
   void WatchClient();
-  void OnWatched(boost::system::error_code error, std::size_t bytes);
+  void Proceed();
+  bool Parse();
+  void ReadHead();
+  void OnHead();
+  void ReadBody();
+  void ReadChunks();
+  void Dispatch();
   void Flush();
-  void OnWritten(boost::system::error_code error);
+  void OnWritten();
   void Refuse(int status, std::string_view message);
   void FinishExchange();
   void Linger();
   void DropWhatComes();
   void Close();
-  void SetDeadline(std::chrono::milliseconds after);
-  void ClearDeadline();
 
   std::shared_ptr<ServerShared> shared_;
   ConnectionStream stream_;
-  asio::steady_timer deadline_;
-  std::uint64_t deadline_id_ = 0;
+  LazyDeadline<HttpConnection> deadline_;
   beast::flat_buffer buffer_;
-  std::optional<Parser> parser_;
+  HttpRequest request_;  // as far as it has come
+  std::optional<RequestParser> parser_;
+  std::size_t body_bytes_ = 0;  // of it that are there, in kBody
   std::string peer_;
   std::shared_ptr<ServedExchange::Watch> watch_;  // of the exchange in progress, shared with it
   std::string pending_;                           // to be written next
   std::string writing_;                           // being written
+  Stage stage_ = Stage::kHead;
+  bool is_reading_ = false;
   bool is_writing_ = false;
-  bool is_watching_ = false;
+  bool is_flush_due_ = false;
   bool is_last_ = false;        // no more will come for this exchange
-  bool wants_request_ = false;  // once the watch has ended
+  bool wants_request_ = false;  // once the read that is cancelled has ended
   bool keep_alive_ = true;
   bool is_head_ = false;
   bool is_closed_ = false;
-  bool is_lingering_ = false;  // all is written, and the client is given time to have it
 };
 
 // Status line and headers. `length`: of the body; none: chunked, or until the connection closes.

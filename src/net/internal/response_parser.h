@@ -30,6 +30,7 @@ class ResponseParser final : public boost::beast::http::basic_parser<false> {
   void on_request_impl(boost::beast::http::verb, View, View, int, error_code&) override {}
   void on_response_impl(int code, View, int, error_code&) override { head_.status = code; }
   void on_field_impl(boost::beast::http::field, View name, View value, error_code&) override {
+    if (head_.headers.empty()) head_.headers.reserve(12);
     head_.headers.emplace_back(Std(name), Std(value));
   }
   void on_header_impl(error_code&) override {}
