@@ -1,4 +1,4 @@
-// Random numbers for ids and seeds. Any thread.
+// Random numbers for ids and seeds; not for secrets. Any thread.
 #pragma once
 
 #include <cstdint>

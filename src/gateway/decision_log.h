@@ -2,6 +2,7 @@
 // oldest are forgotten. Any thread.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <deque>
 #include <memory>
@@ -40,10 +41,23 @@ class DecisionLog {
   std::optional<RequestDecisions> Find(std::string_view id) const;
 
  private:
+  // As it is kept: sentences are made for who asks.
+  struct Step {
+    std::chrono::system_clock::time_point time;
+    std::string occasion;
+    std::vector<Finding> findings;
+  };
+  struct Request {
+    std::string id;
+    std::string model;
+    std::string tenant;
+    std::vector<Step> steps;
+  };
+
   const std::size_t most_;
   mutable std::mutex mutex_;
-  std::deque<std::shared_ptr<RequestDecisions>> by_age_;  // with `by_id_`; guarded by `mutex_`
-  std::unordered_map<std::string_view, std::shared_ptr<RequestDecisions>> by_id_;  // likewise
+  std::deque<std::shared_ptr<Request>> by_age_;  // with `by_id_`; guarded by `mutex_`
+  std::unordered_map<std::string_view, std::shared_ptr<Request>> by_id_;  // likewise
 };
 
 }  // namespace switchyard::gateway

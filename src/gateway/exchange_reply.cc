@@ -10,15 +10,24 @@
 namespace switchyard::gateway {
 namespace {
 
-// Of a whole answer, what its usage says.
-std::int64_t TokensOf(std::string_view body, std::string_view key) {
+// What a whole answer says of its usage.
+struct Usage {
+  std::int64_t prompt_tokens = 0;
+  std::int64_t completion_tokens = 0;
+};
+
+Usage UsageOf(std::string_view body) {
+  Usage usage;
   for (protocol::JsonItems items(body); items.Next();) {
     if (items.key() != "usage") continue;
-    for (protocol::JsonItems usage(items.value()); usage.Next();) {
-      if (usage.key() == key) return protocol::JsonInteger(usage.value()).value_or(0);
+    for (protocol::JsonItems each(items.value()); each.Next();) {
+      const auto value = protocol::JsonInteger(each.value()).value_or(0);
+      if (each.key() == "prompt_tokens") usage.prompt_tokens = value;
+      if (each.key() == "completion_tokens") usage.completion_tokens = value;
     }
+    break;
   }
-  return 0;
+  return usage;
 }
 
 }  // namespace
@@ -77,7 +86,8 @@ void Exchange::Complete() {
 // A whole answer of a member's; only the model's name may be another.
 void Exchange::CompleteAsItCame() {
   ran_on_.push_back(member_->name);
-  attempt_.Finished(TokensOf(body_, "prompt_tokens"), TokensOf(body_, "completion_tokens"));
+  const Usage usage = UsageOf(body_);
+  attempt_.Finished(usage.prompt_tokens, usage.completion_tokens);
   if (!shown_model_.empty()) {
     std::string shown;
     protocol::AppendChunk(body_, {.model = shown_model_}, shown);

@@ -246,20 +246,33 @@ policy::RouteCandidate Fleet::Candidate(const Member& member, const policy::Rout
   return candidate;
 }
 
-std::vector<std::string> Fleet::Explain(const policy::RouteRequest& request, const Routed& routed) {
-  constexpr std::size_t kMost = 64;  // lines
-  std::vector<std::string> lines;
-  for (const std::size_t i : routed.decision.ranked) {
-    if (lines.size() == kMost) return lines;
-    const policy::RouteVerdict& verdict = routed.decision.verdicts[i];
-    lines.push_back(fmt::format("{}, as number {} at {:.3f} s",
-                                policy::Why(verdict, request, routed.candidates[i]),
-                                lines.size() + 1, verdict.score_s));
+std::vector<Finding> Fleet::Findings(const Routed& routed) {
+  constexpr std::size_t kMost = 64;
+  const policy::RouteDecision& decision = routed.decision;
+  std::vector<Finding> findings;
+  findings.reserve(std::min(kMost, routed.candidates.size()));
+  const auto add = [&](std::size_t i) {
+    const policy::RouteVerdict& verdict = decision.verdicts[i];
+    findings.push_back({routed.view->members[i].config, verdict.code,
+                        std::string(verdict.subject), verdict.score_s});
+  };
+  for (std::size_t i = 0; i < decision.ranked.size() && findings.size() < kMost; ++i) {
+    add(decision.ranked[i]);
   }
-  for (std::size_t i = 0; i < routed.candidates.size() && lines.size() < kMost; ++i) {
-    const policy::RouteVerdict& verdict = routed.decision.verdicts[i];
-    if (verdict.code == policy::RouteCode::kFits) continue;
-    lines.push_back(policy::Why(verdict, request, routed.candidates[i]));
+  for (std::size_t i = 0; i < routed.candidates.size() && findings.size() < kMost; ++i) {
+    if (decision.verdicts[i].code != policy::RouteCode::kFits) add(i);
+  }
+  return findings;
+}
+
+std::vector<std::string> Fleet::Explain(std::string_view model,
+                                        const std::vector<Finding>& findings) {
+  std::vector<std::string> lines;
+  for (const Finding& finding : findings) {
+    lines.push_back(policy::Why({.code = finding.code, .subject = finding.subject},
+                                {.model = model}, {.member = finding.member->name}));
+    if (finding.code != policy::RouteCode::kFits) continue;
+    lines.back() += fmt::format(", as number {} at {:.3f} s", lines.size(), finding.score_s);
   }
   return lines;
 }

@@ -114,6 +114,15 @@ struct Routed {
   const Member& member(std::size_t rank) const { return view->members[decision.ranked[rank]]; }
 };
 
+// Why a member gets a request or does not. Kept for who asks later, so that nobody makes sentences
+// of it before.
+struct Finding {
+  std::shared_ptr<const MemberConfig> member;  // with the fleet
+  policy::RouteCode code = policy::RouteCode::kFits;
+  std::string subject;
+  double score_s = 0;
+};
+
 // What was changed, for the audit log.
 struct FleetChange {
   std::string actor = {};    // "operator/NAME", "member/NAME", "gateway"
@@ -144,10 +153,11 @@ class Fleet {
 
   // `request.model` may be an alias; the time is set here.
   Routed Route(policy::RouteRequest request) const;
-  // Why each member was or was not chosen, a line each, the chosen first; of many members not all.
-  // With what Route was given and returned.
-  static std::vector<std::string> Explain(const policy::RouteRequest& request,
-                                          const Routed& routed);
+  // What was found of each member, the chosen first; of many members not all.
+  static std::vector<Finding> Findings(const Routed& routed);
+  // Why each member was or was not chosen, a line each.
+  static std::vector<std::string> Explain(std::string_view model,
+                                          const std::vector<Finding>& findings);
 
   // What Route would say of one member now; its load does not matter.
   static policy::RouteVerdict Judge(const FleetView& view, const Member& member,

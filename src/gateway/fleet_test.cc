@@ -102,7 +102,7 @@ TEST(Fleet, OrdersHoldByNameAndByPlace) {
   policy::RouteRequest request{.model = "m"};
   Routed routed = fleet.Route(request);
   EXPECT_EQ(routed.decision.refusal->kind, policy::RefusalKind::kUnavailable);
-  EXPECT_THAT(Fleet::Explain(request, routed),
+  EXPECT_THAT(Fleet::Explain("m", Fleet::Findings(routed)),
               ElementsAre("a is being drained", "an operator has forbidden b"));
   fleet.Configure(TwoMembers());  // orders outlive it
   EXPECT_TRUE(Ranked(fleet).empty());
@@ -162,7 +162,7 @@ TEST(Fleet, RulesOfExportStandAgainstAMemberWhereverItJoins) {
   const Routed routed = fleet.Route({.model = "m"});
   EXPECT_EQ(routed.size(), 1U);
   EXPECT_EQ(routed.decision.verdicts[1].code, policy::RouteCode::kExport);
-  EXPECT_THAT(Fleet::Explain({.model = "m"}, routed),
+  EXPECT_THAT(Fleet::Explain("m", Fleet::Findings(routed)),
               testing::Contains("the rule 'R-1' stands against b"));
   MemberConfig c = OfMaker("c", "zco");
   EXPECT_TRUE(fleet.Join(c));

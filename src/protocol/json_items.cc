@@ -1,5 +1,6 @@
 #include "protocol/json_items.h"
 
+#include <array>
 #include <charconv>
 #include <cstring>
 
@@ -7,6 +8,21 @@
 #include "protocol/json_scanner.h"
 
 namespace switchyard::protocol {
+
+namespace {
+
+// A number's or a word's end. (Also a byte 0, which is in neither.)
+constexpr auto kEndsWord = [] {
+  std::array<bool, 256> ends{};
+  for (const char c : {',', ':', ']', '}', '[', '{', '"', ' ', '\t', '\n', '\r', '\0'}) {
+    ends[static_cast<unsigned char>(c)] = true;
+  }
+  return ends;
+}();
+
+bool EndsWord(char c) { return kEndsWord[static_cast<unsigned char>(c)]; }
+
+}  // namespace
 
 JsonItems::JsonItems(std::string_view text) : text_(text) {
   SkipBlanks();
@@ -56,10 +72,7 @@ bool JsonItems::SkipValue() {
     } else if (first == ',' || first == ':') {
       if (depth == 0) return false;
     } else {
-      while (at_ < text_.size() && !IsJsonBlank(text_[at_]) &&
-             std::strchr(",:]}[{\"", text_[at_]) == nullptr) {
-        ++at_;
-      }
+      while (at_ < text_.size() && !EndsWord(text_[at_])) ++at_;
     }
   } while (depth > 0);
   return true;

@@ -6,8 +6,9 @@
 
 namespace switchyard::gateway::internal {
 
-std::string UtcNow() {
-  const auto now = std::chrono::system_clock::now();
+std::string UtcNow() { return UtcText(std::chrono::system_clock::now()); }
+
+std::string UtcText(std::chrono::system_clock::time_point now) {
   const auto us = std::chrono::duration_cast<std::chrono::microseconds>(now.time_since_epoch());
   return fmt::format("{:%Y-%m-%dT%H:%M:%S}.{:06}Z",
                      fmt::gmtime(std::chrono::system_clock::to_time_t(now)),
