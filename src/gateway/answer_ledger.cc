@@ -33,11 +33,17 @@ std::optional<Ids> ReadIds(std::string_view list) {
   return ids;
 }
 
-// The chunk with another text in its one choice.
-std::string WithText(std::string_view data, const std::string& text, bool is_text) {
-  base::Json chunk = base::Json::parse(data, nullptr, false);
-  base::Json& choice = chunk["choices"][0];
-  (is_text ? choice["text"] : choice["delta"]["content"]) = text;
+// The chunk with another text in its one choice. None where what lies in it is no JSON after all,
+// of which only the structure was looked at.
+std::optional<std::string> WithText(std::string_view data, const std::string& text, bool is_text) {
+  auto parsed = base::ParseJson(data, "a chunk");
+  if (!parsed || !parsed->is_object()) return std::nullopt;
+  base::Json& chunk = *parsed;
+  base::Json& choices = chunk["choices"];
+  if (!choices.is_array() || choices.size() != 1 || !choices[0].is_object()) return std::nullopt;
+  base::Json& holder = is_text ? choices[0] : choices[0]["delta"];
+  if (!holder.is_object()) return std::nullopt;
+  holder[is_text ? "text" : "content"] = text;
   return chunk.dump(-1, ' ', false, base::Json::error_handler_t::replace);
 }
 
@@ -88,8 +94,9 @@ const std::string& AnswerLedger::text() const {
 
 Heard AnswerLedger::Take(std::string_view data, std::string& out) {
   if (!source_.is_from_tokens) return TakeChunk(data, out);
-  const std::string own = protocol::AsContinuation(data, endpoint_);
-  return own.empty() ? Heard::kNothing : TakeChunk(own, out);
+  const auto own = protocol::AsContinuation(data, endpoint_);
+  if (!own) return Heard::kNotUnderstood;
+  return own->empty() ? Heard::kNothing : TakeChunk(*own, out);
 }
 
 Heard AnswerLedger::TakeChunk(std::string_view data, std::string& out) {
@@ -176,7 +183,9 @@ Heard AnswerLedger::TakeChoice(const AnswerChunk& chunk, const ChunkChoice& part
     if (!fresh) return Heard::kOtherText;
     if (fresh->empty() && !is_last) return Heard::kTokens;
     text = std::move(*fresh);
-    rest = WithText(data, text, is_text_);
+    auto changed = WithText(data, text, is_text_);
+    if (!changed) return Heard::kOtherText;
+    rest = std::move(*changed);
     data = rest;
   }
   has_more_than_text_ = has_more_than_text_ || has_more;
@@ -322,11 +331,10 @@ void AnswerLedger::EndByLength(std::string& out) {
 }
 
 std::string AnswerLedger::Head() const {
-  return fmt::format(R"("id":{},"object":"{}","created":{},"model":{})",
-                     id_.empty() ? "null" : id_,
-                     is_text_ ? "text_completion" : "chat.completion.chunk",
-                     created_.empty() ? "null" : created_,
-                     !source_.shown_model.empty() ? source_.shown_model : model_);
+  const auto known = [](std::string_view json) { return json.empty() ? "null" : json; };
+  return fmt::format(R"("id":{},"object":"{}","created":{},"model":{})", known(id_),
+                     is_text_ ? "text_completion" : "chat.completion.chunk", known(created_),
+                     known(!source_.shown_model.empty() ? source_.shown_model : model_));
 }
 
 std::string AnswerLedger::MissingUsage() const {

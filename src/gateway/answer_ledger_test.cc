@@ -117,6 +117,22 @@ TEST(AnswerLedger, GoesOnFromAPromptOfTokens) {
   EXPECT_THAT(out, HasSubstr(R"("prompt_tokens":3,"completion_tokens":4,"total_tokens":7)"));
 }
 
+// Only the structure of what is passed on is looked at, so what lies in it may be no JSON.
+TEST(AnswerLedger, ABrokenRepetitionIsNone) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));
+  ledger.Begin({});
+  Take(ledger, {R"({"choices":[{"index":0,"delta":{"content":"ab"}}]})"});
+  ledger.Begin({.repeats = true});
+  std::string out;
+  EXPECT_EQ(ledger.Take(R"({"choices":[{"index":0,"delta":{"content":"abc"},"x":tru}]})", out),
+            Heard::kOtherText);
+  EXPECT_EQ(out, "");
+  EXPECT_THAT(AnswerLedger(Endpoint::kChat,
+                           Outline(R"("stream":true,"stream_options":{"include_usage":true})"))
+                  .MissingUsage(),
+              HasSubstr(R"("model":null)"));
+}
+
 // What comes before a token's id is no whole token yet, and is not given.
 TEST(AnswerLedger, KeepsBackWhatHasNoTokenYet) {
   AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));

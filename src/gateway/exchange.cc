@@ -167,7 +167,8 @@ bool Exchange::Ask(const Member& member, std::string_view model) {
                     (request_->outline.stream || CanBeCarriedAsStream(member, *request_));
   plan_.from_tokens = plan_.level == HandOverLevel::kContinue &&
                       ContinuesFromTokens(member, *served, *request_, *ledger_);
-  plan_.asks_token_ids = plan_.as_stream && TellsTokens(member, *request_);
+  plan_.asks_token_ids =
+      plan_.as_stream && (plan_.from_tokens || TellsTokens(member, *request_));
   // A whole answer of which the client has nothing is begun anew by who cannot go on with it.
   if (!request_->outline.stream && plan_.level != HandOverLevel::kTokens) {
     plan_.level = HandOverLevel::kRestart;
@@ -190,7 +191,7 @@ bool Exchange::Ask(const Member& member, std::string_view model) {
   }
   net::CallRequest call = ToMember(request_, member, *served, plan_, *ledger_);
   call.times.connect = config_->timeouts.connect;
-  ledger_->Begin({.tells_token_ids = plan_.asks_token_ids || plan_.from_tokens,
+  ledger_->Begin({.tells_token_ids = plan_.asks_token_ids,
                   .shown_model = shown_model_,
                   .repeats = ledger_->has_begun() && plan_.level == HandOverLevel::kRestart,
                   .continues = plan_.level == HandOverLevel::kContinue,

@@ -1,5 +1,7 @@
 #include "protocol/answer_chunk.h"
 
+#include <utility>
+
 #include "base/json.h"
 #include "protocol/json_items.h"
 
@@ -79,10 +81,12 @@ std::optional<AnswerChunk> ReadChunk(std::string_view data) {
   AnswerChunk chunk;
   JsonItems items(data);
   if (!items.is_object()) return std::nullopt;
+  bool has_choices = false;
   while (items.Next()) {
     const std::string_view key = items.key();
     const std::string_view value = items.value();
     if (key == "choices") {
+      if (std::exchange(has_choices, true)) return std::nullopt;  // one list, or none
       for (JsonItems choices(value); choices.Next();) {
         if (chunk.choices.size() == kMostChoices) return std::nullopt;
         chunk.choices.push_back(ReadChoice(choices.value()));
@@ -107,15 +111,16 @@ std::optional<AnswerChunk> ReadChunk(std::string_view data) {
   return chunk;
 }
 
-std::string AsContinuation(std::string_view data, Endpoint endpoint) {
-  base::Json chunk = base::Json::parse(data, nullptr, false);
-  const bool is_chunk =
-      chunk.is_object() && chunk.contains("choices") && chunk["choices"].is_array();
-  if (!is_chunk || !chunk.value("error", base::Json()).is_null()) return std::string(data);
+std::optional<std::string> AsContinuation(std::string_view data, Endpoint endpoint) {
+  auto parsed = base::ParseJson(data, "a chunk");
+  if (!parsed || !parsed->is_object()) return std::nullopt;
+  base::Json& chunk = *parsed;
+  if (!chunk.value("error", base::Json()).is_null()) return std::string(data);
+  if (!chunk.contains("choices") || !chunk["choices"].is_array()) return std::nullopt;
   chunk["object"] = endpoint == Endpoint::kChat ? "chat.completion.chunk" : "text_completion";
   bool is_empty = !chunk.contains("usage") || chunk["usage"].is_null();
   for (base::Json& choice : chunk["choices"]) {
-    if (!choice.is_object()) return std::string(data);
+    if (!choice.is_object()) return std::nullopt;
     choice.erase("prompt_token_ids");
     const bool has_text = choice.contains("text") && choice["text"] != "";
     const bool has_more = !choice.value("finish_reason", base::Json()).is_null() ||

@@ -45,9 +45,9 @@ struct AnswerChunk {
 std::optional<AnswerChunk> ReadChunk(std::string_view data);
 
 // A chunk of /v1/completions by which an answer of `endpoint` goes on whose tokens were its prompt:
-// as that endpoint says it, without the prompt. Empty if nothing is in it; what is no chunk stays
-// as it is.
-std::string AsContinuation(std::string_view data, Endpoint endpoint);
+// as that endpoint says it, without the prompt. Empty if nothing is in it; errors stay as they are;
+// none if it is no chunk.
+std::optional<std::string> AsContinuation(std::string_view data, Endpoint endpoint);
 
 // What a client is to see of a chunk. Empty text: as it is.
 struct ChunkChanges {

@@ -26,25 +26,34 @@ TEST(AnswerChunk, ACompletionGoesOnWithAChat) {
   const std::string data =
       R"({"id":"cmpl-1","object":"text_completion","created":1,"model":"m","choices":[)"
       R"({"index":0,"text":"é","token_ids":[5,6],"prompt_token_ids":[1,2],"finish_reason":null}]})";
-  const std::string as_chat = AsContinuation(data, Endpoint::kChat);
+  const std::string as_chat = AsContinuation(data, Endpoint::kChat).value_or("");
   const auto chat = ReadChunk(as_chat);
   ASSERT_TRUE(chat && chat->choices.size() == 1);
   EXPECT_EQ(chat->choices[0].content, "\"é\"");
   EXPECT_EQ(chat->choices[0].token_ids, "[5,6]");
   EXPECT_TRUE(chat->choices[0].text.empty() && chat->choices[0].prompt_token_ids.empty());
   EXPECT_THAT(as_chat, testing::HasSubstr("\"chat.completion.chunk\""));
-  const std::string as_text = AsContinuation(data, Endpoint::kText);
+  const std::string as_text = AsContinuation(data, Endpoint::kText).value_or("");
   const auto text = ReadChunk(as_text);
   ASSERT_TRUE(text && text->choices.size() == 1);
   EXPECT_EQ(text->choices[0].text, "\"é\"");
   EXPECT_TRUE(text->choices[0].prompt_token_ids.empty());
-  // The prompt alone says nothing new; errors and other things stay as they are.
+  // The prompt alone says nothing new; errors stay as they are.
   EXPECT_EQ(AsContinuation(R"({"choices":[{"index":0,"text":"","prompt_token_ids":[1]}]})",
                            Endpoint::kChat),
             "");
-  for (const char* const other : {R"({"error":{"message":"no"}})", "[1", R"({"choices":[1]})"}) {
-    EXPECT_EQ(AsContinuation(other, Endpoint::kChat), other);
+  const std::string error = R"({"error":{"message":"no"}})";
+  EXPECT_EQ(AsContinuation(error, Endpoint::kChat), error);
+  const std::string deep = R"({"choices":[],"x":)" + std::string(100'000, '[');
+  const std::string whole = deep + std::string(100'000, ']') + "}";
+  for (const std::string& other : {std::string("[1"), std::string(R"({"choices":[1]})"), whole}) {
+    EXPECT_FALSE(AsContinuation(other, Endpoint::kChat));
   }
+}
+
+TEST(AnswerChunk, HasOneListOfChoices) {
+  EXPECT_TRUE(ReadChunk(R"({"choices":[{"index":0},{"index":1}]})"));
+  EXPECT_FALSE(ReadChunk(R"({"choices":[{"index":0}],"choices":[{"index":1}]})"));
 }
 
 TEST(AnswerChunk, SeesPartsOfAChat) {
