@@ -20,7 +20,9 @@ Told Read(std::string_view bytes, std::size_t piece) {
   switchyard::net::SseReader reader(kLimit);
   for (std::size_t i = 0; i < bytes.size() && !told.is_refused; i += piece) {
     const auto status = reader.Push(bytes.substr(i, piece), [&](const auto& event) {
-      told.events.push_back(std::string(event.raw) + '\0' + std::string(event.data) + '\0' +
+      // A "\r" that comes alone ends an event as well as with its "\n".
+      const std::string_view raw = event.raw.substr(0, event.raw.find_last_not_of("\r\n") + 1);
+      told.events.push_back(std::string(raw) + '\0' + std::string(event.data) + '\0' +
                             std::string(event.event) + (event.has_data ? "+" : "-"));
       return true;
     });
