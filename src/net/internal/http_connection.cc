@@ -378,7 +378,7 @@ void HttpConnection::OnHead() {
   asio::async_write(stream_, asio::buffer(writing_),
                     [self = shared_from_this()](error_code error, std::size_t) {
                       if (error) return self->Close();
-                      self->Proceed();
+                      if (!self->is_closed_) self->Proceed();
                     });
 }
 
