@@ -1,9 +1,13 @@
 // Asks a gateway, over connections that stay open, and tells how long answers took.
 //
 //   switchyard_gateway_load URL CONNECTIONS SECONDS < body > times.json   each asks again and again
+//   switchyard_gateway_load URL CONNECTIONS SECONDS@RATE < body > ...     so many a second in all
 //   switchyard_gateway_load URL STREAMS 0 < body > times.json             one streamed answer each
 //
 // Further arguments are headers, "name: value".
+//
+// At a rate, requests come each millisecond, whether those before are answered or not; one for which
+// no connection is free waits, and its time counts from when it came.
 //
 // A streamed answer's tokens are its events with content; a gap is the time between two of them.
 #include <fmt/format.h>
@@ -14,6 +18,7 @@
 #include <condition_variable>
 #include <cstdio>
 #include <cstdlib>
+#include <deque>
 #include <iostream>
 #include <iterator>
 #include <map>
@@ -38,6 +43,8 @@ double MillisecondsSince(Clock::time_point from) {
   return std::chrono::duration<double, std::milli>(Clock::now() - from).count();
 }
 
+class Asking;
+
 struct Load {
   net::EventLoop& loop;
   net::HttpClient& client;
@@ -46,7 +53,12 @@ struct Load {
   net::HttpHeaders headers;
   bool repeats = false;
   Clock::time_point end = {};
+  double rate = 0;  // requests a second; 0: as soon as the last is answered
   // The loop's.
+  std::vector<std::shared_ptr<Asking>> idle = {};
+  std::deque<Clock::time_point> waiting = {};  // when they came
+  double come = 0;
+  std::unique_ptr<net::LoopTimer> ticks = {};
   std::size_t running = 0;
   std::vector<double> whole_ms = {};  // of answers
   std::vector<double> first_ms = {};  // to the first token
@@ -61,8 +73,8 @@ class Asking final : public net::CallListener, public std::enable_shared_from_th
  public:
   explicit Asking(Load& load) : load_(load) {}
 
-  void Ask() {
-    asked_ = last_ = Clock::now();
+  void Ask(Clock::time_point came = Clock::now()) {
+    asked_ = last_ = came;
     tokens_ = 0;
     status_ = 0;
     reader_ = net::SseReader();
@@ -109,6 +121,10 @@ class Asking final : public net::CallListener, public std::enable_shared_from_th
     ++tokens_;
   }
   void Next() {
+    if (load_.rate > 0) {
+      load_.idle.push_back(shared_from_this());
+      return;
+    }
     if (load_.repeats && Clock::now() < load_.end) {
       // Not from within the call that ends.
       load_.loop.Post([self = shared_from_this()] { self->Ask(); });
@@ -128,6 +144,29 @@ class Asking final : public net::CallListener, public std::enable_shared_from_th
   bool is_stream_ = false;
 };
 
+// What comes in a millisecond, to those who are free.
+void Tick(Load& load, Clock::time_point begun) {
+  const auto now = Clock::now();
+  if (now < load.end) {
+    const double due = std::chrono::duration<double>(now - begun).count() * load.rate;
+    for (; load.come < due; ++load.come) load.waiting.push_back(now);
+  }
+  while (!load.waiting.empty() && !load.idle.empty()) {
+    const auto free = std::move(load.idle.back());
+    load.idle.pop_back();
+    free->Ask(load.waiting.front());
+    load.waiting.pop_front();
+  }
+  if (now >= load.end && load.waiting.empty() && load.idle.size() == load.running) {
+    const std::lock_guard lock(load.mutex);
+    load.idle.clear();
+    load.running = 0;
+    load.over.notify_all();
+    return;
+  }
+  load.ticks->Start(milliseconds(1), [&load, begun] { Tick(load, begun); });
+}
+
 std::string Quoted(std::string_view text) {
   std::string quoted = "\"";
   for (const char c : text) {
@@ -140,11 +179,12 @@ std::string Quoted(std::string_view text) {
 int Main(int argc, char** argv) {
   const auto origin = argc >= 4 ? net::ParseOrigin(argv[1]) : net::ParseOrigin("");
   if (!origin) {
-    fmt::print(stderr, "usage: {} URL CONNECTIONS SECONDS [HEADER...] < body\n", argv[0]);
+    fmt::print(stderr, "usage: {} URL CONNECTIONS SECONDS[@RATE] [HEADER...] < body\n", argv[0]);
     return 2;
   }
   const auto connections = static_cast<std::size_t>(std::atoi(argv[2]));
   const double seconds = std::atof(argv[3]);
+  const std::size_t at = std::string_view(argv[3]).find('@');
   const auto body = std::make_shared<const std::string>(std::istreambuf_iterator<char>(std::cin),
                                                         std::istreambuf_iterator<char>());
   net::HttpHeaders headers{{"Content-Type", "application/json"}, {"Authorization", "Bearer none"}};
@@ -165,7 +205,17 @@ int Main(int argc, char** argv) {
   load.end =
       begun + std::chrono::duration_cast<Clock::duration>(std::chrono::duration<double>(seconds));
   load.running = connections;
-  for (std::size_t i = 0; i < connections; ++i) {
+  if (at != std::string_view::npos) load.rate = std::atof(argv[3] + at + 1);
+  if (load.rate > 0) {
+    loop->Run([&] {
+      load.ticks = loop->NewTimer();
+      for (std::size_t i = 0; i < connections; ++i) {
+        load.idle.push_back(std::make_shared<Asking>(load));
+      }
+      Tick(load, begun);
+    });
+  }
+  for (std::size_t i = 0; load.rate == 0 && i < connections; ++i) {
     // Streams begin over one second, as in life.
     if (!load.repeats) std::this_thread::sleep_for(milliseconds(1000) / connections);
     loop->Post([&load] { std::make_shared<Asking>(load)->Ask(); });
@@ -175,7 +225,10 @@ int Main(int argc, char** argv) {
     load.over.wait(lock, [&] { return load.running == 0; });
   }
   const double took_s = MillisecondsSince(begun) / 1000;
-  loop->Run([&] { client.reset(); });
+  loop->Run([&] {
+    load.ticks.reset();
+    client.reset();
+  });
   std::vector<std::string> failures;
   for (const auto& [what, count] : load.failures) {
     failures.push_back(fmt::format("{}:{}", Quoted(what), count));
