@@ -20,8 +20,13 @@ using base::NumberAt;
 using base::TextAt;
 using base::TextsAt;
 
-policy::CertificateState CertificateOf(const Json& certificate) {
-  if (FlagAt(certificate, "in_force")) return policy::CertificateState::kInForce;
+constexpr std::size_t kSeconds = sizeof "2026-11-29T03:54:12" - 1;
+
+// One of the two clocks may be wrong; who is not sure does not vouch.
+policy::CertificateState CertificateOf(const Json& certificate, std::string_view now) {
+  const std::string end = TextAt(certificate, "expires");
+  const bool is_over = !end.empty() && end.substr(0, kSeconds) < now.substr(0, kSeconds);
+  if (FlagAt(certificate, "in_force") && !is_over) return policy::CertificateState::kInForce;
   return At(certificate, "against").is_string() ? policy::CertificateState::kExpired
                                                 : policy::CertificateState::kNone;
 }
@@ -33,20 +38,22 @@ policy::CertificateState WorstOf(const Certificates& certificates) {
   return *std::ranges::min_element(certificates);
 }
 
-policy::CertificateState CertificateOfReplicas(const Json& replicas) {
+policy::CertificateState CertificateOfReplicas(const Json& replicas, std::string_view now) {
   std::vector<policy::CertificateState> states;
   if (replicas.is_array()) {
     for (const Json& replica : replicas) {
-      if (!FlagAt(replica, "lost")) states.push_back(CertificateOf(At(replica, "certificate")));
+      if (!FlagAt(replica, "lost")) {
+        states.push_back(CertificateOf(At(replica, "certificate"), now));
+      }
     }
   }
   return WorstOf(states);
 }
 
-policy::CertificateState CertificateOfChips(const Json& chips) {
+policy::CertificateState CertificateOfChips(const Json& chips, std::string_view now) {
   std::vector<policy::CertificateState> states;
   if (chips.is_array()) {
-    for (const Json& certificate : chips) states.push_back(CertificateOf(certificate));
+    for (const Json& certificate : chips) states.push_back(CertificateOf(certificate, now));
   }
   return WorstOf(states);
 }
@@ -81,7 +88,7 @@ std::int64_t Count(double value) { return static_cast<std::int64_t>(std::min(val
 
 }  // namespace
 
-base::Result<MemberState> ReadState(std::string_view text) {
+base::Result<MemberState> ReadState(std::string_view text, std::string_view now) {
   SWITCHYARD_TRY(const Json json, base::ParseJson(text, "the member's state"));
   if (CountAt(json, "version") != 1) {
     return Fail(
@@ -112,12 +119,13 @@ base::Result<MemberState> ReadState(std::string_view text) {
   served.vocabulary = CountAt(model, "vocabulary");
   served.sha256 = TextAt(model, "sha256");
   served.is_deterministic = FlagAt(At(json, "deterministic"), "is_deterministic");
-  served.certificate = CertificateOfReplicas(At(json, "replicas"));
+  served.certificate = CertificateOfReplicas(At(json, "replicas"), now);
   state.models.push_back(std::move(served));
   return state;
 }
 
-base::Result<std::vector<ModelState>> ReadModels(std::string_view text) {
+base::Result<std::vector<ModelState>> ReadModels(std::string_view text,
+                                                 std::string_view now) {
   SWITCHYARD_TRY(const Json json, base::ParseJson(text, "the member's list of models"));
   const Json& list = At(json, "data");
   if (!list.is_array()) {
@@ -129,7 +137,7 @@ base::Result<std::vector<ModelState>> ReadModels(std::string_view text) {
     if (model.name.empty()) continue;
     model.upstream = model.name;
     model.context_tokens = CountAt(entry, "max_model_len");
-    model.certificate = CertificateOfChips(At(At(entry, "switchyard"), "certificates"));
+    model.certificate = CertificateOfChips(At(At(entry, "switchyard"), "certificates"), now);
     models.push_back(std::move(model));
   }
   return models;

@@ -11,6 +11,8 @@ namespace {
 
 using testing::ElementsAre;
 
+constexpr std::string_view kNow = "2026-11-29T03:54:12Z";
+
 TEST(MemberReport, StateOfOurServer) {
   const auto state = ReadState(R"({
     "version": 1, "program": "0.5.0", "running": 3, "waiting": 2, "prefill_tokens": 700,
@@ -21,7 +23,8 @@ TEST(MemberReport, StateOfOurServer) {
     "drain": {"draining": false, "stopping": true},
     "deterministic": {"is_deterministic": true, "why": null},
     "replicas": [{"lost": false, "certificate": {"in_force": true, "against": "r"}},
-                 {"lost": false, "certificate": {"in_force": false, "against": "r"}}]})");
+                 {"lost": false, "certificate": {"in_force": false, "against": "r"}}]})",
+                               kNow);
   ASSERT_TRUE(state) << state.error().message;
   EXPECT_TRUE(state->is_draining);
   EXPECT_EQ(state->load.running, 3);
@@ -39,20 +42,33 @@ TEST(MemberReport, AStateThatIsNone) {
   for (const std::string_view text :
        {"", "[]", "{}", R"({"version": 2})", R"({"version": 1, "model": 5})",
         R"({"version": 1, "model": {"id": 7}})"}) {
-    EXPECT_FALSE(ReadState(text)) << text;
+    EXPECT_FALSE(ReadState(text, kNow)) << text;
   }
 }
 
 TEST(MemberReport, Models) {
   const auto models = ReadModels(R"({"object": "list", "data": [
     {"id": "a", "max_model_len": 4096}, {"id": 3}, 5,
-    {"id": "b", "switchyard": {"certificates": [{"chip": "x", "in_force": true}]}}]})");
+    {"id": "b", "switchyard": {"certificates": [{"chip": "x", "in_force": true}]}}]})",
+                                kNow);
   ASSERT_TRUE(models);
   ASSERT_EQ(models->size(), 2U);
   EXPECT_EQ(models->at(0).context_tokens, 4096);
   EXPECT_EQ(models->at(0).certificate, policy::CertificateState::kNone);
   EXPECT_EQ(models->at(1).certificate, policy::CertificateState::kInForce);
-  EXPECT_FALSE(ReadModels("{}"));
+  EXPECT_FALSE(ReadModels("{}", kNow));
+}
+
+// The member's clock may be behind.
+TEST(MemberReport, ACertificateThatIsOverHereIsNotInForce) {
+  const auto state_at = [](std::string_view now) {
+    const auto models = ReadModels(R"({"data": [{"id": "b", "switchyard": {"certificates": [
+        {"in_force": true, "against": "r", "expires": "2026-11-30T00:00:00Z"}]}}]})",
+                                   now);
+    return models->at(0).certificate;
+  };
+  EXPECT_EQ(state_at("2026-11-30T00:00:00.000001Z"), policy::CertificateState::kInForce);
+  EXPECT_EQ(state_at("2026-11-30T00:00:01.000001Z"), policy::CertificateState::kExpired);
 }
 
 TEST(MemberReport, Metrics) {
@@ -74,8 +90,8 @@ TEST(MemberReport, Metrics) {
 
 RC_GTEST_PROP(MemberReportProperty, AnyTextIsRead, (const std::string& text)) {
   (void)ReadMetrics("vllm:num_requests_running" + text);
-  (void)ReadState(text);
-  (void)ReadModels(text);
+  (void)ReadState(text, kNow);
+  (void)ReadModels(text, kNow);
 }
 
 }  // namespace

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "gateway/internal/clock_text.h"
 #include "gateway/member_report.h"
 
 namespace switchyard::gateway::internal {
@@ -78,10 +79,10 @@ base::Status WatchedMember::Understand(const std::string& path, const net::Fetch
                 path, answer.status);
   }
   if (path == kState) {
-    SWITCHYARD_TRY(state_, ReadState(answer.body));
+    SWITCHYARD_TRY(state_, ReadState(answer.body, UtcNow()));
     return {};
   }
-  SWITCHYARD_TRY(state_.models, ReadModels(answer.body));
+  SWITCHYARD_TRY(state_.models, ReadModels(answer.body, UtcNow()));
   return {};
 }
 
