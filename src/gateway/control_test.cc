@@ -194,8 +194,8 @@ TEST_F(ControlTest, ExplainsWhereARequestRan) {
 TEST_F(ControlTest, ADrillCutsOffAndReports) {
   EXPECT_TRUE(Ask("GET", "/switchyard/v1/fleet/drill").json.is_null());
   EXPECT_EQ(Ask("POST", "/switchyard/v1/fleet/drill", R"({"what": "maker=none"})").status, 400);
-  const Routed routed = control_->fleet().Route({.model = "m"});
-  Attempt attempt = control_->fleet().Begin(routed.member(0), 5);
+  const auto view = control_->fleet().snapshot();
+  Attempt attempt = control_->fleet().Begin(*view->Find("a"), 5);
   bool is_cut = false;
   attempt.OnCut([&] { is_cut = true; });
   const Reply begun =
