@@ -198,7 +198,11 @@ TEST_F(HttpClientTest, ConnectsAnewWhereTheServerClosedAnIdleConnection) {
 TEST_F(HttpClientTest, CancelsAtOnce) {
   StartServer();
   const auto told = Send({.target = "/hang"});
-  for (int i = 0; i < 1000 && held_.empty(); ++i) std::this_thread::sleep_for(milliseconds(5));
+  const auto hangs = [this] {
+    const std::lock_guard lock(mutex_);
+    return !held_.empty();
+  };
+  for (int i = 0; i < 1000 && !hangs(); ++i) std::this_thread::sleep_for(milliseconds(5));
   loop_->Run([&] { calls_.back()->Cancel(); });
   for (int i = 0; i < 1000 && gone_ == 0; ++i) std::this_thread::sleep_for(milliseconds(5));
   EXPECT_EQ(gone_, 1);
