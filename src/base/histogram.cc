@@ -23,7 +23,8 @@ std::string Histogram::Render(std::string_view name, std::string_view help,
   for (std::size_t i = 0; i <= bounds_.size(); ++i) {
     total += counts_[i].load(std::memory_order_relaxed);
     const std::string bound = i < bounds_.size() ? fmt::format("{:g}", bounds_[i]) : "+Inf";
-    text += fmt::format("{}_bucket{{{},le=\"{}\"}} {}\n", name, labels, bound, total);
+    text += fmt::format("{}_bucket{{{}{}le=\"{}\"}} {}\n", name, labels, labels.empty() ? "" : ",",
+                        bound, total);
   }
   text += fmt::format("{}_sum{{{}}} {:.6f}\n", name, labels, sum_.load(std::memory_order_relaxed));
   text += fmt::format("{}_count{{{}}} {}\n", name, labels, total);

@@ -15,5 +15,13 @@ TEST(Histogram, CountsCumulatively) {
             "h_bucket{a=\"b\",le=\"+Inf\"} 4\nh_sum{a=\"b\"} 12.500000\nh_count{a=\"b\"} 4\n");
 }
 
+TEST(Histogram, MayHaveNoLabels) {
+  const double bounds[] = {1.0};
+  const Histogram histogram(bounds);
+  EXPECT_EQ(histogram.Render("h", "Help.", ""),
+            "# HELP h Help.\n# TYPE h histogram\n"
+            "h_bucket{le=\"1\"} 0\nh_bucket{le=\"+Inf\"} 0\nh_sum{} 0.000000\nh_count{} 0\n");
+}
+
 }  // namespace
 }  // namespace switchyard::base
