@@ -6,6 +6,8 @@
 #include <cmath>
 #include <utility>
 
+#include "base/metric_text.h"
+
 namespace switchyard::access {
 namespace {
 
@@ -105,15 +107,12 @@ std::shared_ptr<KeyHolder> KeyRing::Find(std::string_view authorization) const {
 std::string KeyRing::Render() const {
   const auto table = this->table();
   if (table == nullptr) return {};
-  std::string requests =
-      "# HELP switchyard_key_requests_total Completions that were admitted, by the key's name.\n"
-      "# TYPE switchyard_key_requests_total counter\n";
+  std::string requests = base::MetricHead("switchyard_key_requests_total", "counter",
+                                          "Completions that were admitted, by the key's name.");
   std::string tokens =
-      "# HELP switchyard_key_tokens_total Tokens of them.\n"
-      "# TYPE switchyard_key_tokens_total counter\n";
-  std::string refused =
-      "# HELP switchyard_key_refused_total Completions beyond one of the key's limits.\n"
-      "# TYPE switchyard_key_refused_total counter\n";
+      base::MetricHead("switchyard_key_tokens_total", "counter", "Tokens of them.");
+  std::string refused = base::MetricHead("switchyard_key_refused_total", "counter",
+                                         "Completions beyond one of the key's limits.");
   constexpr std::pair<RateRefusal, std::string_view> kLimits[] = {
       {RateRefusal::kRequests, "requests"},
       {RateRefusal::kTokens, "tokens"},

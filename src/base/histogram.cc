@@ -4,6 +4,8 @@
 
 #include <algorithm>
 
+#include "base/metric_text.h"
+
 namespace switchyard::base {
 
 Histogram::Histogram(std::span<const double> bounds)
@@ -18,7 +20,7 @@ void Histogram::Observe(double value) {
 
 std::string Histogram::Render(std::string_view name, std::string_view help,
                               std::string_view labels) const {
-  std::string text = fmt::format("# HELP {0} {1}\n# TYPE {0} histogram\n", name, help);
+  std::string text = MetricHead(name, "histogram", help);
   std::uint64_t total = 0;
   for (std::size_t i = 0; i <= bounds_.size(); ++i) {
     total += counts_[i].load(std::memory_order_relaxed);

@@ -11,6 +11,8 @@
 #include <string_view>
 #include <vector>
 
+#include "base/metric_text.h"
+
 namespace switchyard::cli {
 namespace {
 
@@ -41,7 +43,7 @@ double BootTime() {
 }
 
 std::string One(std::string_view name, std::string_view type, std::string_view help, double value) {
-  return fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0} {3:.15g}\n", name, help, type, value);
+  return fmt::format("{}{} {:.15g}\n", base::MetricHead(name, type, help), name, value);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 
 #include "access/key_file.h"
 #include "access/member_access.h"
+#include "base/metric_text.h"
 #include "cli/certificate_files.h"
 #include "cli/certificates_in_force.h"
 #include "cli/fingerprints.h"
@@ -51,12 +52,10 @@ std::string MoreMetrics(const server::TraceExporter* traces, const net::TlsIdent
   std::string text = ResourceMetrics();
   if (traces != nullptr) text += traces->Render();
   if (identity == nullptr) return text;
-  return text +
-         fmt::format(
-             "# HELP switchyard_tls_certificate_end_seconds The certificate's end, since 1970.\n"
-             "# TYPE switchyard_tls_certificate_end_seconds gauge\n"
-             "switchyard_tls_certificate_end_seconds {}\n",
-             identity->valid_until());
+  constexpr std::string_view kEnd = "switchyard_tls_certificate_end_seconds";
+  return text + fmt::format("{}{} {}\n",
+                            base::MetricHead(kEnd, "gauge", "The certificate's end, since 1970."),
+                            kEnd, identity->valid_until());
 }
 
 // Into the chips that `api` describes.

@@ -93,7 +93,7 @@ std::string Exchange::Occasion() const {
   return fmt::format("hand-over after {} behind {} tokens", cause, ledger_->completion_tokens());
 }
 
-policy::RouteRequest Exchange::Wanted() const {
+policy::RouteRequest Exchange::Wanted(policy::Resumption& resumption) const {
   policy::RouteRequest wanted;
   wanted.model = request_->outline.model;
   wanted.tenant = request_->key_name;
@@ -103,19 +103,19 @@ policy::RouteRequest Exchange::Wanted() const {
   wanted.max_tokens = request_->outline.max_tokens.value_or(0);
   wanted.residency = wishes_.residency;
   wanted.regions = wishes_.regions;
-  return wanted;
-}
-
-void Exchange::Choose() {
-  policy::RouteRequest wanted = Wanted();
-  std::vector<std::string_view> tried;
-  for (const Failure& failure : failures_) tried.push_back(failure.member);
-  wanted.tried = tried;
-  policy::Resumption resumption;
   if (origin_ != nullptr && ledger_->has_begun()) {
     resumption.from = &origin_->place;
     wanted.resumption = &resumption;
   }
+  return wanted;
+}
+
+void Exchange::Choose() {
+  policy::Resumption resumption;
+  policy::RouteRequest wanted = Wanted(resumption);
+  std::vector<std::string_view> tried;
+  for (const Failure& failure : failures_) tried.push_back(failure.member);
+  wanted.tried = tried;
   const Routed routed = context_.fleet.Route(wanted);
   if (context_.decisions != nullptr) {
     context_.decisions->Add(request_->id, Occasion(), wanted, routed);
@@ -492,13 +492,8 @@ void Exchange::OnFleet(const FleetView& view) {
 bool Exchange::MayNoLongerRun(const FleetView& view, const Member& member) {
   if (member.is_forbidden || !member.export_rule.empty()) return true;
   if (view.config == std::exchange(judged_by_, view.config)) return false;
-  policy::RouteRequest wanted = Wanted();
   policy::Resumption resumption;
-  if (origin_ != nullptr && ledger_->has_begun()) {
-    resumption.from = &origin_->place;
-    wanted.resumption = &resumption;
-  }
-  const policy::RouteCode code = Fleet::Judge(view, member, wanted).code;
+  const policy::RouteCode code = Fleet::Judge(view, member, Wanted(resumption)).code;
   return policy::IsPolicy(code) && code != policy::RouteCode::kStock;
 }
 

@@ -73,7 +73,8 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   };
 
   // Who is asked.
-  policy::RouteRequest Wanted() const;
+  // `resumption` is filled for it, and is to live as long.
+  policy::RouteRequest Wanted(policy::Resumption& resumption) const;
   void Choose();
   bool MayNoLongerRun(const FleetView& view, const Member& member);
   std::string Occasion() const;

@@ -61,10 +61,10 @@ enum class FailureCause : std::uint8_t {
   kNotUnderstood,  // an answer that is none
   kOverloaded,     // 429 or 503, with a time to wait perhaps; no failure for the breaker
   kTakenOut,       // an operator cut it off; no failure of the member's
-  kHandBack,       // the member's own word; no failure either
+  kHandBack,       // the member's own word; no failure either; stays the last
 };
 
-constexpr std::size_t kFailureCauses = 10;
+constexpr auto kFailureCauses = static_cast<std::size_t>(FailureCause::kHandBack) + 1;
 std::string_view Name(FailureCause cause);
 
 // In seconds of the steady clock.

@@ -34,14 +34,15 @@ void GatewayMetrics::CountHandOver(HandOverLevel level, FailureCause cause) {
 
 std::string GatewayMetrics::Render() const {
   std::string text = base::MetricHead("switchyard_gateway_requests_total", "counter",
-                          "Requests that ended, by status; 499: the client left.");
+                                      "Requests that ended, by status; 499: the client left.");
   for (std::size_t status = 0; status < ends_.size(); ++status) {
     const std::uint64_t count = ends_[status].load(std::memory_order_relaxed);
     if (count == 0) continue;
     text += fmt::format("switchyard_gateway_requests_total{{status=\"{}\"}} {}\n", status, count);
   }
-  text += base::MetricHead("switchyard_gateway_hand_overs_total", "counter",
-               "Answers that went on with another member, by level and by what ended the last.");
+  text += base::MetricHead(
+      "switchyard_gateway_hand_overs_total", "counter",
+      "Answers that went on with another member, by level and by what ended the last.");
   for (std::size_t level = 1; level < kLevels; ++level) {
     for (std::size_t cause = 0; cause < kFailureCauses; ++cause) {
       const std::uint64_t count = hand_overs_[level][cause].load(std::memory_order_relaxed);

@@ -38,8 +38,7 @@ std::string RenderChips(std::span<const engine::ReplicaStatus> replicas,
     }
     return text;
   };
-  std::string text = "# HELP switchyard_chip_info The chips that serve.\n"
-                     "# TYPE switchyard_chip_info gauge\n";
+  std::string text = base::MetricHead("switchyard_chip_info", "gauge", "The chips that serve.");
   for (std::size_t i = 0; i < chips.size(); ++i) {
     text += fmt::format("switchyard_chip_info{{{},chip=\"{}\",replica=\"{}\",device=\"{}\"}} 1\n",
                         labels, base::LabelText(chips[i].name), i, base::LabelText(chips[i].device));

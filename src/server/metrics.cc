@@ -24,8 +24,7 @@ constexpr auto kTokens =
 template <typename T>
 std::string One(std::string_view name, std::string_view type, std::string_view help,
                 std::string_view labels, T value) {
-  return fmt::format("# HELP {0} {1}\n# TYPE {0} {2}\n{0}{{{3}}} {4}\n", name, help, type, labels,
-                     value);
+  return fmt::format("{}{}{{{}}} {}\n", base::MetricHead(name, type, help), name, labels, value);
 }
 
 }  // namespace
@@ -75,9 +74,7 @@ std::string Metrics::Render(const engine::ServiceStatus& status, std::string_vie
               labels, status.cached_prompt_tokens);
   text += One("vllm:num_preemptions_total", "counter", "Requests that were put back.", labels,
               status.preemptions);
-  text +=
-      "# HELP vllm:request_success_total Answers by how they ended.\n"
-      "# TYPE vllm:request_success_total counter\n";
+  text += base::MetricHead("vllm:request_success_total", "counter", "Answers by how they ended.");
   for (std::size_t i = 0; i < kOutcomes; ++i) {
     text += fmt::format("vllm:request_success_total{{{},finished_reason=\"{}\"}} {}\n", labels,
                         OutcomeName(static_cast<Outcome>(i)), outcomes_[i].load());
@@ -113,9 +110,8 @@ std::string Metrics::Render(const engine::ServiceStatus& status, std::string_vie
               "Tokens whose KV pages came from another member.", labels,
               kv_tokens_imported.load());
   text += RenderChips(status.replicas, chips, labels);
-  text +=
-      "# HELP switchyard_http_responses_total Answers by HTTP status.\n"
-      "# TYPE switchyard_http_responses_total counter\n";
+  text += base::MetricHead("switchyard_http_responses_total", "counter",
+                           "Answers by HTTP status.");
   for (std::size_t status_code = 0; status_code < http_.size(); ++status_code) {
     const std::uint64_t count = http_[status_code].load();
     if (count == 0) continue;

@@ -6,6 +6,7 @@
 #include <iterator>
 #include <utility>
 
+#include "base/metric_text.h"
 #include "net/http_post.h"
 
 namespace switchyard::server {
@@ -82,14 +83,12 @@ void TraceExporter::Send(const std::vector<Span>& batch) {
 }
 
 std::string TraceExporter::Render() const {
-  return fmt::format(
-      "# HELP switchyard_trace_spans_sent_total Spans that the collector took.\n"
-      "# TYPE switchyard_trace_spans_sent_total counter\n"
-      "switchyard_trace_spans_sent_total {}\n"
-      "# HELP switchyard_trace_spans_dropped_total Spans that could not be sent.\n"
-      "# TYPE switchyard_trace_spans_dropped_total counter\n"
-      "switchyard_trace_spans_dropped_total {}\n",
-      sent_.load(), dropped_.load());
+  const auto one = [](std::string_view name, std::string_view help, auto value) {
+    return fmt::format("{}{} {}\n", base::MetricHead(name, "counter", help), name, value);
+  };
+  return one("switchyard_trace_spans_sent_total", "Spans that the collector took.", sent_.load()) +
+         one("switchyard_trace_spans_dropped_total", "Spans that could not be sent.",
+             dropped_.load());
 }
 
 std::string TracesUrl(std::string endpoint) {

@@ -9,7 +9,6 @@ seconds a member is killed, and started again a second later. Prints a line a mi
 memory grew after the first fifth of the time; by what it is judged, tests/support/soaking.py says.
 """
 
-import argparse
 import http.client
 import pathlib
 import random
@@ -95,11 +94,7 @@ class Soaked:
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program")
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--clients", type=int, default=8)
-    parser.add_argument("--pause", type=float, default=0.2, help="seconds between a client's requests, on average")
+    parser = soaking.options_of(__doc__, clients=8, pause=0.2)
     parser.add_argument("--members", type=int, default=3)
     parser.add_argument("--every", type=float, default=10, help="seconds between two kills, on average")
     parser.add_argument("--default-model", action="store_true", help="far fewer requests in the same time")

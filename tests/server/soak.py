@@ -8,7 +8,6 @@ random moment. Prints a line a minute, then how the resident memory grew after t
 (tests/support/soaking.py).
 """
 
-import argparse
 import pathlib
 import sys
 import time
@@ -20,11 +19,7 @@ import soaking  # noqa: E402
 
 
 def main():
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("program")
-    parser.add_argument("--minutes", type=float, default=30)
-    parser.add_argument("--clients", type=int, default=4)
-    parser.add_argument("--pause", type=float, default=0.5, help="seconds between a client's requests, on average")
+    parser = soaking.options_of(__doc__, clients=4, pause=0.5)
     parser.add_argument("--tiny", action="store_true", help="many more requests in the same time")
     options = parser.parse_args()
     server = served.ServedModel(options.program, "--kv-pages", "40", "--max-running", "8", "--no-request-log",

@@ -3,6 +3,7 @@ judged afterwards. A leak grows in every minute, so the median minute tells it; 
 as a larger batch, makes a step now and then, and all of those together must stay small.
 """
 
+import argparse
 import http.client
 import json
 import os
@@ -13,6 +14,16 @@ import time
 
 MOST_KIB_A_MINUTE = 64
 MOST_SHARE = 0.02
+
+
+def options_of(description, clients, pause):
+    """A parser of what every soak is told."""
+    parser = argparse.ArgumentParser(description=description, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("program")
+    parser.add_argument("--minutes", type=float, default=30)
+    parser.add_argument("--clients", type=int, default=clients)
+    parser.add_argument("--pause", type=float, default=pause, help="seconds between a client's requests, on average")
+    return parser
 
 
 class Client(threading.Thread):
