@@ -136,7 +136,9 @@ void Exchange::Choose() {
       const bool may_continue = !refuses_continuation_.contains(routed.member(i).name());
       plan_.level = LevelAt(routed.member(i), *request_, *ledger_, may_continue);
       is_hopeless = is_hopeless && plan_.level == HandOverLevel::kNone;
-      if (plan_.level == level && Ask(routed.member(i), model)) return;
+      if (plan_.level == level && Ask(routed.member(i), model, routed.candidate(i).cached_tokens)) {
+        return;
+      }
     }
   }
   if (too_short_tokens_ > 0 && failures_.empty()) return PassOn(*refusal_);
@@ -159,7 +161,7 @@ void Exchange::Choose() {
 }
 
 // False if it cannot even be tried.
-bool Exchange::Ask(const Member& member, std::string_view model) {
+bool Exchange::Ask(const Member& member, std::string_view model, std::int64_t cached_tokens) {
   const ModelState* const served = member.Model(model);
   const auto link = context_.links.Find(*member.config);
   if (served == nullptr || !link) return false;
@@ -205,7 +207,7 @@ bool Exchange::Ask(const Member& member, std::string_view model) {
   ++attempts_;
   context_.metrics.CountAttempt();
   asked_ = last_token_ = Clock::now();
-  attempt_ = context_.fleet.Begin(member, request_->prompt_tokens());
+  attempt_ = context_.fleet.Begin(member, request_->prompt_tokens(), cached_tokens);
   attempt_.OnCut([weak = weak_from_this(), &loop = context_.loop, attempt = attempts_] {
     loop.Post([weak, attempt] {
       if (const auto self = weak.lock()) self->OnCut(attempt);

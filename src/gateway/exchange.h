@@ -78,7 +78,7 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   void Choose();
   bool MayNoLongerRun(const FleetView& view, const Member& member);
   std::string Occasion() const;
-  bool Ask(const Member& member, std::string_view model);
+  bool Ask(const Member& member, std::string_view model, std::int64_t cached_tokens);
   void TryAgainLater(std::chrono::milliseconds hint);
   // What came.
   bool OnEvent(const net::SseEvent& event);

@@ -131,8 +131,10 @@ std::vector<std::string> FleetView::Models() const {
   return names;
 }
 
-Attempt::Attempt(std::shared_ptr<MemberRecord> record, std::int64_t prompt_tokens)
-    : record_(std::move(record)), times_(record_->Begin(prompt_tokens, MemberRecord::Now())) {}
+Attempt::Attempt(std::shared_ptr<MemberRecord> record, std::int64_t prompt_tokens,
+                 std::int64_t cached_tokens)
+    : record_(std::move(record)),
+      times_(record_->Begin(prompt_tokens, cached_tokens, MemberRecord::Now())) {}
 
 Attempt& Attempt::operator=(Attempt&& other) noexcept {
   if (this == &other) return *this;
@@ -200,7 +202,7 @@ Routed Fleet::Route(policy::RouteRequest request) const {
   routed.decision = policy::Route(request, routed.candidates, config.policy);
   if (!prefixes.empty() && routed.size() > 0) {
     const std::lock_guard lock(prefix_mutex_);
-    prefixes_.Insert(prefixes, IdOf(routed.member(0)));
+    prefixes_.Insert(prefixes, IdOf(routed.member(0)), request.now_s);
   }
   return routed;
 }
@@ -213,11 +215,16 @@ std::vector<std::uint64_t> Fleet::FindPrefixes(Routed& routed,
   if (digests.empty()) return digests;
   const double tokens_per_step = static_cast<double>(request.prompt_tokens) * policy::kPrefixStep /
                                  static_cast<double>(request.prefix_text.size());
+  std::vector<std::uint64_t> members;
+  members.reserve(routed.view->members.size());
+  for (const Member& member : routed.view->members) members.push_back(IdOf(member));
   const std::lock_guard lock(prefix_mutex_);
-  for (std::size_t i = 0; i < routed.candidates.size(); ++i) {
-    const std::size_t steps = prefixes_.StepsAt(digests, IdOf(routed.view->members[i]));
-    routed.candidates[i].cached_tokens =
-        static_cast<std::int64_t>(static_cast<double>(steps) * tokens_per_step);
+  const auto cached = prefixes_.Find(digests, members, request.now_s);
+  for (std::size_t i = 0; i < cached.size(); ++i) {
+    const double all = static_cast<double>(cached[i].all);
+    policy::RouteCandidate& candidate = routed.candidates[i];
+    candidate.cached_tokens = static_cast<std::int64_t>(all * tokens_per_step);
+    candidate.shared_tokens = static_cast<std::int64_t>((all - cached[i].own) * tokens_per_step);
   }
   return digests;
 }
@@ -284,8 +291,9 @@ policy::RouteVerdict Fleet::Judge(const FleetView& view, const Member& member,
   return policy::Filter(request, Candidate(member, request), view.config->policy);
 }
 
-Attempt Fleet::Begin(const Member& member, std::int64_t prompt_tokens) {
-  return {member.record, prompt_tokens};
+Attempt Fleet::Begin(const Member& member, std::int64_t prompt_tokens,
+                     std::int64_t cached_tokens) {
+  return {member.record, prompt_tokens, cached_tokens};
 }
 
 void Fleet::CountRequest() {

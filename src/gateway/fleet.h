@@ -71,6 +71,8 @@ std::string_view Name(FailureCause cause);
 struct AttemptTimes {
   std::uint64_t era = 0;  // of the breaker, when it began
   std::int64_t prompt_tokens = 0;
+  std::int64_t unread_tokens = 0;  // of those, that it had to compute
+  std::int64_t ahead_tokens = 0;   // of others, that it had to compute before
   double began_s = 0;
   std::uint64_t number = 0;  // of the member's attempts
   std::optional<double> first_token_s = {};
@@ -81,8 +83,9 @@ struct AttemptTimes {
 class Attempt {
  public:
   Attempt() = default;
-  // `prompt_tokens`: about how many it has to read.
-  Attempt(std::shared_ptr<MemberRecord> record, std::int64_t prompt_tokens);
+  // About how many tokens it is sent, and has of them.
+  Attempt(std::shared_ptr<MemberRecord> record, std::int64_t prompt_tokens,
+          std::int64_t cached_tokens);
   Attempt(Attempt&& other) noexcept = default;
   Attempt& operator=(Attempt&& other) noexcept;
   ~Attempt() { Cancelled(); }
@@ -112,6 +115,9 @@ struct Routed {
   // The members to ask, best first.
   std::size_t size() const { return decision.ranked.size(); }
   const Member& member(std::size_t rank) const { return view->members[decision.ranked[rank]]; }
+  const policy::RouteCandidate& candidate(std::size_t rank) const {
+    return candidates[decision.ranked[rank]];
+  }
 };
 
 // Why a member gets a request or does not. Kept for who asks later, so that nobody makes sentences
@@ -163,8 +169,8 @@ class Fleet {
   static policy::RouteVerdict Judge(const FleetView& view, const Member& member,
                                     policy::RouteRequest request);
 
-  // Begins at `member`, with about so many tokens to read.
-  Attempt Begin(const Member& member, std::int64_t prompt_tokens);
+  // Begins at `member`, with about so many tokens, some of them cached there.
+  Attempt Begin(const Member& member, std::int64_t prompt_tokens, std::int64_t cached_tokens = 0);
 
   // A request came; may one be sent again?
   void CountRequest();

@@ -229,7 +229,7 @@ TEST(Fleet, WhoHasBecomeSlowIsKeptAway) {
               [&](FleetChange change) { told.push_back(change.action + " " + change.subject); });
   const auto view = fleet.snapshot();
   const auto answer = [&](const Member& member, double first_token_s) {
-    AttemptTimes times = member.record->Begin(10, 0);
+    AttemptTimes times = member.record->Begin(10, 0, 0);
     member.record->FirstToken(times, first_token_s);
     member.record->Finished(times, 10, 1, first_token_s);
   };

@@ -8,10 +8,11 @@
 namespace switchyard::gateway {
 namespace {
 
-// How much of a mean each new sample is, and how fast a maximum forgets.
+// How much of a mean each new sample is.
 constexpr double kShare = 0.1;
 constexpr double kUsualShare = 0.002;
-constexpr double kForget = 0.995;
+// With fewer tokens to compute a first token takes about as long as with none.
+constexpr std::int64_t kTellingPrompt = 128;
 // Shorter answers say little of how fast tokens follow each other.
 constexpr std::int64_t kFewTokens = 8;
 // A member that asks for rest longer than that is asked again all the same.
@@ -28,8 +29,6 @@ void Mix(double sample, double share, double& mean) {
   mean = mean == 0 ? sample : mean + share * (sample - mean);
 }
 
-void Raise(double sample, double& most) { most = std::max(sample, most * kForget); }
-
 // Of these no breaker need know: the member works.
 bool IsNoFault(FailureCause cause) {
   return cause == FailureCause::kOverloaded || cause == FailureCause::kHandBack ||
@@ -42,15 +41,19 @@ double MemberRecord::Now() {
   return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count();
 }
 
-AttemptTimes MemberRecord::Begin(std::int64_t prompt_tokens, double now_s) {
+AttemptTimes MemberRecord::Begin(std::int64_t prompt_tokens, std::int64_t cached_tokens,
+                                 double now_s) {
+  const std::int64_t unread = std::max<std::int64_t>(prompt_tokens - cached_tokens, 0);
   const std::lock_guard lock(mutex_);
   Count(now_s);
   served_tokens_ += static_cast<double>(prompt_tokens + kExpectedAnswer);
   ++counts_.begun;
   ++in_flight_;
-  unread_tokens_ += prompt_tokens;
+  const std::int64_t ahead = std::exchange(unread_tokens_, unread_tokens_ + unread);
   return {.era = breaker_.Begin(now_s).era,
           .prompt_tokens = prompt_tokens,
+          .unread_tokens = unread,
+          .ahead_tokens = ahead,
           .began_s = now_s,
           .number = counts_.begun};
 }
@@ -59,9 +62,10 @@ void MemberRecord::FirstToken(AttemptTimes& times, double now_s) {
   times.first_token_s = now_s;
   const double taken_s = std::max(now_s - times.began_s, 1e-6);
   const std::lock_guard lock(mutex_);
-  unread_tokens_ -= times.prompt_tokens;
+  unread_tokens_ -= times.unread_tokens;
   first_token_.Add(taken_s * 1000);
-  Raise(static_cast<double>(times.prompt_tokens) / taken_s, prefill_tokens_s_);
+  const std::int64_t computed = times.ahead_tokens + times.unread_tokens;
+  if (computed >= kTellingPrompt) prefill_tokens_s_.Add(static_cast<double>(computed) / taken_s);
 }
 
 void MemberRecord::Count(double now_s) {
@@ -84,7 +88,7 @@ void MemberRecord::End(const AttemptTimes& times, policy::AttemptEnd end, double
   served_tokens_ = std::max(served_tokens_, 0.0);
   --in_flight_;
   on_cut_.erase(times.number);
-  if (!times.first_token_s) unread_tokens_ -= times.prompt_tokens;
+  if (!times.first_token_s) unread_tokens_ -= times.unread_tokens;
   breaker_.End({times.era}, end, now_s);
 }
 
@@ -144,7 +148,7 @@ void MemberRecord::Describe(policy::RouteCandidate& candidate, double now_s) con
   policy::Load& load = candidate.load;
   load.in_flight = in_flight_;
   load.prefill_tokens = std::max(load.prefill_tokens, unread_tokens_);
-  load.prefill_tokens_s = std::max(load.prefill_tokens_s, prefill_tokens_s_);
+  load.prefill_tokens_s = std::max(load.prefill_tokens_s, prefill_tokens_s_.value());
   // Of so many streams at the pace of late: who is loaded is slower and gets less, whoever has
   // little to do keeps the pace that it had.
   if (token_.recent_ms > 0) load.decode_tokens_s = kStreams * 1000 / token_.recent_ms;

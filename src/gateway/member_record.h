@@ -10,6 +10,7 @@
 #include "gateway/fleet.h"
 #include "policy/breaker.h"
 #include "policy/outliers.h"
+#include "policy/rate_quantile.h"
 
 namespace switchyard::gateway {
 
@@ -28,7 +29,7 @@ class MemberRecord {
 
   static double Now();  // seconds, steady
 
-  AttemptTimes Begin(std::int64_t prompt_tokens, double now_s);
+  AttemptTimes Begin(std::int64_t prompt_tokens, std::int64_t cached_tokens, double now_s);
   void FirstToken(AttemptTimes& times, double now_s);  // once
   // One of these once, at the end.
   void Finished(const AttemptTimes& times, std::int64_t prompt_tokens,
@@ -79,7 +80,7 @@ class MemberRecord {
   policy::Pace PaceOf(const Times& times, double now_s) const;
   Times first_token_;
   Times token_;
-  double prefill_tokens_s_ = 0;  // a slowly falling maximum
+  policy::RateQuantile prefill_tokens_s_;  // of what it had to compute
 };
 
 }  // namespace switchyard::gateway

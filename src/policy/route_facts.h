@@ -67,6 +67,7 @@ struct RouteCandidate {
   std::string_view export_rule = {};  // that stands against it; empty: none
   std::int64_t capacity = 0;          // requests at once; 0: not known
   std::int64_t cached_tokens = 0;     // of the prompt, that it probably has
+  std::int64_t shared_tokens = 0;     // of those, what others ask for as well: no reason to go there
   double wait_s = 0;                  // of kBroken and kBusy: until it may be asked again
   Load load = {};
 };

@@ -42,6 +42,7 @@ struct Work {
   double prefill_s = 0;  // until its first token, what lies ahead included
   double wait_s = 0;     // until its end
   double own_s = 0;      // of the member's time, for itself
+  double shared_s = 0;   // that cached beginnings save, and would soon save anywhere
 };
 
 Work WorkOf(const RouteRequest& request, const RouteCandidate& candidate, double answer_tokens,
@@ -54,7 +55,8 @@ Work WorkOf(const RouteRequest& request, const RouteCandidate& candidate, double
   const double prefill_s = (static_cast<double>(load.prefill_tokens) + own) / prefill_rate;
   return {.prefill_s = prefill_s,
           .wait_s = prefill_s + (Busy(load) + 1) * answer_tokens / decode_rate,
-          .own_s = own / prefill_rate + answer_tokens / decode_rate};
+          .own_s = own / prefill_rate + answer_tokens / decode_rate,
+          .shared_s = static_cast<double>(candidate.shared_tokens) / prefill_rate};
 }
 
 // What is beyond a group's share, told in requests like this one; and what the others are beyond
@@ -118,7 +120,7 @@ void Score(const RouteRequest& request, std::span<const RouteCandidate> candidat
     const RouteCandidate& candidate = candidates[i];
     const Work work = WorkOf(request, candidate, answer, prefill, decode);
     const double hours = work.own_s / 3600;
-    double score = work.wait_s;
+    double score = work.wait_s + work.shared_s;
     score += weights.cost_s * candidate.place->cost_per_hour * hours;
     score += weights.energy_s * candidate.place->power_watts * hours;
     score += weights.share_s * shares.BeyondBy(candidate, request_tokens);

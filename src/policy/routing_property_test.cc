@@ -188,6 +188,43 @@ RC_GTEST_PROP(RoutingProperty, ACachedPrefixNeverMakesARequestWaitLonger, ()) {
   }
 }
 
+// Some of what is cached many ask for, which counts for less. On members of one pace the request
+// waits no longer than where it would have gone if nobody remembered anything.
+RC_GTEST_PROP(RoutingProperty, LocalityNeverMakesARequestWaitLongerThanNoLocality, ()) {
+  const Place place;
+  constexpr double kPrefill = 1000;
+  std::vector<double> own{0};  // of the first so many tokens
+  const std::int64_t prompt = *rc::gen::inRange(1, 200);
+  for (std::int64_t token = 0; token < prompt; ++token) {
+    own.push_back(own.back() + (*rc::gen::inRange(0, 2) == 0 ? 1.0 : 0.125));
+  }
+  std::vector<RouteCandidate> with;
+  for (int i = 0; i < *rc::gen::inRange(1, 6); ++i) {
+    const auto cached = *rc::gen::inRange<std::int64_t>(0, prompt + 1);
+    const double shared = static_cast<double>(cached) - own[static_cast<std::size_t>(cached)];
+    with.push_back({.member = "m",
+                    .place = &place,
+                    .serves_model = true,
+                    .cached_tokens = cached,
+                    .shared_tokens = static_cast<std::int64_t>(shared),
+                    .load = {.in_flight = *rc::gen::inRange(0, 5),
+                             .prefill_tokens = *rc::gen::inRange(0, 500),
+                             .prefill_tokens_s = kPrefill,
+                             .decode_tokens_s = 1000}});
+  }
+  std::vector<RouteCandidate> without = with;
+  for (RouteCandidate& candidate : without) candidate.cached_tokens = candidate.shared_tokens = 0;
+  const auto wait = [&](const RouteCandidate& candidate) {
+    return static_cast<double>(candidate.load.prefill_tokens + prompt - candidate.cached_tokens) /
+               kPrefill +
+           static_cast<double>(candidate.load.in_flight + 1) * 100 / 1000;
+  };
+  const RouteRequest request{.model = "m", .prompt_tokens = prompt, .max_tokens = 100};
+  const std::size_t chosen = Route(request, with, {}).ranked[0];
+  const std::size_t else_chosen = Route(request, without, {}).ranked[0];
+  RC_ASSERT(wait(with[chosen]) <= wait(with[else_chosen]) + 1.0 / kPrefill);  // whole tokens
+}
+
 // Ten thousand requests of random lengths on members of different speeds; each arrival sees what
 // has been served and what is still running.
 double ShareOf(std::string_view maker, double wanted, unsigned seed) {

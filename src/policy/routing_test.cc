@@ -49,6 +49,15 @@ TEST_F(Routing, WhatIsCachedNeedNotBeComputed) {
   EXPECT_THAT(Decide().ranked, ElementsAre(0, 1));
 }
 
+TEST_F(Routing, WhatAllAskForIsNoReasonToGoWhereItIs) {
+  candidates_[1].cached_tokens = 50;
+  candidates_[1].shared_tokens = 50;
+  candidates_[1].load.prefill_tokens = 1;
+  EXPECT_THAT(Decide().ranked, ElementsAre(0, 1));
+  candidates_[1].shared_tokens = 45;  // of one in ten
+  EXPECT_THAT(Decide().ranked, ElementsAre(1, 0));
+}
+
 TEST_F(Routing, ALongPromptGoesWhereItFits) {
   request_.prompt_tokens = 500;
   const auto decision = Decide();
