@@ -31,6 +31,15 @@ void DecisionLog::Add(std::string_view id, std::string_view occasion,
   by_age_.pop_front();
 }
 
+void DecisionLog::Note(std::string_view id, std::string_view occasion, std::string_view member,
+                       std::vector<std::string> why) {
+  const std::lock_guard lock(mutex_);
+  const auto known = by_id_.find(id);
+  if (known == by_id_.end() || known->second->steps.size() >= kMostSteps) return;
+  known->second->steps.push_back({std::chrono::system_clock::now(), std::string(occasion), {},
+                                  std::string(member), std::move(why)});
+}
+
 std::optional<RequestDecisions> DecisionLog::Find(std::string_view id) const {
   const std::lock_guard lock(mutex_);
   const auto found = by_id_.find(id);
@@ -43,8 +52,10 @@ std::optional<RequestDecisions> DecisionLog::Find(std::string_view id) const {
         !step.findings.empty() && step.findings.front().code == policy::RouteCode::kFits;
     decisions.steps.push_back({.time = internal::UtcText(step.time),
                                .occasion = step.occasion,
-                               .member = is_chosen ? step.findings.front().member->name : "",
-                               .why = Fleet::Explain(request.model, step.findings)});
+                               .member = is_chosen ? step.findings.front().member->name : step.member,
+                               .why = step.findings.empty() && !step.why.empty()
+                                          ? step.why
+                                          : Fleet::Explain(request.model, step.findings)});
   }
   return decisions;
 }

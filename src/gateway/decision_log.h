@@ -38,6 +38,9 @@ class DecisionLog {
   // What Fleet::Route was given and returned; of fleets with many members the first are told.
   void Add(std::string_view id, std::string_view occasion, const policy::RouteRequest& request,
            const Routed& routed);
+  // What became of the last step: `member` answers, and why. Only behind one that was added.
+  void Note(std::string_view id, std::string_view occasion, std::string_view member,
+            std::vector<std::string> why);
   std::optional<RequestDecisions> Find(std::string_view id) const;
 
  private:
@@ -46,6 +49,9 @@ class DecisionLog {
     std::chrono::system_clock::time_point time;
     std::string occasion;
     std::vector<Finding> findings;
+    // Of a note, instead of findings.
+    std::string member = {};
+    std::vector<std::string> why = {};
   };
   struct Request {
     std::string id;

@@ -1,58 +1,25 @@
 #include "gateway/exchange.h"
 
 #include <algorithm>
-#include <charconv>
 #include <utility>
 
 #include "base/json.h"
 #include "base/random_bits.h"
-#include "gateway/internal/context_refusal.h"
-#include "protocol/json_items.h"
 
 namespace switchyard::gateway {
 namespace {
 
 using std::chrono::milliseconds;
 
-// Of an answer that is no stream; embeddings of a long list are the largest.
-constexpr std::size_t kMostBodyBytes = 256 << 20;
 // A client that has nothing yet is kept waiting for members that may recover so long at most.
 constexpr milliseconds kPatience{10'000};
 constexpr milliseconds kFirstWait{200};
 // The end of a member's answer comes with its last event, or is no longer awaited.
 constexpr milliseconds kFarewell{1'000};
 
-milliseconds RetryAfter(const net::CallHead& head) {
-  double value = 0;
-  const auto read = [&](std::string_view text) {
-    const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
-    return error == std::errc() && value >= 0 && value < 1e6;
-  };
-  if (read(head.Header("retry-after-ms"))) return milliseconds(static_cast<std::int64_t>(value));
-  if (read(head.Header("retry-after"))) {
-    return milliseconds(static_cast<std::int64_t>(value * 1000));
-  }
-  return {};
-}
-
-// Whether another member, or this one later, may answer what this one did not. A request that is
-// wrong, or that a member's own rules refuse, is so everywhere.
-bool MayPass(int status) {
-  return status >= 500 || status == 401 || status == 403 || status == 404 || status == 408 ||
-         status == 425 || status == 429;
-}
-
 // Waiting did not help; another member is asked, never this one again.
 bool IsSilence(FailureCause cause) {
   return cause == FailureCause::kNoFirstToken || cause == FailureCause::kStall;
-}
-
-FailureCause CauseOf(const net::CallFailure& failure, bool has_token) {
-  if (failure.is_timeout && failure.stage != net::CallFailure::Stage::kConnect) {
-    return has_token ? FailureCause::kStall : FailureCause::kNoFirstToken;
-  }
-  return failure.stage == net::CallFailure::Stage::kConnect ? FailureCause::kRefused
-                                                            : FailureCause::kReset;
 }
 
 }  // namespace
@@ -110,17 +77,26 @@ policy::RouteRequest Exchange::Wanted(policy::Resumption& resumption) const {
   return wanted;
 }
 
-void Exchange::Choose() {
+// Who has failed is not asked, nor is who is being asked.
+Routed Exchange::Route(std::string_view occasion) {
   policy::Resumption resumption;
   policy::RouteRequest wanted = Wanted(resumption);
   std::vector<std::string_view> tried;
-  for (const Failure& failure : failures_) tried.push_back(failure.member);
-  wanted.tried = tried;
-  const Routed routed = context_.fleet.Route(wanted);
-  if (context_.decisions != nullptr) {
-    context_.decisions->Add(request_->id, Occasion(), wanted, routed);
+  for (const auto* some : {&failures_, &hedge_failures_}) {
+    for (const Failure& failure : *some) tried.push_back(failure.member);
   }
-  config_ = judged_by_ = routed.view->config;
+  if (asked_.call != nullptr) tried.push_back(asked_.config->name);
+  wanted.tried = tried;
+  Routed routed = context_.fleet.Route(wanted);
+  if (context_.decisions != nullptr) {
+    context_.decisions->Add(request_->id, occasion, wanted, routed);
+  }
+  config_ = routed.view->config;
+  return routed;
+}
+
+void Exchange::Choose() {
+  const Routed routed = Route(Occasion());
   const std::string_view model = config_->Canonical(request_->outline.model);
   // The best level first, and on it the best member.
   const HandOverLevel levels[] = {HandOverLevel::kTokens, HandOverLevel::kContinue,
@@ -128,17 +104,17 @@ void Exchange::Choose() {
   bool is_hopeless = !ledger_->is_known_by_tokens() && routed.size() > 0;
   for (const HandOverLevel level : levels) {
     for (std::size_t i = 0; i < routed.size(); ++i) {
-      const ModelState* const served = routed.member(i).Model(model);
+      const Member& member = routed.member(i);
+      const ModelState* const served = member.Model(model);
       if (too_short_tokens_ > 0 &&
           (served == nullptr || served->context_tokens <= too_short_tokens_)) {
         continue;
       }
-      const bool may_continue = !refuses_continuation_.contains(routed.member(i).name());
-      plan_.level = LevelAt(routed.member(i), *request_, *ledger_, may_continue);
-      is_hopeless = is_hopeless && plan_.level == HandOverLevel::kNone;
-      if (plan_.level == level && Ask(routed.member(i), model, routed.candidate(i).cached_tokens)) {
-        return;
-      }
+      const bool may_continue = !refuses_continuation_.contains(member.name());
+      const HandOverLevel best = LevelAt(member, *request_, *ledger_, may_continue);
+      is_hopeless = is_hopeless && best == HandOverLevel::kNone;
+      if (best != level) continue;
+      if (const auto offer = Look(routed, i, level)) return Ask(*offer);
     }
   }
   if (too_short_tokens_ > 0 && failures_.empty()) return PassOn(*refusal_);
@@ -160,62 +136,89 @@ void Exchange::Choose() {
            .code = refusal->code});
 }
 
-// False if it cannot even be tried.
-bool Exchange::Ask(const Member& member, std::string_view model, std::int64_t cached_tokens) {
-  const ModelState* const served = member.Model(model);
+// How a member would be asked; nothing if it cannot even be tried.
+std::optional<Exchange::Offer> Exchange::Look(const Routed& routed, std::size_t rank,
+                                              HandOverLevel level) {
+  const Member& member = routed.member(rank);
+  const ModelState* const served = member.Model(config_->Canonical(request_->outline.model));
   const auto link = context_.links.Find(*member.config);
-  if (served == nullptr || !link) return false;
-  plan_.as_stream = request_->is_completion() &&
-                    (request_->outline.stream || CanBeCarriedAsStream(member, *request_));
-  plan_.from_tokens = plan_.level == HandOverLevel::kContinue &&
-                      ContinuesFromTokens(member, *served, *request_, *ledger_);
-  plan_.asks_token_ids =
-      plan_.as_stream && (plan_.from_tokens || TellsTokens(member, *request_));
+  if (served == nullptr || !link) return std::nullopt;
+  AskPlan plan{.level = level};
+  plan.as_stream = request_->is_completion() &&
+                   (request_->outline.stream || CanBeCarriedAsStream(member, *request_));
+  plan.from_tokens = level == HandOverLevel::kContinue &&
+                     ContinuesFromTokens(member, *served, *request_, *ledger_);
+  plan.asks_token_ids = plan.as_stream && (plan.from_tokens || TellsTokens(member, *request_));
+  return Offer{member, *served, *link, routed.candidate(rank).cached_tokens, plan};
+}
+
+void Exchange::Ask(const Offer& offer) {
   // A whole answer of which the client has nothing is begun anew by who cannot go on with it.
-  if (!request_->outline.stream && plan_.level != HandOverLevel::kTokens) {
-    plan_.level = HandOverLevel::kRestart;
+  if (!request_->outline.stream && offer.plan.level != HandOverLevel::kTokens) {
     ledger_.emplace(request_->endpoint(), request_->outline);
   }
-  shown_model_.clear();
-  if (served->upstream != request_->outline.model) {
-    shown_model_ = base::Json(request_->outline.model).dump();
+  if (ledger_->has_begun()) TellMove(offer);
+  asked_ = Prepare(offer);
+  Send(offer, asked_, shared_from_this());
+  Await();
+}
+
+// It counts from now on.
+AskedMember Exchange::Prepare(const Offer& offer) {
+  AskedMember asked{.config = offer.member.config,
+                    .judged_by = config_,
+                    .plan = offer.plan,
+                    .context_tokens = offer.model.context_tokens,
+                    .at = Clock::now(),
+                    .number = ++attempts_};
+  if (offer.model.upstream != request_->outline.model) {
+    asked.shown_model = base::Json(request_->outline.model).dump();
   }
-  if (ledger_->has_begun()) {
-    const std::string move =
-        fmt::format("level={} from={} to={} tokens={} cause={}", static_cast<int>(plan_.level),
-                    origin_->name, member.config->name, ledger_->completion_tokens(),
-                    failures_.empty() ? "" : Name(failures_.back().cause));
-    moves_ += (moves_.empty() ? "" : "; ") + move;
-    ++move_count_;
-    if (is_streaming_) out_ += fmt::format(": handover {}\n\n", move);
-    context_.metrics.CountHandOver(
-        plan_.level, failures_.empty() ? FailureCause::kReset : failures_.back().cause);
-  }
-  net::CallRequest call = ToMember(request_, member, *served, plan_, *ledger_);
+  context_.metrics.CountAttempt();
+  asked.attempt =
+      context_.fleet.Begin(offer.member, request_->prompt_tokens(), offer.cached_tokens);
+  asked.attempt.OnCut([weak = weak_from_this(), &loop = context_.loop, number = attempts_] {
+    loop.Post([weak, number] {
+      if (const auto self = weak.lock()) self->OnCut(number);
+    });
+  });
+  return asked;
+}
+
+void Exchange::Send(const Offer& offer, AskedMember& asked,
+                    std::shared_ptr<net::CallListener> listener) {
+  net::CallRequest call = ToMember(request_, offer.member, offer.model, asked.plan, *ledger_);
   call.times.connect = config_->timeouts.connect;
-  ledger_->Begin({.tells_token_ids = plan_.asks_token_ids,
-                  .shown_model = shown_model_,
-                  .repeats = ledger_->has_begun() && plan_.level == HandOverLevel::kRestart,
-                  .continues = plan_.level == HandOverLevel::kContinue,
-                  .is_from_tokens = plan_.from_tokens});
-  member_ = member.config;
-  context_tokens_ = served->context_tokens;
+  asked.call = offer.link.client->Send(*offer.link.origin, std::move(call), std::move(listener));
+}
+
+// What the one that was asked says comes now.
+void Exchange::Await() {
+  const AskPlan& plan = asked_.plan;
+  ledger_->Begin({.tells_token_ids = plan.asks_token_ids,
+                  .shown_model = asked_.shown_model,
+                  .repeats = ledger_->has_begun() && plan.level == HandOverLevel::kRestart,
+                  .continues = plan.level == HandOverLevel::kContinue,
+                  .is_from_tokens = plan.from_tokens});
   head_ = {};
   body_.clear();
   events_.reset();
   is_done_ = false;
-  ++attempts_;
-  context_.metrics.CountAttempt();
-  asked_ = last_token_ = Clock::now();
-  attempt_ = context_.fleet.Begin(member, request_->prompt_tokens(), cached_tokens);
-  attempt_.OnCut([weak = weak_from_this(), &loop = context_.loop, attempt = attempts_] {
-    loop.Post([weak, attempt] {
-      if (const auto self = weak.lock()) self->OnCut(attempt);
-    });
-  });
-  call_ = link->client->Send(*link->origin, std::move(call), shared_from_this());
+  last_token_ = asked_.at;
+  PlanHedge();
   Watch();
-  return true;
+}
+
+void Exchange::TellMove(const Offer& offer) {
+  const FailureCause cause = failures_.empty() ? FailureCause::kReset : failures_.back().cause;
+  const std::string move =
+      fmt::format("level={} from={} to={} tokens={} cause={}", static_cast<int>(offer.plan.level),
+                  origin_->name, offer.member.name(), ledger_->completion_tokens(),
+                  failures_.empty() ? "" : Name(cause));
+  moves_ += (moves_.empty() ? "" : "; ") + move;
+  ++move_count_;
+  if (is_streaming_) out_ += fmt::format(": handover {}\n\n", move);
+  context_.metrics.CountHandOver(offer.plan.level, cause);
 }
 
 // All that may be asked have failed, or are out of reach: whoever may recover is waited for.
@@ -243,187 +246,27 @@ void Exchange::TryAgainLater(milliseconds hint) {
   });
 }
 
-void Exchange::OnHead(net::CallHead head) {
-  head_ = std::move(head);
-  const bool is_events = head_.Header("content-type").starts_with("text/event-stream");
-  if (head_.status == 200 && is_events && plan_.as_stream) {
-    events_ = std::make_unique<net::SseReader>();
-  }
-  // A whole answer is all there when its head comes.
-  if (head_.status == 200 && !plan_.as_stream) attempt_.FirstToken();
-}
-
-void Exchange::OnBody(std::string_view piece) {
-  if (is_over_) return;
-  if (!events_) {
-    body_ += piece;
-    if (body_.size() <= kMostBodyBytes) return;
-    return Failed(FailureCause::kNotUnderstood, "its answer is larger than any should be");
-  }
-  const auto self = shared_from_this();
-  const int attempt = attempts_;
-  auto events = std::move(events_);
-  const auto read = events->Push(piece, [this](const auto& event) { return OnEvent(event); });
-  // An event may have ended this attempt, and another one may have begun.
-  if (is_over_ || call_ == nullptr || attempts_ != attempt) return;
-  events_ = std::move(events);
-  Flush();
-  if (!read) return Failed(FailureCause::kNotUnderstood, read.error().message);
-  if (!is_done_) return;
-  if (ledger_->is_complete()) return Complete();
-  Failed(FailureCause::kCutShort, "it ended its answer without a finish_reason");
-}
-
-bool Exchange::OnEvent(const net::SseEvent& event) {
-  if (!event.has_data) return true;
-  if (event.data.starts_with("[DONE]")) {
-    is_done_ = true;
-    return false;
-  }
-  switch (ledger_->Take(event.data, out_)) {
-    case Heard::kNothing:
-      return true;
-    case Heard::kTokens:
-      OnToken();
-      return true;
-    case Heard::kError:
-      OnErrorInStream();
-      return false;
-    case Heard::kOtherText:
-      Failed(FailureCause::kNotUnderstood, "it began anew with another text");
-      return false;
-    case Heard::kNotUnderstood:
-      // Where tokens are counted none may be missing.
-      if (plan_.asks_token_ids) {
-        Failed(FailureCause::kNotUnderstood, "it sent what is no chunk of an answer");
-        return false;
-      }
-      context_.metrics.CountSkippedChunk();
-      return true;
-  }
-  return true;
-}
-
-void Exchange::OnToken() {
-  const auto now = Clock::now();
-  // Also over a hand-over: what the client waited for it.
-  if (given_) longest_gap_ = std::max(longest_gap_, now - *given_);
-  given_ = now;
-  last_token_ = now;
-  attempt_.FirstToken();
-}
-
-void Exchange::OnErrorInStream() {
-  Flush();
-  std::string code;
-  std::string type;
-  std::string message = "an error";
-  for (protocol::JsonItems items(ledger_->error()); items.Next();) {
-    if (items.key() == "code") code = items.value();
-    if (items.key() == "type") type = items.value();
-    if (items.key() == "message") message = protocol::JsonString(items.value()).value_or("");
-  }
-  if (code == "\"switchyard_hand_back\"") {
-    return Failed(FailureCause::kHandBack, "it is being drained");
-  }
-  // The request's own fault shows only now, where engines begin a stream before they read it.
-  const bool is_clients = type == "\"invalid_request_error\"" || code == "400";
-  if (is_clients && !ledger_->has_begun()) {
-    attempt_.Cancelled();
-    return Refused({.head = {.status = 400, .headers = {}},
-                    .body = fmt::format("{{\"error\":{}}}", ledger_->error())});
-  }
-  Failed(FailureCause::kServerError, std::move(message));
-}
-
-void Exchange::OnEnd() {
-  const std::unique_ptr<net::HttpCall> call = std::move(call_);
-  if (is_over_) return timer_->Stop();
-  if (head_.status != 200) return OnStatus();
-  if (!events_) return OnWholeBody();
-  if (ledger_->is_complete()) return Complete();
-  Failed(FailureCause::kCutShort, "it ended its answer without a finish_reason");
-}
-
-void Exchange::OnWholeBody() {
-  const bool is_json = body_.find_first_not_of(" \t\r\n") != std::string::npos &&
-                       body_[body_.find_first_not_of(" \t\r\n")] == '{';
-  if (plan_.as_stream || !is_json) {
-    return Failed(FailureCause::kNotUnderstood, "its answer is not of the form that was asked for");
-  }
-  CompleteAsItCame();
-}
-
-void Exchange::OnStatus() {
-  const milliseconds wait = RetryAfter(head_);
-  const int status = head_.status;
-  if (!MayPass(status) && status >= 400) {
-    attempt_.Cancelled();  // it works; the request does not
-    const bool has_continued = ledger_->has_begun() && plan_.level == HandOverLevel::kContinue;
-    if (has_continued && attempts_ < config_->retry.attempts) {
-      refuses_continuation_.insert(member_->name);  // and may begin anew all the same
-      timer_->Stop();
-      return Choose();
-    }
-    if (ledger_->has_begun()) {
-      return Failed(FailureCause::kNotUnderstood,
-                    fmt::format("it refused to go on, with HTTP {}", status));
-    }
-    return Refused({std::move(head_), std::move(body_)});
-  }
-  const bool hands_back = body_.find("\"switchyard_hand_back\"") != std::string::npos;
-  std::string why = fmt::format("it answered HTTP {}", status);
-  if (status >= 400 && !hands_back) refusal_ = Refusal{std::move(head_), std::move(body_)};
-  if (hands_back) return Failed(FailureCause::kHandBack, "it is being drained");
-  const bool is_busy = status == 429 || (status == 503 && wait.count() > 0);
-  Failed(is_busy ? FailureCause::kOverloaded : FailureCause::kServerError, std::move(why), wait);
-}
-
-// The request is wrong, everywhere alike; unless it is only too long, and somebody has more room.
-void Exchange::Refused(Refusal refusal) {
-  const auto view = context_.fleet.snapshot();
-  const std::string_view name = view->config->Canonical(request_->outline.model);
-  const bool is_larger_known =
-      context_tokens_ > 0 && internal::IsTooLongForContext(refusal.body) &&
-      std::ranges::any_of(view->members, [&](const Member& member) {
-        const ModelState* const model = member.Model(name);
-        return model != nullptr && model->context_tokens > context_tokens_;
-      });
-  if (!is_larger_known || attempts_ >= config_->retry.attempts || !context_.fleet.MayRetry()) {
-    return PassOn(refusal);
-  }
-  call_.reset();
-  timer_->Stop();
-  too_short_tokens_ = context_tokens_;
-  refusal_ = std::move(refusal);
-  Choose();
-}
-
-void Exchange::OnFailure(net::CallFailure failure) {
-  const std::unique_ptr<net::HttpCall> call = std::move(call_);
-  if (is_over_) return timer_->Stop();
-  Failed(CauseOf(failure, last_token_ != asked_), std::move(failure.error.message));
-}
-
 void Exchange::Failed(FailureCause cause, std::string why, milliseconds retry_after) {
   Flush();
-  call_.reset();  // who is asked no longer need not go on
+  asked_.call.reset();  // who is asked no longer need not go on
   timer_->Stop();
   // All was said; only the farewell is missing.
   if (ledger_->is_complete()) return Complete();
-  attempt_.Failed(cause, retry_after);
-  if (member_->kind == MemberKind::kOpenAi && IsAllSaid(*request_, *ledger_)) {
+  asked_.attempt.Failed(cause, retry_after);
+  if (asked_.config->kind == MemberKind::kOpenAi && IsAllSaid(*request_, *ledger_)) {
     ledger_->EndByLength(out_);
     return Complete();
   }
-  if (last_token_ != asked_) {
-    origin_ = member_;
-    ran_on_.push_back(member_->name);
+  if (last_token_ != asked_.at) {
+    origin_ = asked_.config;
+    ran_on_.push_back(asked_.config->name);
   }
-  if (failures_.empty() || last_token_ != asked_) failed_ = Clock::now();
+  if (failures_.empty() || last_token_ != asked_.at) failed_ = Clock::now();
   // What it said before it failed shows that the next may fare better.
-  if (last_token_ != asked_) rounds_ = 0;
-  failures_.push_back({member_->name, cause, std::move(why)});
+  if (last_token_ != asked_.at) rounds_ = 0;
+  std::ranges::move(std::exchange(hedge_failures_, {}), std::back_inserter(failures_));
+  failures_.push_back({asked_.config->name, cause, std::move(why)});
+  if (hedge_ != nullptr) return TakeHedge();
   const bool has_begun = ledger_->has_begun();
   if (attempts_ >= config_->retry.attempts) return GiveUp();
   if (!has_begun && !context_.fleet.MayRetry()) return GiveUp();
@@ -431,19 +274,24 @@ void Exchange::Failed(FailureCause cause, std::string why, milliseconds retry_af
 }
 
 // An operator has taken the member out.
-void Exchange::OnCut(int attempt) {
-  if (is_over_ || attempt != attempts_ || call_ == nullptr) return;
-  Failed(FailureCause::kTakenOut, "an operator has taken it out");
+void Exchange::OnCut(int number) {
+  if (is_over_) return;
+  const char* const why = "an operator has taken it out";
+  if (hedge_ != nullptr && hedge_->asked().number == number) {
+    return OnHedgeFailed({FailureCause::kTakenOut, why});
+  }
+  if (number == asked_.number && asked_.call != nullptr) Failed(FailureCause::kTakenOut, why);
 }
 
 // One timer for all: it looks what is due when it fires, so that a token costs nothing.
 void Exchange::Watch() {
   const TimeoutConfig& times = config_->timeouts;
   auto due = request_->arrival + times.total;
-  if (plan_.as_stream && !is_over_) {
-    const bool has_token = last_token_ != asked_;
+  if (asked_.plan.as_stream && !is_over_) {
+    const bool has_token = last_token_ != asked_.at;
     due = std::min(due, last_token_ + (has_token ? times.stall : times.first_token));
   }
+  if (hedge_due_ && !is_over_) due = std::min(due, *hedge_due_);
   const auto left = std::chrono::ceil<milliseconds>(due - Clock::now());
   timer_->Start(std::max(left, milliseconds(1)), [this] { OnTime(); });
 }
@@ -454,26 +302,28 @@ void Exchange::OnTime() {
   const TimeoutConfig& times = config_->timeouts;
   const auto now = Clock::now();
   if (now >= request_->arrival + times.total) {
-    failures_.push_back({member_->name, FailureCause::kStall, "the request's time is over"});
-    attempt_.Cancelled();
-    call_.reset();
+    failures_.push_back({asked_.config->name, FailureCause::kStall, "the request's time is over"});
+    asked_.attempt.Cancelled();
+    asked_.call.reset();
     return GiveUp();
   }
-  const bool has_token = last_token_ != asked_;
+  const bool has_token = last_token_ != asked_.at;
   const milliseconds most = has_token ? times.stall : times.first_token;
-  if (plan_.as_stream && now >= last_token_ + most) {
+  if (asked_.plan.as_stream && now >= last_token_ + most) {
     return Failed(has_token ? FailureCause::kStall : FailureCause::kNoFirstToken,
                   fmt::format("no {} came for {} ms", has_token ? "further token" : "first token",
                               most.count()));
   }
+  if (hedge_due_ && now >= *hedge_due_) AskBeside();
   Watch();
 }
 
 void Exchange::OnFleet(const FleetView& view) {
-  if (is_over_ || call_ == nullptr) return;
+  if (is_over_ || asked_.call == nullptr) return;
   const auto self = shared_from_this();
-  const Member* const member = view.Find(member_->name);
-  if (member != nullptr && MayNoLongerRun(view, *member)) {
+  if (hedge_ != nullptr) WatchHedge(view);
+  const Member* const member = view.Find(asked_.config->name);
+  if (member != nullptr && MayNoLongerRun(view, *member, asked_)) {
     return Failed(FailureCause::kTakenOut, "policy no longer lets it run there");
   }
   const auto now = Clock::now();
@@ -483,17 +333,17 @@ void Exchange::OnFleet(const FleetView& view) {
   }
   // Who says nothing to anybody is not waited for as long as who is only slow; of a whole answer
   // nothing tells how far it is, so that it is not thrown away for a moment's silence.
-  const auto silence = now - (plan_.as_stream ? last_token_ : std::max(asked_, reached_));
+  const auto silence = now - (asked_.plan.as_stream ? last_token_ : std::max(asked_.at, reached_));
   const bool is_silent =
-      silence > (plan_.as_stream ? config_->watch.timeout : config_->timeouts.stall);
+      silence > (asked_.plan.as_stream ? config_->watch.timeout : config_->timeouts.stall);
   if (is_silent) Failed(FailureCause::kStall, "it is lost");
 }
 
 // An operator's word, a rule that is in force from today, or another configuration. Hours of a chip
 // that are spent stop what begins, not what runs.
-bool Exchange::MayNoLongerRun(const FleetView& view, const Member& member) {
+bool Exchange::MayNoLongerRun(const FleetView& view, const Member& member, AskedMember& asked) {
   if (member.is_forbidden || !member.export_rule.empty()) return true;
-  if (view.config == std::exchange(judged_by_, view.config)) return false;
+  if (view.config == std::exchange(asked.judged_by, view.config)) return false;
   policy::Resumption resumption;
   const policy::RouteCode code = Fleet::Judge(view, member, Wanted(resumption)).code;
   return policy::IsPolicy(code) && code != policy::RouteCode::kStock;
@@ -501,8 +351,8 @@ bool Exchange::MayNoLongerRun(const FleetView& view, const Member& member) {
 
 void Exchange::OnGone() {
   if (is_over_) return;
-  attempt_.Cancelled();
-  call_.reset();
+  asked_.attempt.Cancelled();
+  asked_.call.reset();
   Close(499, "client_left");
 }
 
@@ -510,9 +360,10 @@ void Exchange::Close(int status, std::string_view error) {
   if (is_over_) return;
   is_over_ = true;
   timer_->Stop();
-  if (call_ != nullptr) {
+  EndHedge(HedgeEnd::kDropped);
+  if (asked_.call != nullptr) {
     // The connection can be used again once the answer's last bytes are read.
-    timer_->Start(kFarewell, [self = shared_from_this()] { self->call_.reset(); });
+    timer_->Start(kFarewell, [self = shared_from_this()] { self->asked_.call.reset(); });
   }
   key_.Settle(attempts_ > 0, ledger_->completion_tokens());
   const double seconds = std::chrono::duration<double>(Clock::now() - request_->arrival).count();
@@ -534,6 +385,7 @@ void Exchange::Close(int status, std::string_view error) {
                            {"members", std::move(members)},
                            {"attempts", std::int64_t{attempts_}},
                            {"hand_overs", moves_},
+                           {"hedge", hedge_told_},
                            {"completion_tokens", ledger_->completion_tokens()},
                            {"first_token_s", first_token_s_.value_or(0)},
                            {"total_s", seconds}}});

@@ -13,12 +13,14 @@
 #include "access/key_ring.h"
 #include "base/log.h"
 #include "gateway/answer_ledger.h"
+#include "gateway/asked_member.h"
 #include "gateway/client_request.h"
 #include "gateway/decision_log.h"
 #include "gateway/felt_log.h"
 #include "gateway/fleet.h"
 #include "gateway/gateway_metrics.h"
 #include "gateway/hand_over.h"
+#include "gateway/hedge.h"
 #include "gateway/member_links.h"
 #include "gateway/member_request.h"
 #include "gateway/route_wishes.h"
@@ -42,7 +44,7 @@ struct ExchangeContext {
   std::set<Exchange*> live = {};
 };
 
-class Exchange final : public net::CallListener, public std::enable_shared_from_this<Exchange> {
+class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Exchange> {
  public:
   static void Begin(ExchangeContext& context, std::shared_ptr<const ClientRequest> request,
                     access::KeyUse key, std::shared_ptr<net::HttpResponder> responder);
@@ -58,6 +60,9 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   void OnBody(std::string_view piece) override;
   void OnEnd() override;
   void OnFailure(net::CallFailure failure) override;
+  // Of the one beside it.
+  void OnHedgeToken() override;
+  void OnHedgeFailed(internal::MemberVerdict verdict) override;
 
  private:
   using Clock = std::chrono::steady_clock;
@@ -72,14 +77,37 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
     std::string body;
   };
 
+  // A member that can be asked, and how; its views are those of a choice.
+  struct Offer {
+    const Member& member;
+    const ModelState& model;
+    MemberLink link;
+    std::int64_t cached_tokens = 0;
+    AskPlan plan;
+  };
+
   // Who is asked.
   // `resumption` is filled for it, and is to live as long.
   policy::RouteRequest Wanted(policy::Resumption& resumption) const;
+  Routed Route(std::string_view occasion);
   void Choose();
-  bool MayNoLongerRun(const FleetView& view, const Member& member);
+  bool MayNoLongerRun(const FleetView& view, const Member& member, AskedMember& asked);
   std::string Occasion() const;
-  bool Ask(const Member& member, std::string_view model, std::int64_t cached_tokens);
+  std::optional<Offer> Look(const Routed& routed, std::size_t rank, HandOverLevel level);
+  void Ask(const Offer& offer);
+  AskedMember Prepare(const Offer& offer);
+  void Send(const Offer& offer, AskedMember& asked, std::shared_ptr<net::CallListener> listener);
+  void Await();
+  void TellMove(const Offer& offer);
   void TryAgainLater(std::chrono::milliseconds hint);
+  // Who is asked beside it.
+  void PlanHedge();
+  std::optional<Offer> LookBeside(const Routed& routed);
+  void AskBeside();
+  void HearFirstToken();
+  void TakeHedge();
+  void EndHedge(HedgeEnd end);
+  void WatchHedge(const FleetView& view);
   // What came.
   bool OnEvent(const net::SseEvent& event);
   void OnWholeBody();
@@ -102,7 +130,7 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   // Time.
   void Watch();
   void OnTime();
-  void OnCut(int attempt);
+  void OnCut(int number);
   void OnGone();
   void Close(int status, std::string_view error);
   void Feel(int status) const;
@@ -114,20 +142,20 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   const RouteWishes wishes_;
   std::optional<AnswerLedger> ledger_;
   std::shared_ptr<const FleetConfig> config_;  // of the last choice; with the fleet
-  std::shared_ptr<const FleetConfig> judged_by_;  // the member, by its policy; likewise
   std::unique_ptr<net::LoopTimer> timer_;
 
   // The member that answers now.
-  std::shared_ptr<const MemberConfig> member_;
-  std::unique_ptr<net::HttpCall> call_;
-  Attempt attempt_;
-  AskPlan plan_;
-  std::string shown_model_;  // JSON; empty: as the member says
-  std::int64_t context_tokens_ = 0;  // of the model there; 0: not known
+  AskedMember asked_;
   net::CallHead head_;
   std::string body_;                        // of an answer that is no stream
   std::unique_ptr<net::SseReader> events_;  // of one that is
   bool is_done_ = false;                  // [DONE] has come
+
+  // The one that is asked beside it.
+  std::shared_ptr<Hedge> hedge_;  // with its call; null: none
+  std::optional<Clock::time_point> hedge_due_;
+  std::vector<Failure> hedge_failures_;  // while the first went on
+  std::string hedge_told_;               // in the header
 
   // What went before.
   std::shared_ptr<const MemberConfig> origin_;  // that gave the last token
@@ -141,7 +169,6 @@ class Exchange final : public net::CallListener, public std::enable_shared_from_
   int attempts_ = 0;
   int rounds_ = 0;  // of trying again those that failed
   std::string out_;  // events for the client
-  Clock::time_point asked_;
   Clock::time_point last_token_;
   Clock::time_point reached_;  // the member, by whoever watches it
   Clock::time_point failed_;  // since then nobody answers

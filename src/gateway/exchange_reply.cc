@@ -35,11 +35,12 @@ Usage UsageOf(std::string_view body) {
 net::HttpHeaders Exchange::Headers() const {
   net::HttpHeaders headers = request_->limits;
   headers.emplace_back("x-request-id", request_->id);
-  if (member_ != nullptr) headers.emplace_back("x-switchyard-member", member_->name);
+  if (asked_.config != nullptr) headers.emplace_back("x-switchyard-member", asked_.config->name);
   if (request_->is_completion()) {
     headers.emplace_back("x-switchyard-seed", std::to_string(request_->seed));
   }
   if (!moves_.empty()) headers.emplace_back("x-switchyard-handover", moves_);
+  if (!hedge_told_.empty()) headers.emplace_back("x-switchyard-hedge", hedge_told_);
   return headers;
 }
 
@@ -53,7 +54,7 @@ void Exchange::BeginStream() {
 }
 
 void Exchange::Flush() {
-  const bool has_token = last_token_ != asked_;
+  const bool has_token = last_token_ != asked_.at;
   if (has_token && failed_ != request_->arrival) {
     context_.metrics.hand_over_s.Observe(
         std::chrono::duration<double>(last_token_ - failed_).count());
@@ -69,8 +70,8 @@ void Exchange::Flush() {
 }
 
 void Exchange::Complete() {
-  ran_on_.push_back(member_->name);
-  attempt_.Finished(ledger_->prompt_tokens(), ledger_->completion_tokens());
+  ran_on_.push_back(asked_.config->name);
+  asked_.attempt.Finished(ledger_->prompt_tokens(), ledger_->completion_tokens());
   if (request_->outline.stream) {
     if (!is_streaming_) BeginStream();
     out_ += ledger_->MissingUsage();
@@ -85,12 +86,12 @@ void Exchange::Complete() {
 
 // A whole answer of a member's; only the model's name may be another.
 void Exchange::CompleteAsItCame() {
-  ran_on_.push_back(member_->name);
+  ran_on_.push_back(asked_.config->name);
   const Usage usage = UsageOf(body_);
-  attempt_.Finished(usage.prompt_tokens, usage.completion_tokens);
-  if (!shown_model_.empty()) {
+  asked_.attempt.Finished(usage.prompt_tokens, usage.completion_tokens);
+  if (!asked_.shown_model.empty()) {
     std::string shown;
-    protocol::AppendChunk(body_, {.model = shown_model_}, shown);
+    protocol::AppendChunk(body_, {.model = asked_.shown_model}, shown);
     body_ = std::move(shown);
   }
   responder_->Respond({.headers = Headers(), .body = std::move(body_)});

@@ -1,21 +1,10 @@
 #include "gateway/felt_log.h"
 
 #include <algorithm>
-#include <cmath>
+
+#include "base/nearest_rank.h"
 
 namespace switchyard::gateway {
-namespace {
-
-double Rank(std::vector<double>& values, double share) {
-  if (values.empty()) return 0;
-  const auto rank = static_cast<std::size_t>(
-      std::max(0.0, std::ceil(share * static_cast<double>(values.size())) - 1));
-  const auto place = values.begin() + static_cast<std::ptrdiff_t>(rank);
-  std::ranges::nth_element(values, place);
-  return *place;
-}
-
-}  // namespace
 
 void FeltLog::Add(const FeltRequest& request, double now_s) {
   const std::lock_guard lock(mutex_);
@@ -47,10 +36,10 @@ FeltReport FeltLog::Report(double from_s, double to_s) const {
       gaps.push_back(request.longest_gap_ms);
     }
   }
-  report.first_token_p50_ms = Rank(first_tokens, 0.5);
-  report.first_token_p99_ms = Rank(first_tokens, 0.99);
-  report.gap_p50_ms = Rank(gaps, 0.5);
-  report.gap_p99_ms = Rank(gaps, 0.99);
+  report.first_token_p50_ms = base::NearestRank(first_tokens, 0.5);
+  report.first_token_p99_ms = base::NearestRank(first_tokens, 0.99);
+  report.gap_p50_ms = base::NearestRank(gaps, 0.5);
+  report.gap_p99_ms = base::NearestRank(gaps, 0.99);
   report.gap_most_ms = gaps.empty() ? 0 : *std::ranges::max_element(gaps);
   return report;
 }

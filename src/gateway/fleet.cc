@@ -65,6 +65,11 @@ std::vector<ModelState> ModelsOf(const MemberConfig& config, std::vector<ModelSt
   return models;
 }
 
+// What has first tokens of its own: a model's streams, and its whole answers.
+std::string HedgedAs(const FleetConfig& config, std::string_view model, bool as_stream) {
+  return fmt::format("{} {}", config.Canonical(model), as_stream ? "streamed" : "whole");
+}
+
 constexpr std::size_t kPrefixes = 200'000;  // beginnings that are remembered
 
 // As long as the fleet remembers it, what is under this number is the same server.
@@ -175,7 +180,8 @@ void Attempt::OnCut(std::function<void()> on_cut) {
 Fleet::Fleet(FleetConfig config, OnChange on_change)
     : on_change_(std::move(on_change)),
       prefixes_(kPrefixes),
-      budget_(config.retry.budget, MemberRecord::Now()) {
+      budget_(config.retry.budget, MemberRecord::Now()),
+      hedge_(config.hedge, MemberRecord::Now()) {
   Configure(std::move(config));
 }
 
@@ -298,12 +304,37 @@ Attempt Fleet::Begin(const Member& member, std::int64_t prompt_tokens,
 
 void Fleet::CountRequest() {
   const std::lock_guard lock(budget_mutex_);
-  budget_.Request(MemberRecord::Now());
+  const double now_s = MemberRecord::Now();
+  budget_.Request(now_s);
+  hedge_.Request(now_s);
 }
 
 bool Fleet::MayRetry() {
   const std::lock_guard lock(budget_mutex_);
   return budget_.Retry(MemberRecord::Now());
+}
+
+std::optional<std::chrono::milliseconds> Fleet::HedgeDelay(std::string_view model,
+                                                           bool as_stream) const {
+  const auto view = snapshot();
+  const std::lock_guard lock(budget_mutex_);
+  const auto ms = hedge_.DelayMs(HedgedAs(*view->config, model, as_stream));
+  if (!ms) return std::nullopt;
+  return std::chrono::ceil<std::chrono::milliseconds>(
+      std::chrono::duration<double, std::milli>(*ms));
+}
+
+bool Fleet::MayHedge() {
+  const std::lock_guard lock(budget_mutex_);
+  return hedge_.Hedge(MemberRecord::Now());
+}
+
+void Fleet::SawFirstToken(std::string_view model, bool as_stream,
+                          std::chrono::steady_clock::duration time) {
+  const auto view = snapshot();
+  const std::lock_guard lock(budget_mutex_);
+  hedge_.FirstToken(HedgedAs(*view->config, model, as_stream),
+                    std::chrono::duration<double, std::milli>(time).count());
 }
 
 void Fleet::Publish(std::shared_ptr<const FleetConfig> config, std::vector<Member> members) {
@@ -330,6 +361,7 @@ void Fleet::Configure(FleetConfig config) {
   {
     const std::lock_guard lock(budget_mutex_);
     budget_.SetLimits(config.retry.budget);
+    hedge_.SetLimits(config.hedge);
   }
   const std::lock_guard lock(mutex_);
   std::vector<Member> members;

@@ -18,6 +18,7 @@
 
 #include "gateway/fleet_config.h"
 #include "gateway/member_state.h"
+#include "policy/hedge.h"
 #include "policy/prefix_index.h"
 #include "policy/retry_budget.h"
 #include "policy/routing.h"
@@ -175,6 +176,13 @@ class Fleet {
   // A request came; may one be sent again?
   void CountRequest();
   bool MayRetry();
+  // When a second member is asked beside one that has not said a first token; nullopt: not at all.
+  // Whole answers come later than first tokens and are judged apart.
+  std::optional<std::chrono::milliseconds> HedgeDelay(std::string_view model, bool as_stream) const;
+  bool MayHedge();
+  // How long a first token took, or had not come.
+  void SawFirstToken(std::string_view model, bool as_stream,
+                     std::chrono::steady_clock::duration time);
 
   // Takes another configuration: members that stay keep what is known of them.
   void Configure(FleetConfig config);
@@ -216,8 +224,9 @@ class Fleet {
   std::shared_ptr<const FleetView> view_;  // with who looks at it; guarded by `mutex_`
   policy::Date exports_day_{};             // of the rules that members were held against; likewise
   Orders orders_;                          // guarded by `mutex_`
-  std::mutex budget_mutex_;
+  mutable std::mutex budget_mutex_;
   policy::RetryBudget budget_;  // guarded by `budget_mutex_`
+  policy::HedgePolicy hedge_;   // likewise
 };
 
 }  // namespace switchyard::gateway

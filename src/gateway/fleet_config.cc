@@ -114,6 +114,19 @@ struct Reader {
     return fields.Done();
   }
 
+  // The table alone turns it on.
+  base::Status Hedge(TomlFields& fields) const {
+    policy::HedgeLimits& hedge = config.hedge;
+    hedge.is_on = true;
+    fields.Number("delay_ms", hedge.delay_ms, 1, 600'000);
+    fields.Number("percentile", hedge.percentile, 0.5, 0.999);
+    fields.Number("share", hedge.share, 0, 1);
+    if (fields.Has("delay_ms") && fields.Has("percentile")) {
+      fields.Refuse("percentile", "tells the delay where delay_ms does not: give one of them");
+    }
+    return fields.Done();
+  }
+
   base::Status Breaker(TomlFields& fields) const {
     policy::BreakerLimits& breaker = config.breaker;
     fields.Whole("failures", breaker.failures, 1, 1'000'000);
@@ -229,6 +242,7 @@ struct Reader {
     fields.Table("watch", Each(&Reader::Watch));
     fields.Table("timeouts", Each(&Reader::Timeouts));
     fields.Table("retry", Each(&Reader::Retry));
+    fields.Table("hedge", Each(&Reader::Hedge));
     fields.Table("breaker", Each(&Reader::Breaker));
     fields.Table("outlier", Each(&Reader::Outlier));
     fields.Table("policy", Each(&Reader::Policy));

@@ -13,6 +13,7 @@
 #include "base/error.h"
 #include "gateway/export_check.h"
 #include "policy/breaker.h"
+#include "policy/hedge.h"
 #include "policy/outliers.h"
 #include "policy/retry_budget.h"
 #include "policy/route_facts.h"
@@ -111,6 +112,7 @@ struct FleetConfig {
   WatchConfig watch;
   TimeoutConfig timeouts;
   RetryConfig retry;
+  policy::HedgeLimits hedge;
   policy::BreakerLimits breaker;
   policy::OutlierLimits outlier;
   std::string audit_file = {};  // SQLite; empty: nothing is kept

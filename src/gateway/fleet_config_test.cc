@@ -121,6 +121,17 @@ TEST(FleetConfig, KeysAreReadBesideTheFile) {
   EXPECT_EQ(config->members[0].member_key, "sk-a");
 }
 
+TEST(FleetConfig, TheTableOfHedgesTurnsThemOn) {
+  EXPECT_FALSE(Parse("")->hedge.is_on);
+  const policy::HedgeLimits usual = Parse("[hedge]\n")->hedge;
+  EXPECT_TRUE(usual.is_on);
+  EXPECT_EQ(usual.delay_ms, 0);
+  EXPECT_EQ(usual.percentile, 0.95);
+  EXPECT_EQ(usual.share, 0.05);
+  EXPECT_EQ(Parse("[hedge]\ndelay_ms = 250\nshare = 0.2\n")->hedge,
+            (policy::HedgeLimits{.is_on = true, .delay_ms = 250, .share = 0.2}));
+}
+
 TEST(FleetConfig, WhatIsWrongIsSaidWithItsLine) {
   const std::pair<std::string_view, std::string_view> cases[] = {
       {"[listen]\nport = 70000\n",
@@ -146,6 +157,8 @@ TEST(FleetConfig, WhatIsWrongIsSaidWithItsLine) {
       {"[policy.export]\nrules_file = '/nowhere'\n", "cannot read '/nowhere'"},
       {"[policy]\nowners = 'theirs'\n", "knows own and rented only"},
       {"[member]\nname = 'a'\n", "must be tables, [[member]]"},
+      {"[hedge]\nshare = 2\n", "'share' must be a number from 0 to 1"},
+      {"[hedge]\ndelay_ms = 5\npercentile = 0.9\n", "give one of them"},
       {"[registry]\nprefix = 'x'\n", "'prefix' must end with '/'"},
   };
   for (const auto& [text, message] : cases) {

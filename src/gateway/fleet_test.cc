@@ -198,6 +198,24 @@ TEST(Fleet, ATextGoesWhereItsBeginningIsCached) {
   EXPECT_EQ(again.candidates[1].cached_tokens, 0);
 }
 
+TEST(Fleet, HedgesByTheModelsOwnFirstTokensAndWithinTheirShare) {
+  using std::chrono::milliseconds;
+  FleetConfig config = TwoMembers();
+  Fleet fleet(config);
+  fleet.CountRequest();
+  EXPECT_FALSE(fleet.HedgeDelay("m", true));
+  EXPECT_FALSE(fleet.MayHedge());
+  config.hedge = {.is_on = true, .percentile = 0.9, .share = 0.5};
+  fleet.Configure(config);
+  for (int i = 1; i <= 20; ++i) fleet.SawFirstToken("alias", true, milliseconds(10 * i));
+  EXPECT_EQ(fleet.HedgeDelay("m", true), milliseconds(180));
+  EXPECT_FALSE(fleet.HedgeDelay("m", false));  // of whole answers nothing was seen
+  for (int i = 0; i < 4; ++i) fleet.CountRequest();
+  EXPECT_TRUE(fleet.MayHedge());
+  EXPECT_TRUE(fleet.MayHedge());
+  EXPECT_FALSE(fleet.MayHedge());
+}
+
 // Whoever has had more at once must not look faster for that.
 TEST(Fleet, LoadSpreadsOverEquals) {
   Fleet fleet(TwoMembers());

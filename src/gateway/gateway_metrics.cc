@@ -16,6 +16,24 @@ std::string One(std::string_view name, std::string_view type, std::string_view h
   return fmt::format("{}{} {}\n", base::MetricHead(name, type, help), name, value);
 }
 
+std::string_view Name(HedgeEnd end) {
+  switch (end) {
+    case HedgeEnd::kWon:
+      return "won";
+    case HedgeEnd::kLost:
+      return "lost";
+    case HedgeEnd::kFailed:
+      return "failed";
+    case HedgeEnd::kDropped:
+      return "dropped";
+    case HedgeEnd::kNobody:
+      return "nobody";
+    case HedgeEnd::kNoBudget:
+      return "no_budget";
+  }
+  return "unknown";
+}
+
 }  // namespace
 
 GatewayMetrics::GatewayMetrics()
@@ -54,6 +72,13 @@ std::string GatewayMetrics::Render() const {
   const auto load = [](const Counter& counter) {
     return static_cast<std::int64_t>(counter.load(std::memory_order_relaxed));
   };
+  text += base::MetricHead(
+      "switchyard_gateway_hedges_total", "counter",
+      "Times that a second member was to be asked beside a slow one, by what became of it.");
+  for (std::size_t end = 0; end < kHedgeEnds; ++end) {
+    text += fmt::format("switchyard_gateway_hedges_total{{end=\"{}\"}} {}\n",
+                        Name(static_cast<HedgeEnd>(end)), load(hedges_[end]));
+  }
   text += One("switchyard_gateway_attempts_total", "counter", "Requests sent to members.",
               load(attempts_));
   text += One("switchyard_gateway_interrupted_total", "counter",
