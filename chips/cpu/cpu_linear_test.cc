@@ -168,6 +168,36 @@ TEST_P(CpuLinear, RowsAgreeWhereNumbersAreSubnormal) {
   }
 }
 
+// Where a block's sum is as large as it can be and has a last bit that floats do not hold. Few rows
+// take integers and many may take floats, which have to round the sum alike.
+TEST_P(CpuLinear, RowsAgreeWhereSumsAreLargest) {
+  TestDevice device(GetParam(), 1);
+  const std::int64_t k = 96;
+  const std::int64_t n = 40;
+  for (const sy_dtype dtype : {SY_Q8_0, SY_IQ4_NL, SY_Q5_1, SY_Q4_0}) {
+    Matrix w = RandomMatrix(dtype, n, k, 3);
+    const auto row_bytes = static_cast<std::int64_t>(w.bytes.size()) / n;
+    const std::int64_t block_bytes = row_bytes * 32 / k;
+    const std::int64_t header = dtype == SY_Q5_1 ? 8 : 2;  // scales; Q5_1's high bits among them
+    for (std::int64_t i = 0; i < static_cast<std::int64_t>(w.bytes.size()); ++i) {
+      const std::int64_t at = i % block_bytes;
+      const auto extreme = static_cast<std::byte>(dtype == SY_Q8_0 ? 0x81 : 0x00);
+      const bool is_code = at >= header || (dtype == SY_Q5_1 && at >= 4);
+      if (is_code && i % 13 != 5) w.bytes[static_cast<std::size_t>(i)] = extreme;
+    }
+    sy_weight* weight = device.Weight(dtype, {n, k}, w.bytes.data(), w.bytes.size());
+    auto x = RandomFloats(19 * k, 22);
+    for (std::size_t i = 0; i < x.size(); i += 3) x[i] = 1.0F;  // and fractions of it between
+    const auto all = RunLinear(device, weight, dtype, n, k, 19, x);
+    for (const std::int64_t tokens : {1, 2, 4, 5, 8, 16}) {
+      const std::vector<float> some(x.begin(), x.begin() + tokens * k);
+      const auto y = RunLinear(device, weight, dtype, n, k, tokens, some);
+      ASSERT_EQ(std::memcmp(y.data(), all.data(), y.size() * 4), 0)
+          << tensor::Name(static_cast<tensor::DType>(dtype)) << ", " << tokens << " of 19 rows";
+    }
+  }
+}
+
 TEST_P(CpuLinear, KeepsNaNInItsRow) {
   TestDevice device(GetParam(), 1);
   for (const sy_dtype dtype : {SY_F32, SY_BF16, SY_Q4_0, SY_Q8_0, SY_Q6_K}) {

@@ -151,7 +151,8 @@ class GroupedLinearStage : public Stage {
       const char* x = context.bases[g.packed.root] + group.offset + first * g.packed.row_bytes();
       context.kernels->linear[weight.format->panel](&weight.layout,
                                                     weight.panel(group.matrix, panel),
-                                                    static_cast<int>(panels), x, store.tile, out);
+                                                    static_cast<int>(panels), x, store.tile, 1, 0,
+                                                    out);
       context.kernels->store_tile(&store, static_cast<int>(panels));
     }
   }

@@ -9,11 +9,21 @@ namespace {
 // panels and tiles that stay in the nearer caches while they meet.
 constexpr std::int64_t kBytesOfUnit = 16384;
 constexpr int kFewTokens = 4;
-constexpr std::int64_t kTilesOfUnit = 4;
-// Panels that one call of a kernel takes; their results must fit RunBlock's buffers.
+constexpr std::int64_t kTilesOfUnit = 8;
+// Panels that one call of a kernel takes, with up to kTilesOfUnit whole tiles; their results must
+// fit RunBlock's buffers.
 constexpr std::int64_t kPanelsOfCall = 8;
 
-using TileResults = float[kPanelsOfCall * kTileTokens * kMaxLanes];
+using TileResults = float[kTilesOfUnit * kPanelsOfCall * kTileTokens * kMaxLanes];
+
+// Tiles from `tile` on that are as wide as it: one call takes them.
+std::int64_t TilesOfCall(const PackedRows& x, std::int64_t tile, std::int64_t end) {
+  std::int64_t count = 1;
+  while (tile + count < end && count < kTilesOfUnit && x.tokens(tile + count) == kTileTokens) {
+    ++count;
+  }
+  return count;
+}
 
 }  // namespace
 
@@ -71,42 +81,54 @@ void LinearStage::RunBlock(const RunContext& context, const LinearJob& job,
   const KernelTable& kernels = *context.kernels;
   alignas(64) TileResults out;
   alignas(64) TileResults second;
+  for (std::int64_t tile = tile_begin; tile < tile_end;) {
+    const std::int64_t tiles = TilesOfCall(job.x, tile, tile_end);
+    const int width = PackedRows::TileWidth(job.x.tokens(tile));
+    for (std::int64_t panel = panel_begin; panel < panel_end; panel += kPanelsOfCall) {
+      const auto panels = static_cast<int>(std::min(kPanelsOfCall, panel_end - panel));
+      const auto multiply = [&](const sy_weight& weight, const PackedRows& x, float* results) {
+        const char* from = context.bases[x.root] + x.tile_offset(tile);
+        kernels.linear[weight.format->panel](&weight.layout, weight.panel(0, panel), panels, from,
+                                             width, static_cast<int>(tiles), x.tile_offset(1),
+                                             results);
+      };
+      multiply(*job.weight, job.x, out);
+      if (job.up != nullptr) multiply(*job.up, job.up_x, second);
+      for (std::int64_t i = 0; i < tiles; ++i) {
+        const std::int64_t at = i * panels * width * kernels.lanes;
+        StoreTileOf(context, job, tile + i, panel, panels, out + at,
+                    job.up == nullptr ? nullptr : second + at);
+      }
+    }
+    tile += tiles;
+  }
+}
+
+void LinearStage::StoreTileOf(const RunContext& context, const LinearJob& job, std::int64_t tile,
+                              std::int64_t panel, int panels, const float* out,
+                              const float* second) {
   std::int64_t y_row[kTileTokens];
   std::int64_t residual_row[kTileTokens] = {};
   TileStore store = {};
   store.out = out;
-  store.second = job.up == nullptr ? nullptr : second;
+  store.second = second;
   store.activation = static_cast<int>(job.activation);
+  store.tokens = static_cast<int>(job.x.tokens(tile));
+  store.tile = PackedRows::TileWidth(store.tokens);
+  for (int t = 0; t < store.tokens; ++t) {
+    const std::int64_t row = tile * kTileTokens + t;
+    y_row[t] = row * job.y.row_stride();
+    if (job.has_residual) residual_row[t] = row * job.residual.row_stride();
+  }
   store.y_row = y_row;
   store.residual_row = residual_row;
-  store.columns = 0;
+  store.column = panel * context.kernels->lanes;
+  store.columns = job.weight->rows - store.column;
   store.bias = job.bias;
   store.residual = job.has_residual ? context.At(job.residual) : nullptr;
   store.y = context.At(job.y);
   store.y_type = ElementTypeOf(job.y.dtype);
-  for (std::int64_t tile = tile_begin; tile < tile_end; ++tile) {
-    store.tokens = static_cast<int>(job.x.tokens(tile));
-    store.tile = PackedRows::TileWidth(store.tokens);
-    for (int t = 0; t < store.tokens; ++t) {
-      const std::int64_t row = tile * kTileTokens + t;
-      y_row[t] = row * job.y.row_stride();
-      if (job.has_residual) residual_row[t] = row * job.residual.row_stride();
-    }
-    const char* x = context.bases[job.x.root] + job.x.tile_offset(tile);
-    for (std::int64_t panel = panel_begin; panel < panel_end; panel += kPanelsOfCall) {
-      const auto count = static_cast<int>(std::min(kPanelsOfCall, panel_end - panel));
-      kernels.linear[job.weight->format->panel](&job.weight->layout, job.weight->panel(0, panel),
-                                                count, x, store.tile, out);
-      if (job.up != nullptr) {
-        const char* up_x = context.bases[job.up_x.root] + job.up_x.tile_offset(tile);
-        kernels.linear[job.up->format->panel](&job.up->layout, job.up->panel(0, panel), count, up_x,
-                                              store.tile, second);
-      }
-      store.column = panel * kernels.lanes;
-      store.columns = job.weight->rows - store.column;
-      kernels.store_tile(&store, count);
-    }
-  }
+  context.kernels->store_tile(&store, panels);
 }
 
 }  // namespace switchyard::cpu

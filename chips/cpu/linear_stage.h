@@ -46,6 +46,9 @@ class LinearStage : public Stage {
                 std::int64_t end) const;
   static void RunBlock(const RunContext& context, const LinearJob& job, std::int64_t panel_begin,
                        std::int64_t panel_end, std::int64_t tile_begin, std::int64_t tile_end);
+  // The sums of one tile and some panels on their way to memory.
+  static void StoreTileOf(const RunContext& context, const LinearJob& job, std::int64_t tile,
+                          std::int64_t panel, int panels, const float* out, const float* second);
 
   int threads_;
   std::int64_t units_ = 0;

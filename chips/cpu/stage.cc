@@ -29,7 +29,7 @@ std::int64_t PackedRows::tokens(std::int64_t tile) const {
 std::int64_t PackedRows::row_bytes() const {
   switch (kind) {
     case kActivationInt15:
-      return padded_k / kBlock * static_cast<std::int64_t>(sizeof(ActivationBlock));
+      return padded_k / kBlock * kActivationBlockBytes;
     case kActivationBF16:
       return padded_k * 2;
     default:

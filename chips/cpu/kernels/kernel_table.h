@@ -37,6 +37,20 @@ struct ActivationBlock {
 };
 static_assert(sizeof(ActivationBlock) == 96);
 
+// The same 32 elements of all tokens of a tile as tile instructions take them, made where there are
+// any for tiles of six tokens or more. Every number is exact.
+//   bf16 [tokens][32] 128 * high and then [tokens][32] low, where of each four elements the
+//                     second and the third have changed places: so do codes that are spread to
+//                     words by masks
+//   f32  [4][tokens]  scale, sum and the two half sums
+inline constexpr int kTilePlaneBytes = kBlock * 2;  // of a token
+inline constexpr int kTileBlockBytes = 2 * kTilePlaneBytes + 4 * 4;
+inline constexpr int kFewestTileTokens = 6;
+
+// What a token's block takes in whichever of the two forms.
+inline constexpr int kActivationBlockBytes =
+    sizeof(ActivationBlock) > kTileBlockBytes ? sizeof(ActivationBlock) : kTileBlockBytes;
+
 // How the rows of a panel are coded. The order is that of KernelTable::linear.
 enum PanelFormat : int {
   kPanelF32 = 0,  // f32 [k][lanes]
@@ -62,7 +76,7 @@ enum PanelFormat : int {
 enum ActivationKind : int {
   kActivationF32 = 0,  // f32 [k][tile]
   kActivationBF16,     // bf16 [k / 2][tile][2], or [tile][k] for tile instructions
-  kActivationInt15,    // ActivationBlock [k / 32][tile]
+  kActivationInt15,    // ActivationBlock [k / 32][tile], or tile blocks [k / 32]
   kActivationKindCount
 };
 
@@ -133,10 +147,12 @@ struct KernelTable {
   int bf16_dot;    // BF16 weights meet activations rounded to BF16 (else F32)
   int bf16_depth;  // elements of K that a step over a BF16 panel takes; rows are padded to it
 
-  // out[panel][token][lane] = the dot products of `panels` panels with one tile of activations.
-  // Each sum is taken in the same order whatever `tile` and `panels` are.
+  // out[i][panel][token][lane] = the dot products of `panels` panels with `tiles` tiles of
+  // activations, each of `tile` tokens and `tile_bytes` after the one before. Each sum is taken in
+  // the same order whatever the three numbers are.
   void (*linear[kPanelFormatCount])(const PanelLayout* layout, const uint8_t* weight, int panels,
-                                    const void* x, int tile, float* out);
+                                    const void* x, int tile, int tiles, int64_t tile_bytes,
+                                    float* out);
   void (*store_tile)(const TileStore* store, int panels);
 
   // Row t of a tile of `tile` rows, from k floats; padded with zeros to padded_k.

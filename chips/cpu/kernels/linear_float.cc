@@ -143,14 +143,14 @@ void Linear(const PanelLayout* layout, const uint8_t* weight, int panels, const 
 
 void SetFloatLinears(KernelTable* table) {
   table->bf16_dot = kBF16Dot;
-  table->linear[kPanelF32] = Linear<F32Weights>;
-  table->linear[kPanelF16] = Linear<F16Weights>;
+  table->linear[kPanelF32] = EachTile<Linear<F32Weights>, kLanes>;
+  table->linear[kPanelF16] = EachTile<Linear<F16Weights>, kLanes>;
 #if defined(SY_TILES)
   table->bf16_depth = kBF16Step;
-  table->linear[kPanelBF16] = LinearBF16;
+  table->linear[kPanelBF16] = EachTile<LinearBF16, kLanes>;
 #else
   table->bf16_depth = BF16Weights::kDepth;
-  table->linear[kPanelBF16] = Linear<BF16Weights>;
+  table->linear[kPanelBF16] = EachTile<Linear<BF16Weights>, kLanes>;
 #endif
 }
 

@@ -136,7 +136,10 @@ SY_INLINE void Panel(const PanelLayout& layout, const uint8_t* panel, const Acti
       }
 #pragma GCC unroll 8
       for (int t = 0; t < kTokens; ++t) {
-        total[t] = AddBlock<Scale>(total[t], sum[t], s, x[t]);
+        Float exact[Scale::kHalves];
+        for (int half = 0; half < Scale::kHalves; ++half) exact[half] = ToFloat(sum[t][half]);
+        total[t] = AddBlock<Scale>(
+            total[t], exact, s, {x[t].scale, x[t].sum, {x[t].half_sum[0], x[t].half_sum[1]}});
       }
       codes += Code::kVectors * kVectorBytes;
       x += tile;
@@ -156,19 +159,12 @@ void Panels(const PanelLayout& layout, const uint8_t* weight, int panels, const 
   }
 }
 
-// Tiles have 1, 2, 4, 6, 8, 12 or 16 tokens. Where registers are few they are taken by fours. Tile
-// instructions take the wide ones; for four tokens or fewer, the way of codes and sums through
-// memory would cost more than it saves.
+// Tiles have 1, 2, 4, 6, 8, 12 or 16 tokens. Where registers are few they are taken by fours.
 template <class Code, Zero kZero, class Scale>
-void Linear(const PanelLayout* layout, const uint8_t* weight, int panels, const void* x, int tile,
-            float* out) {
+void OneTile(const PanelLayout* layout, const uint8_t* weight, int panels, const void* x, int tile,
+             float* out) {
   int token = 0;
-#if defined(SY_TILES)
-  if (tile == 16) return TilePanels<Code, kZero, Scale, 16>(*layout, weight, panels, x, out);
-  if (tile == 12) return TilePanels<Code, kZero, Scale, 12>(*layout, weight, panels, x, out);
-  if (tile == 8) return TilePanels<Code, kZero, Scale, 8>(*layout, weight, panels, x, out);
-  if (tile == 6) return TilePanels<Code, kZero, Scale, 6>(*layout, weight, panels, x, out);
-#else
+#if !defined(SY_TILES)
   if constexpr (kLanes == 16) {
     for (; token + 8 <= tile; token += 8) {
       Panels<Code, kZero, Scale, 8>(*layout, weight, panels, x, tile, token, out);
@@ -186,6 +182,22 @@ void Linear(const PanelLayout* layout, const uint8_t* weight, int panels, const 
     token += 2;
   }
   if (token < tile) Panels<Code, kZero, Scale, 1>(*layout, weight, panels, x, tile, token, out);
+}
+
+// Tile instructions take the wide tiles; for four tokens or fewer, the way of codes and sums
+// through memory would cost more than it saves.
+template <class Code, Zero kZero, class Scale>
+void Linear(const PanelLayout* layout, const uint8_t* weight, int panels, const void* x, int tile,
+            int tiles, int64_t tile_bytes, float* out) {
+#if defined(SY_TILES)
+  const TileOperands operands = {*layout, weight, panels, x, tiles, tile_bytes, out};
+  if (tile == 16) return MultiplyTiles<Code, kZero, Scale, 16>(operands);
+  if (tile == 12) return MultiplyTiles<Code, kZero, Scale, 12>(operands);
+  if (tile == 8) return MultiplyTiles<Code, kZero, Scale, 8>(operands);
+  if (tile == 6) return MultiplyTiles<Code, kZero, Scale, 6>(operands);
+#endif
+  EachTile<OneTile<Code, kZero, Scale>, kLanes>(layout, weight, panels, x, tile, tiles, tile_bytes,
+                                                out);
 }
 
 }  // namespace

@@ -279,21 +279,28 @@ struct ScaleSuperMin16 {
 
 // ---- Sums ---------------------------------------------------------------------------------------
 
+// What goes with a token's activations of a block.
+struct TokenScales {
+  float scale;
+  float sum;
+  float half_sum[2];
+};
+
 // What a block adds to the sum of the token whose activations x are; `sum` is exact, of each half
 // where there are two. The one place where the order of the float operations is decided.
 template <class Scale>
-SY_INLINE Float AddBlock(Float total, const Int (&sum)[Scale::kHalves], const BlockScales& s,
-                         const ActivationBlock& x) {
+SY_INLINE Float AddBlock(Float total, const Float (&sum)[Scale::kHalves], const BlockScales& s,
+                         const TokenScales& x) {
   if constexpr (Scale::kHalves == 2) {
-    Float both = ToFloat(sum[0]) * s.scale[0];
-    both = Fma(ToFloat(sum[1]), s.scale[1], both);
+    Float both = sum[0] * s.scale[0];
+    both = Fma(sum[1], s.scale[1], both);
     total = Fma(both, Set(x.scale), total);
     if constexpr (Scale::kMin) {
       total = Fma(s.min[0], Set(x.half_sum[0]), total);
       total = Fma(s.min[1], Set(x.half_sum[1]), total);
     }
   } else {
-    total = Fma(ToFloat(sum[0]), s.scale[0] * x.scale, total);
+    total = Fma(sum[0], s.scale[0] * x.scale, total);
     if constexpr (Scale::kMin) total = Fma(s.min[0], Set(x.sum), total);
   }
   return total;

@@ -45,6 +45,7 @@ SY_INLINE void StoreSignedBytes(int8_t* p, Int v) {
 // Symmetric: scale = largest magnitude / (127 * 128). A block with an infinity or NaN gets a NaN
 // scale and so makes the row's results NaN; one of magnitudes below 1e-30 becomes zeros.
 SY_INLINE void QuantiseBlock(const float* x, ActivationBlock* block) {
+  constexpr float kLargest = 127 * 128;
   constexpr int kVectors = kBlock / kLanes;
   Float v[kVectors];
   Int largest = {};
@@ -57,8 +58,8 @@ SY_INLINE void QuantiseBlock(const float* x, ActivationBlock* block) {
   __builtin_memcpy(&magnitude, &bits, 4);
   const bool finite = bits < 0x7f800000;
   const bool usable = finite && magnitude >= 1e-30F;
-  const float inverse = usable ? 16256.0F / magnitude : 0.0F;
-  const float scale = usable ? magnitude * (1.0F / 16256.0F) : (finite ? 0.0F : __builtin_nanf(""));
+  const float inverse = usable ? kLargest / magnitude : 0.0F;
+  const float scale = usable ? magnitude * (1.0F / kLargest) : (finite ? 0.0F : __builtin_nanf(""));
   int32_t sums[2] = {};
   for (int half = 0; half < 2; ++half) {
     Int sum = {};
@@ -81,18 +82,49 @@ SY_INLINE void QuantiseBlock(const float* x, ActivationBlock* block) {
   block->zero32[1] = -32 * sums[1];
 }
 
-void PackInt15(const float* x, int64_t k, int64_t padded_k, void* tile_base, int tile, int t) {
-  auto* block = static_cast<ActivationBlock*>(tile_base) + t;
-  int64_t at = 0;
-  for (; at + kBlock <= k; at += kBlock) {
-    QuantiseBlock(x + at, block);
-    block += tile;
+#if defined(SY_TILES)
+// Bytes times 2^kShift as BF16, in the order of tile blocks.
+template <int kShift>
+SY_INLINE void StoreTilePlane(const int8_t* bytes, uint8_t* to) {
+  const __m128i order = _mm_setr_epi8(0, 2, 1, 3, 4, 6, 5, 7, 8, 10, 9, 11, 12, 14, 13, 15);
+  for (int i = 0; i < kBlock; i += kLanes) {
+    const __m128i v = _mm_loadu_si128(reinterpret_cast<const __m128i*>(bytes + i));
+    const Int numbers = WidenSignedByte(reinterpret_cast<Byte>(_mm_shuffle_epi8(v, order)));
+    const Uint bits = reinterpret_cast<Uint>(ToFloat(numbers << kShift));
+    StoreHalf(to + i * 2, __builtin_convertvector(bits >> 16, Half));
   }
-  for (; at < padded_k; at += kBlock) {
+}
+
+SY_INLINE void StoreTileBlock(const ActivationBlock& block, uint8_t* to, int tile, int t) {
+  StoreTilePlane<7>(block.high, to + t * kTilePlaneBytes);
+  StoreTilePlane<0>(block.low, to + (tile + t) * kTilePlaneBytes);
+  auto* numbers = reinterpret_cast<float*>(to + 2 * tile * kTilePlaneBytes) + t;
+  numbers[0] = block.scale;
+  numbers[tile] = block.sum;
+  numbers[2 * tile] = block.half_sum[0];
+  numbers[3 * tile] = block.half_sum[1];
+}
+#endif
+
+void PackInt15(const float* x, int64_t k, int64_t padded_k, void* tile_base, int tile, int t) {
+  for (int64_t at = 0; at < padded_k; at += kBlock) {
     float rest[kBlock] = {};
-    for (int64_t i = at; i < k; ++i) rest[i - at] = x[i];
-    QuantiseBlock(rest, block);
-    block += tile;
+    const float* from = x + at;
+    if (at + kBlock > k) {
+      for (int64_t i = at; i < k; ++i) rest[i - at] = x[i];
+      from = rest;
+    }
+#if defined(SY_TILES)
+    if (tile >= kFewestTileTokens) {
+      ActivationBlock block;
+      QuantiseBlock(from, &block);
+      StoreTileBlock(block,
+                     static_cast<uint8_t*>(tile_base) + at / kBlock * tile * kTileBlockBytes, tile,
+                     t);
+      continue;
+    }
+#endif
+    QuantiseBlock(from, static_cast<ActivationBlock*>(tile_base) + at / kBlock * tile + t);
   }
 }
 

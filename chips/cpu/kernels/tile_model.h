@@ -156,7 +156,7 @@ class TileRegisters {
     __builtin_memcpy(bytes, &word, sizeof(word));
   }
   // Row `row` from byte `from` on.
-  static void ClearRow(Tile& tile, int row, int from) {
+  __attribute__((noinline)) static void ClearRow(Tile& tile, int row, int from) {
     for (int i = from; i < kRowBytes; ++i) tile.bytes[row][i] = 0;
   }
   // The rows that the configuration does not name.

@@ -1,11 +1,14 @@
-// Dot products of quantised panels with six tokens or more by tile instructions: in one of them a
-// block's codes meet the high or the low activation bytes of every token. The integer sums are
-// exact and enter the float sums by the operations of linear_int8.cc's loop, so which of the two
-// loops ran cannot be told from the results.
+// Dot products of quantised panels with six tokens or more by tile instructions. Codes, and the
+// high and the low part of activations, are spread to BF16 numbers, which hold them exactly; so
+// both parts' products add up in one tile of floats, where byte instructions would need a tile of
+// integers for each. The sum of the high parts, a small integer times 128, and that of the low ones
+// are exact, and adding the second to the first rounds once, as turning linear_int8.cc's integer to
+// a float does; from there on the operations are the same. So which of the two loops ran cannot be
+// told from the results.
 //
-// A tile's sums leave it through memory, which takes as long as to make them, and the vector
-// operations that follow take as long again. So a block is multiplied while the one before it is
-// added up, and K goes by in chunks whose activations stay in the nearest cache for all panels.
+// A tile's sums leave it through memory. K goes by in chunks: all products of a chunk, and then all
+// additions to the float sums, so that no load waits for a store. A chunk's codes are spread once
+// for all tiles.
 #pragma once
 
 #include "quantised_blocks.h"
@@ -18,10 +21,98 @@ namespace {
 constexpr int kBlocksOfChunk = 8;
 static_assert(kBlocksOfChunk % kGroupBlocksOfHalves == 0 &&
               kBlocksOfChunk % kGroupBlocksOfBytes == 0);
+constexpr int kPanelsOfChunk = 8;  // whose spread codes stay in the second nearest cache
 
-// Registers: 0 and 1 are the sums [tokens][16 lanes] of the high and of the low bytes, 2 and 3 the
-// same of the next product; 4 and 5 the bytes [tokens][elements], high and low; 6 the codes
-// [elements / 4][16 lanes][4]. The elements are a block, or a half of one whose scales are by 16.
+// ---- Spreading codes ----------------------------------------------------------------------------
+
+// A code's value: what it stands for, without scale and minimum.
+template <class Code, Zero kZero>
+struct CodeValue {
+  using Packed = Code;
+  static constexpr int Of(int code) {
+    if constexpr (kZero == Zero::k8) return code - 8;
+    if constexpr (kZero == Zero::k16) return code - 16;
+    if constexpr (kZero == Zero::k128) return code - 128;
+    if constexpr (kZero == Zero::kHalf32) return code - 32;
+    if constexpr (kZero == Zero::kHalf4) return code - 4;
+    return code;
+  }
+};
+template <const int8_t (&kValues)[16], Zero kZero>
+struct CodeValue<CodeTable<kValues>, kZero> {
+  using Packed = Code4;
+  static constexpr int Of(int code) { return kValues[code]; }
+};
+
+template <class Value>
+struct BF16Values {
+  static constexpr int kCodes = 1 << Value::Packed::kVectors;
+  alignas(64) uint16_t bits[64] = {};
+  constexpr BF16Values() {
+    for (int i = 0; i < kCodes && i < 64; ++i) {
+      bits[i] = static_cast<uint16_t>(
+          __builtin_bit_cast(uint32_t, static_cast<float>(Value::Of(i))) >> 16);
+    }
+  }
+};
+
+// Bytes kByte and kByte + 2 of each lane, codes offset by 128, as a pair of BF16 numbers.
+template <int kByte>
+SY_INLINE Bytes SpreadWide(Int codes) {
+  const auto number = [&](int byte) {
+    return reinterpret_cast<Uint>(ToFloat(((codes >> (8 * byte)) & 0xff) - 128));
+  };
+  return reinterpret_cast<Bytes>((number(kByte) >> 16) | (number(kByte + 2) & 0xffff0000U));
+}
+
+// A block's codes from a panel to bf16 [16 pairs][lanes][2]: group g of four elements becomes pairs
+// (4g, 4g + 2) and (4g + 1, 4g + 3).
+template <class Code, Zero kZero>
+SY_INLINE void SpreadCodes(const uint8_t* codes, uint8_t* pairs) {
+  using Value = CodeValue<Code, kZero>;
+  static constexpr BF16Values<Value> kValues;
+  const __m512i values = _mm512_load_si512(kValues.bits);
+  [[maybe_unused]] const __m512i more = _mm512_load_si512(kValues.bits + 32);
+  Bytes w[8];
+  Value::Packed::LoadGroups(codes, w);
+#pragma GCC unroll 8
+  for (int g = 0; g < 8; ++g) {
+    Bytes spread[2];
+    if constexpr (Value::Packed::kVectors == 8) {
+      spread[0] = SpreadWide<0>(reinterpret_cast<Int>(w[g]));
+      spread[1] = SpreadWide<1>(reinterpret_cast<Int>(w[g]));
+    } else {
+      const Words both = reinterpret_cast<Words>(w[g]);
+      const auto look_up = [&](Words index) __attribute__((always_inline)) {
+        const auto i = reinterpret_cast<__m512i>(index);
+        if constexpr (Value::Packed::kVectors == 6) {
+          return reinterpret_cast<Bytes>(_mm512_permutex2var_epi16(values, i, more));
+        }
+        return reinterpret_cast<Bytes>(_mm512_permutexvar_epi16(i, values));
+      };
+      spread[0] = look_up(both & 0xff);
+      spread[1] = look_up(both >> 8);
+    }
+    StoreBytes(pairs + 2 * g * kVectorBytes, spread[0]);
+    StoreBytes(pairs + (2 * g + 1) * kVectorBytes, spread[1]);
+  }
+}
+
+// ---- Products -----------------------------------------------------------------------------------
+
+struct TileOperands {
+  const PanelLayout& layout;
+  const uint8_t* weight;
+  int panels;
+  const void* x;
+  int tiles;
+  int64_t tile_bytes;
+  float* out;
+};
+
+// Registers: 0 and 1 are sums [tokens][16 lanes], of the two halves where there are two; 2 and 3
+// the activations [tokens][elements], high and low; 4 the codes [elements / 2][16 lanes][2]. The
+// elements are a block, or a half of one whose scales are by 16.
 template <int kTokens, int kHalves>
 TileConfig ConfigureProducts() {
   constexpr int kElements = kBlock / kHalves;
@@ -31,146 +122,131 @@ TileConfig ConfigureProducts() {
     config.rows[tile] = static_cast<uint8_t>(rows);
     config.row_bytes[tile] = static_cast<uint16_t>(row_bytes);
   };
-  for (int tile = 0; tile < 4; ++tile) shape(tile, kTokens, kVectorBytes);
-  shape(4, kTokens, kElements);
-  shape(5, kTokens, kElements);
-  shape(6, kElements / 4, kVectorBytes);
+  shape(0, kTokens, kVectorBytes);
+  shape(1, kTokens, kVectorBytes);
+  shape(2, kTokens, kElements * 2);
+  shape(3, kTokens, kElements * 2);
+  shape(4, kElements / 2, kVectorBytes);
   return config;
 }
 
-// One panel's chunk of K with a whole tile of activations.
 template <class Code, Zero kZero, class Scale, int kTokens>
-class TileChunk {
+class TileProducts {
  public:
-  // `next` is the chunk to fetch into the caches meanwhile: no walk that a processor foresees.
-  SY_METHOD TileChunk(TileRegisters& tiles, const PanelLayout& layout, const uint8_t* group,
-                      const uint8_t* next, const ActivationBlock* x, int blocks)
-      : tiles_(tiles), layout_(layout), group_(group), next_(next), x_(x), blocks_(blocks) {}
+  explicit TileProducts(const TileOperands& operands)
+      : operands_(operands), tiles_(ConfigureProducts<kTokens, Scale::kHalves>()) {}
 
-  // Adds to the float sums out[tokens][lanes], which begin at 0.
-  SY_METHOD void Run(bool is_first, float* out) {
-    if constexpr (kIsPacked) Unpack();
+  // Spread codes wait in a cache for several tiles, or are used at once by a single one.
+  void Run() {
+    const int together = operands_.tiles == 1 ? 1 : kPanelsOfChunk;
+    const auto blocks = static_cast<int>(operands_.layout.k / kBlock);
+    for (int b = 0; b < blocks; b += kBlocksOfChunk) {
+      const int count = blocks - b < kBlocksOfChunk ? blocks - b : kBlocksOfChunk;
+      for (int p = 0; p < operands_.panels; p += together) {
+        const int end = p + together < operands_.panels ? p + together : operands_.panels;
+        for (int i = p; i < end; ++i) Spread(i, b, count, codes_[i - p]);
+        for (int tile = 0; tile < operands_.tiles; ++tile) {
+          const uint8_t* x = Activations(tile, b);
+          const uint8_t* next = tile + 1 < operands_.tiles ? Activations(tile + 1, b)
+                                                           : Activations(0, b + kBlocksOfChunk);
+          for (int i = p; i < end; ++i) {
+            RunChunk(x, i, b, count, codes_[i - p], next + (i - p) * kFetchBytes,
+                     operands_.out + (tile * operands_.panels + i) * kTokens * kLanes);
+          }
+        }
+      }
+    }
+  }
+
+ private:
+  static constexpr int kHalves = Scale::kHalves;
+  static constexpr int kBlockBytes = kTokens * kTileBlockBytes;
+  static constexpr int kSpreadBytes = kBlock * kLanes * 2;
+  // Of the activations that come next each panel fetches a part, since a core's own prefetching
+  // does not foresee their order. Asking beyond the end is harmless.
+  static constexpr int kFetchBytes =
+      (kBlocksOfChunk * kBlockBytes / kPanelsOfChunk + 511) / 512 * 512;
+  using Chunk = uint8_t[kBlocksOfChunk][kSpreadBytes];
+
+  SY_METHOD const uint8_t* Activations(int tile, int b) const {
+    return static_cast<const uint8_t*>(operands_.x) + tile * operands_.tile_bytes +
+           int64_t{b} * kBlockBytes;
+  }
+  SY_METHOD const uint8_t* Group(int panel, int b) const {
+    return operands_.weight + panel * operands_.layout.panel_bytes +
+           b / Scale::kGroupBlocks * operands_.layout.group_bytes;
+  }
+
+  SY_METHOD void Spread(int panel, int b, int count, Chunk& to) const {
+    for (int i = 0; i < count; ++i) {
+      const uint8_t* codes = Group(panel, b + i) + operands_.layout.codes;
+      SpreadCodes<Code, kZero>(codes + i % Scale::kGroupBlocks * Code::kVectors * kVectorBytes,
+                               to[i]);
+    }
+  }
+
+  // One panel's chunk, from block b on, with one tile's.
+  SY_METHOD void RunChunk(const uint8_t* x, int panel, int b, int count, const Chunk& codes,
+                          const uint8_t* to_fetch, float* out) {
+    for (int i = 0; i < count; ++i) {
+      Multiply<0>(x + i * kBlockBytes, codes[i], 0, sums_[i][0]);
+      if constexpr (kHalves == 2) Multiply<1>(x + i * kBlockBytes, codes[i], 1, sums_[i][1]);
+    }
     Float total[kTokens];
 #pragma GCC unroll 16
-    for (int t = 0; t < kTokens; ++t) total[t] = is_first ? Float{} : Load(out + t * kLanes);
-    Multiply<0>(0, 0);
-    const uint8_t* group = group_;
-    for (int b = 0; b < blocks_; b += Scale::kGroupBlocks) {
-      const Scale scales = Scale::Open(layout_, group);
-      for (int i = 0; i < Scale::kGroupBlocks && b + i < blocks_; i += 2) {
-        AddProduct<0>(b + i, i, scales, total);
-        if (b + i + 1 < blocks_) AddProduct<kHalves == 1>(b + i + 1, i + 1, scales, total);
+    for (int t = 0; t < kTokens; ++t) total[t] = b == 0 ? Float{} : Load(out + t * kLanes);
+    const uint8_t* group = Group(panel, b);
+    for (int i = 0; i < count; i += Scale::kGroupBlocks) {
+      const Scale scales = Scale::Open(operands_.layout, group);
+      for (int j = 0; j < Scale::kGroupBlocks && i + j < count; ++j) {
+        BlockScales s;
+        scales.Read(j, s);
+        AddUp(i + j, s, x + (i + j) * kBlockBytes, total);
+        constexpr int kPart = kFetchBytes / kBlocksOfChunk;
+        for (int line = 0; line < kPart; line += 64) {
+          __builtin_prefetch(to_fetch + (i + j) * kPart + line);
+        }
       }
-      group += layout_.group_bytes;
+      group += operands_.layout.group_bytes;
     }
 #pragma GCC unroll 16
     for (int t = 0; t < kTokens; ++t) Store(out + t * kLanes, total[t]);
   }
 
- private:
-  static constexpr int kHalves = Scale::kHalves;
-  static constexpr int kElements = kBlock / kHalves;
-  static constexpr int kUnpackedBytes = 8 * kVectorBytes;
-  static constexpr bool kIsPacked = Code::kVectors < 8;  // whole bytes lie as a tile takes them
-  static_assert(!Code::kSigned);
-
-  SY_METHOD const uint8_t* PackedCodes(int b) const {
-    return group_ + b / Scale::kGroupBlocks * layout_.group_bytes + layout_.codes +
-           b % Scale::kGroupBlocks * Code::kVectors * kVectorBytes;
-  }
-  SY_METHOD const uint8_t* Codes(int b) const {
-    if constexpr (kIsPacked) return unpacked_ + b * kUnpackedBytes;
-    return PackedCodes(b);
-  }
-  SY_METHOD void Unpack() {
-    for (int b = 0; b < blocks_; ++b) {
-      Bytes w[8];
-      Code::LoadGroups(PackedCodes(b), w);
-      for (int g = 0; g < 8; ++g) {
-        StoreBytes(unpacked_ + b * kUnpackedBytes + g * kVectorBytes, w[g]);
-      }
-    }
+  template <int kSums>
+  SY_METHOD void Multiply(const uint8_t* x, const uint8_t* codes, int half,
+                          float (&sums)[kTokens][kLanes]) {
+    x += half * kTilePlaneBytes / 2;
+    tiles_.template Load<2>(x, kTilePlaneBytes);
+    tiles_.template Load<3>(x + kTokens * kTilePlaneBytes, kTilePlaneBytes);
+    tiles_.template Load<4>(codes + half * kSpreadBytes / 2, kVectorBytes);
+    tiles_.template Zero<kSums>();
+    tiles_.template MultiplyAddBF16<kSums, 2, 4>();  // high first: see above
+    tiles_.template MultiplyAddBF16<kSums, 3, 4>();
+    tiles_.template Store<kSums>(sums, kVectorBytes);
   }
 
-  // Into sums 2 * kSet and 2 * kSet + 1.
-  template <int kSet>
-  SY_METHOD void Multiply(int b, int half) {
-    const ActivationBlock* x = x_ + b * kTokens;
-    tiles_.template Zero<2 * kSet>();
-    tiles_.template Zero<2 * kSet + 1>();
-    tiles_.template Load<4>(x->high + half * kElements, sizeof(ActivationBlock));
-    tiles_.template Load<5>(x->low + half * kElements, sizeof(ActivationBlock));
-    tiles_.template Load<6>(Codes(b) + half * kElements / 4 * kVectorBytes, kVectorBytes);
-    tiles_.template MultiplyAdd<2 * kSet, 4, 6>();
-    tiles_.template MultiplyAdd<2 * kSet + 1, 5, 6>();
-  }
-  template <int kSet>
-  SY_METHOD void Keep() {
-    tiles_.template Store<2 * kSet>(sums_[kSet][0], kVectorBytes);
-    tiles_.template Store<2 * kSet + 1>(sums_[kSet][1], kVectorBytes);
-  }
-
-  // Block b, the group's `index`-th, whose first product is in set kSet; starts the next block's.
-  template <int kSet>
-  SY_METHOD void AddProduct(int b, int index, const Scale& scales, Float (&total)[kTokens]) {
-    if constexpr (kHalves == 2) {
-      Multiply<1>(b, 1);
-      Keep<0>();
-      if (b + 1 < blocks_) Multiply<0>(b + 1, 0);
-      Keep<1>();
-    } else {
-      if (b + 1 < blocks_) Multiply<1 - kSet>(b + 1, 0);
-      Keep<kSet>();
-    }
-    const int64_t block_bytes = layout_.group_bytes / Scale::kGroupBlocks;
-    for (int64_t line = 0; line < block_bytes; line += 64) {
-      __builtin_prefetch(next_ + b * block_bytes + line);
-    }
-    BlockScales s;
-    scales.Read(index, s);
-    const ActivationBlock* x = x_ + b * kTokens;
+  SY_METHOD void AddUp(int i, const BlockScales& s, const uint8_t* x, Float (&total)[kTokens]) {
+    const auto* of = reinterpret_cast<const float*>(x + 2 * kTokens * kTilePlaneBytes);
 #pragma GCC unroll 16
     for (int t = 0; t < kTokens; ++t) {
-      Int sum[kHalves];
-      for (int half = 0; half < kHalves; ++half) {
-        const int set = kHalves == 2 ? half : kSet;
-        sum[half] = (LoadInt(sums_[set][0][t]) << 7) + StartSum<kZero>(x[t], half) +
-                    LoadInt(sums_[set][1][t]);
-      }
-      total[t] = AddBlock<Scale>(total[t], sum, s, x[t]);
+      Float sum[kHalves];
+      for (int half = 0; half < kHalves; ++half) sum[half] = Load(sums_[i][half][t]);
+      total[t] = AddBlock<Scale>(
+          total[t], sum, s,
+          {of[t], of[kTokens + t], {of[2 * kTokens + t], of[3 * kTokens + t]}});
     }
   }
 
-  TileRegisters& tiles_;
-  const PanelLayout& layout_;
-  const uint8_t* group_;
-  const uint8_t* next_;
-  const ActivationBlock* x_;
-  const int blocks_;
-  alignas(64) int32_t sums_[2][2][kTokens][kLanes];  // of each set, high and low
-  alignas(64) uint8_t unpacked_[kIsPacked ? kBlocksOfChunk * kUnpackedBytes : 1];
+  const TileOperands& operands_;
+  TileRegisters tiles_;
+  alignas(64) float sums_[kBlocksOfChunk][kHalves][kTokens][kLanes];
+  alignas(64) Chunk codes_[kPanelsOfChunk];
 };
 
-// A whole tile of activations with each of the panels.
 template <class Code, Zero kZero, class Scale, int kTokens>
-void TilePanels(const PanelLayout& layout, const uint8_t* weight, int panels, const void* x,
-                float* out) {
-  TileRegisters tiles(ConfigureProducts<kTokens, Scale::kHalves>());
-  const auto* activations = static_cast<const ActivationBlock*>(x);
-  const auto blocks = static_cast<int>(layout.k / kBlock);
-  for (int b = 0; b < blocks; b += kBlocksOfChunk) {
-    const int count = blocks - b < kBlocksOfChunk ? blocks - b : kBlocksOfChunk;
-    const uint8_t* first = weight + b / Scale::kGroupBlocks * layout.group_bytes;
-    for (int p = 0; p < panels; ++p) {
-      const uint8_t* group = first + p * layout.panel_bytes;
-      const uint8_t* next = p + 1 < panels
-                                ? group + layout.panel_bytes
-                                : first + kBlocksOfChunk / Scale::kGroupBlocks * layout.group_bytes;
-      TileChunk<Code, kZero, Scale, kTokens> chunk(tiles, layout, group, next,
-                                                   activations + b * kTokens, count);
-      chunk.Run(b == 0, out + p * kTokens * kLanes);
-    }
-  }
+void MultiplyTiles(const TileOperands& operands) {
+  TileProducts<Code, kZero, Scale, kTokens>(operands).Run();
 }
 
 }  // namespace
