@@ -184,7 +184,7 @@ TEST_F(ControlTest, ReloadsWhatIsRightAndKeepsWhatIsNot) {
 TEST_F(ControlTest, ExplainsWhereARequestRan) {
   const policy::RouteRequest request{.model = "m"};
   const Routed routed = control_->fleet().Route(request);
-  control_->decisions().Add("req-1", "begin", request, routed);
+  control_->decisions().Begin("req-1", "begin", request, routed);
   const Reply reply = Ask("GET", "/switchyard/v1/fleet/explain/req-1");
   EXPECT_EQ(reply.json["steps"][0]["member"], "a");
   EXPECT_EQ(reply.json["steps"][0]["why"].size(), 2U);

@@ -11,40 +11,49 @@ constexpr std::size_t kMostSteps = 64;  // of one request
 
 }  // namespace
 
-void DecisionLog::Add(std::string_view id, std::string_view occasion,
-                      const policy::RouteRequest& request, const Routed& routed) {
+std::uint64_t DecisionLog::Begin(std::string_view id, std::string_view occasion,
+                                 const policy::RouteRequest& request, const Routed& routed) {
   Step step{std::chrono::system_clock::now(), std::string(occasion), Fleet::Findings(routed)};
   const std::lock_guard lock(mutex_);
-  if (const auto known = by_id_.find(id); known != by_id_.end()) {
-    if (known->second->steps.size() < kMostSteps) known->second->steps.push_back(std::move(step));
-    return;
-  }
-  auto made = std::make_shared<Request>();
-  made->id = id;
-  made->model = request.model;
-  made->tenant = request.tenant;
-  made->steps.push_back(std::move(step));
-  by_id_.emplace(made->id, made);
-  by_age_.push_back(std::move(made));
-  if (by_age_.size() <= most_) return;
-  by_id_.erase(by_age_.front()->id);
-  by_age_.pop_front();
+  const std::uint64_t number = begun_++;
+  if (ring_.size() < most_) ring_.emplace_back();
+  // In place of the oldest, with what it has allocated.
+  Request& made = ring_[number % most_];
+  made.id = id;
+  made.model = request.model;
+  made.tenant = request.tenant;
+  made.steps.clear();
+  made.steps.push_back(std::move(step));
+  return number;
 }
 
-void DecisionLog::Note(std::string_view id, std::string_view occasion, std::string_view member,
+void DecisionLog::Add(std::uint64_t number, std::string_view occasion, const Routed& routed) {
+  AddStep(number, {std::chrono::system_clock::now(), std::string(occasion), Fleet::Findings(routed)});
+}
+
+void DecisionLog::Note(std::uint64_t number, std::string_view occasion, std::string_view member,
                        std::vector<std::string> why) {
+  AddStep(number, {std::chrono::system_clock::now(), std::string(occasion), {}, std::string(member),
+                   std::move(why)});
+}
+
+void DecisionLog::AddStep(std::uint64_t number, Step step) {
   const std::lock_guard lock(mutex_);
-  const auto known = by_id_.find(id);
-  if (known == by_id_.end() || known->second->steps.size() >= kMostSteps) return;
-  known->second->steps.push_back({std::chrono::system_clock::now(), std::string(occasion), {},
-                                  std::string(member), std::move(why)});
+  if (begun_ - number > most_) return;  // forgotten
+  std::vector<Step>& steps = ring_[number % most_].steps;
+  if (steps.size() < kMostSteps) steps.push_back(std::move(step));
 }
 
 std::optional<RequestDecisions> DecisionLog::Find(std::string_view id) const {
   const std::lock_guard lock(mutex_);
-  const auto found = by_id_.find(id);
-  if (found == by_id_.end()) return std::nullopt;
-  const Request& request = *found->second;
+  // The latest, where clients give several one id.
+  const Request* found = nullptr;
+  for (std::uint64_t age = 1; age <= ring_.size() && found == nullptr; ++age) {
+    const Request& one = ring_[(begun_ - age) % most_];
+    if (one.id == id) found = &one;
+  }
+  if (found == nullptr) return std::nullopt;
+  const Request& request = *found;
   RequestDecisions decisions{.request = request.id, .model = request.model,
                              .tenant = request.tenant};
   for (const Step& step : request.steps) {

@@ -4,13 +4,11 @@
 
 #include <chrono>
 #include <cstddef>
-#include <deque>
-#include <memory>
+#include <cstdint>
 #include <mutex>
 #include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "gateway/fleet.h"
@@ -35,11 +33,13 @@ class DecisionLog {
  public:
   explicit DecisionLog(std::size_t requests) : most_(requests) {}
 
-  // What Fleet::Route was given and returned; of fleets with many members the first are told.
-  void Add(std::string_view id, std::string_view occasion, const policy::RouteRequest& request,
-           const Routed& routed);
-  // What became of the last step: `member` answers, and why. Only behind one that was added.
-  void Note(std::string_view id, std::string_view occasion, std::string_view member,
+  // A request's first decision: what Fleet::Route was given and returned; of fleets with many
+  // members the first are told. Returns the number under which more is told of it.
+  std::uint64_t Begin(std::string_view id, std::string_view occasion,
+                      const policy::RouteRequest& request, const Routed& routed);
+  void Add(std::uint64_t number, std::string_view occasion, const Routed& routed);
+  // What became of the last step: `member` answers, and why.
+  void Note(std::uint64_t number, std::string_view occasion, std::string_view member,
             std::vector<std::string> why);
   std::optional<RequestDecisions> Find(std::string_view id) const;
 
@@ -60,10 +60,12 @@ class DecisionLog {
     std::vector<Step> steps;
   };
 
+  void AddStep(std::uint64_t number, Step step);
+
   const std::size_t most_;
   mutable std::mutex mutex_;
-  std::deque<std::shared_ptr<Request>> by_age_;  // with `by_id_`; guarded by `mutex_`
-  std::unordered_map<std::string_view, std::shared_ptr<Request>> by_id_;  // likewise
+  std::vector<Request> ring_;  // by their numbers; guarded by `mutex_`
+  std::uint64_t begun_ = 0;    // likewise
 };
 
 }  // namespace switchyard::gateway

@@ -40,15 +40,19 @@ Exchange::Exchange(ExchangeContext& context, std::shared_ptr<const ClientRequest
       responder_(std::move(responder)),
       key_(std::move(key)),
       wishes_(ReadWishes(request_->http)),
+      place_(context.live.size()),
       timer_(context.loop.NewTimer()),
       failed_(request_->arrival) {
-  ledger_.emplace(request_->endpoint(), request_->outline);
+  ledger_ = std::make_unique<AnswerLedger>(request_->endpoint(), request_->outline);
   context_.metrics.Enter();
-  context_.live.insert(this);
+  context_.live.push_back(this);
 }
 
 Exchange::~Exchange() {
-  context_.live.erase(this);
+  Exchange* const last = context_.live.back();
+  last->place_ = place_;
+  context_.live[place_] = last;
+  context_.live.pop_back();
   context_.metrics.Leave();
 }
 
@@ -89,7 +93,11 @@ Routed Exchange::Route(std::string_view occasion) {
   wanted.tried = tried;
   Routed routed = context_.fleet.Route(wanted);
   if (context_.decisions != nullptr) {
-    context_.decisions->Add(request_->id, occasion, wanted, routed);
+    if (attempts_ == 0) {
+      decisions_ = context_.decisions->Begin(request_->id, occasion, wanted, routed);
+    } else {
+      context_.decisions->Add(decisions_, occasion, routed);
+    }
   }
   config_ = routed.view->config;
   return routed;
@@ -154,8 +162,9 @@ std::optional<Exchange::Offer> Exchange::Look(const Routed& routed, std::size_t 
 
 void Exchange::Ask(const Offer& offer) {
   // A whole answer of which the client has nothing is begun anew by who cannot go on with it.
-  if (!request_->outline.stream && offer.plan.level != HandOverLevel::kTokens) {
-    ledger_.emplace(request_->endpoint(), request_->outline);
+  const bool is_anew = offer.plan.level != HandOverLevel::kTokens && attempts_ > 0;
+  if (!request_->outline.stream && is_anew) {
+    ledger_ = std::make_unique<AnswerLedger>(request_->endpoint(), request_->outline);
   }
   if (ledger_->has_begun()) TellMove(offer);
   asked_ = Prepare(offer);

@@ -41,7 +41,7 @@ struct ExchangeContext {
   DecisionLog* decisions;  // null: nobody asks why
   FeltLog* felt;           // null: nobody asks how it was
   MemberLinks links;
-  std::set<Exchange*> live = {};
+  std::vector<Exchange*> live = {};
 };
 
 class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Exchange> {
@@ -140,7 +140,9 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   std::shared_ptr<net::HttpResponder> responder_;  // with the connection
   access::KeyUse key_;
   const RouteWishes wishes_;
-  std::optional<AnswerLedger> ledger_;
+  std::size_t place_;  // among those that are live
+  std::uint64_t decisions_ = 0;  // its number in their log
+  std::unique_ptr<AnswerLedger> ledger_;  // never null
   std::shared_ptr<const FleetConfig> config_;  // of the last choice; with the fleet
   std::unique_ptr<net::LoopTimer> timer_;
 

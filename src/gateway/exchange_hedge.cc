@@ -44,7 +44,7 @@ void Exchange::AskBeside() {
   if (!offer) return context_.metrics.CountHedge(HedgeEnd::kNobody);
   if (!context_.fleet.MayHedge()) {
     if (context_.decisions != nullptr) {
-      context_.decisions->Note(request_->id, "no hedge", asked_.config->name,
+      context_.decisions->Note(decisions_, "no hedge", asked_.config->name,
                                {"the share of requests that may be hedged is spent"});
     }
     return context_.metrics.CountHedge(HedgeEnd::kNoBudget);
@@ -82,11 +82,11 @@ void Exchange::TakeHedge() {
   hedge_told_ += " by=" + asked_.config->name;
   context_.metrics.CountHedge(HedgeEnd::kWon);
   if (context_.decisions != nullptr) {
-    context_.decisions->Note(request_->id, "hedge", asked_.config->name,
+    context_.decisions->Note(decisions_, "hedge", asked_.config->name,
                              {fmt::format("{} is listened to instead of {}", asked_.config->name,
                                           first)});
   }
-  ledger_.emplace(request_->endpoint(), request_->outline);
+  ledger_ = std::make_unique<AnswerLedger>(request_->endpoint(), request_->outline);
   Await();
   hedge->TakeOver();
 }
@@ -112,7 +112,7 @@ void Exchange::EndHedge(HedgeEnd end) {
   hedge_told_ += " by=" + asked_.config->name;
   if (context_.decisions == nullptr) return;
   const std::string_view what = end == HedgeEnd::kLost ? "was slower" : "failed";
-  context_.decisions->Note(request_->id, "hedge", asked_.config->name,
+  context_.decisions->Note(decisions_, "hedge", asked_.config->name,
                            {fmt::format("{} {}", asked.config->name, what)});
 }
 

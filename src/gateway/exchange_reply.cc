@@ -33,7 +33,9 @@ Usage UsageOf(std::string_view body) {
 }  // namespace
 
 net::HttpHeaders Exchange::Headers() const {
-  net::HttpHeaders headers = request_->limits;
+  net::HttpHeaders headers;
+  headers.reserve(request_->limits.size() + 8);
+  headers.assign(request_->limits.begin(), request_->limits.end());
   headers.emplace_back("x-request-id", request_->id);
   if (asked_.config != nullptr) headers.emplace_back("x-switchyard-member", asked_.config->name);
   if (request_->is_completion()) {

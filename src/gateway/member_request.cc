@@ -135,10 +135,11 @@ net::CallRequest ToMember(const std::shared_ptr<const ClientRequest>& request,
 
   const RequestKind kind = plan.from_tokens ? RequestKind::kCompletions : request->kind;
   net::CallRequest call{.target = std::string(PathOf(kind))};
-  call.headers = {{"Content-Type", "application/json"},
-                  {"Accept", plan.as_stream ? "text/event-stream" : "application/json"},
-                  {"User-Agent", "switchyard-gateway"},
-                  {"x-request-id", request->id}};
+  call.headers.reserve(8);
+  call.headers.emplace_back("Content-Type", "application/json");
+  call.headers.emplace_back("Accept", plan.as_stream ? "text/event-stream" : "application/json");
+  call.headers.emplace_back("User-Agent", "switchyard-gateway");
+  call.headers.emplace_back("x-request-id", request->id);
   if (!member.config->api_key.empty()) {
     call.headers.emplace_back("Authorization", "Bearer " + member.config->api_key);
   }

@@ -1,6 +1,8 @@
 #include "net/http_headers.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <cstring>
 
 namespace switchyard::net {
 
@@ -18,13 +20,24 @@ std::string_view FindHeader(const HttpHeaders& headers, std::string_view name) {
 }
 
 bool IsHeaderText(std::string_view text) {
-  // All of it is looked at, so that the compiler can take many at once.
-  bool is_text = true;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    is_text &= byte >= 0x20 && byte != 0x7F;
+  // Eight bytes at once: the high bit of each tells of its low seven, without a carry between bytes.
+  // Bytes above 0x7F are text.
+  constexpr std::uint64_t kOnes = 0x0101010101010101;
+  std::uint64_t controls = 0;
+  while (text.size() >= sizeof(std::uint64_t)) {
+    std::uint64_t bytes = 0;
+    std::memcpy(&bytes, text.data(), sizeof bytes);
+    const std::uint64_t low = bytes & 0x7F * kOnes;
+    const std::uint64_t is_small = ~(low + 0x60 * kOnes);  // below 0x20
+    const std::uint64_t is_delete = low + kOnes;           // 0x7F
+    controls |= (is_small | is_delete) & ~bytes;
+    text.remove_prefix(sizeof bytes);
   }
-  return is_text;
+  controls &= 0x80 * kOnes;
+  return controls == 0 && std::ranges::all_of(text, [](char c) {
+           const auto byte = static_cast<unsigned char>(c);
+           return byte >= 0x20 && byte != 0x7F;
+         });
 }
 
 }  // namespace switchyard::net

@@ -22,9 +22,13 @@ constexpr double kNeverHeardOf = 5;  // s
 
 // The median of what is known, for those of whom nothing is.
 double Typical(std::span<const RouteCandidate> candidates, double Load::* rate, double usual) {
+  const auto is_known = [rate](const RouteCandidate& candidate) {
+    return candidate.load.*rate > 0;
+  };
+  if (std::ranges::all_of(candidates, is_known)) return usual;  // nobody needs it
   std::vector<double> known;
   for (const RouteCandidate& candidate : candidates) {
-    if (candidate.load.*rate > 0) known.push_back(candidate.load.*rate);
+    if (is_known(candidate)) known.push_back(candidate.load.*rate);
   }
   if (known.empty()) return usual;
   const auto middle = known.begin() + static_cast<std::ptrdiff_t>(known.size() / 2);

@@ -121,8 +121,10 @@ RouteDecision Route(const RouteRequest& request, std::span<const RouteCandidate>
   for (std::size_t i = 0; i < candidates.size(); ++i) {
     if (decision.verdicts[i].code == RouteCode::kFits) decision.ranked.push_back(i);
   }
-  std::ranges::stable_sort(decision.ranked, {},
-                           [&](std::size_t i) { return decision.verdicts[i].score_s; });
+  if (decision.ranked.size() > 1) {
+    std::ranges::stable_sort(decision.ranked, {},
+                             [&](std::size_t i) { return decision.verdicts[i].score_s; });
+  }
   if (decision.ranked.empty()) decision.refusal = RefusalOf(request, candidates, decision.verdicts);
   return decision;
 }

@@ -11,15 +11,20 @@ namespace {
 // OpenAI and all engines together know about eighty.
 constexpr std::size_t kMostFields = 512;
 
-// Two readers may take different ones of two fields with one name, so that the gateway would decide
-// on another request than is answered.
-constexpr std::array<std::string_view, 22> kLookedAt = {
-    "model",           "stream",        "stream_options",   "return_token_ids",
-    "switchyard",      "tools",         "functions",        "response_format",
-    "guided_json",     "guided_regex",  "guided_grammar",   "guided_choice",
-    "structured_outputs", "logprobs",   "echo",             "n",
-    "best_of",         "max_tokens",    "max_completion_tokens", "seed",
-    "prompt",          "messages"};
+// The fields that are looked at here.
+enum Field : std::size_t {
+  kModel, kStream, kStreamOptions, kReturnTokenIds, kSwitchyard, kTools, kFunctions,
+  kResponseFormat, kGuidedJson, kGuidedRegex, kGuidedGrammar, kGuidedChoice, kStructuredOutputs,
+  kLogprobs, kEcho, kN, kBestOf, kMaxTokens, kMaxCompletionTokens, kSeed, kPrompt, kMessages, kFields
+};
+constexpr std::array<std::string_view, kFields> kNames = {
+    "model",          "stream",        "stream_options",        "return_token_ids",
+    "switchyard",     "tools",         "functions",             "response_format",
+    "guided_json",    "guided_regex",  "guided_grammar",        "guided_choice",
+    "structured_outputs", "logprobs",  "echo",                  "n",
+    "best_of",        "max_tokens",    "max_completion_tokens", "seed",
+    "prompt",         "messages"};
+using FieldValues = std::array<std::string_view, kFields>;  // empty: not there
 
 ApiError NotInteger(std::string_view key) {
   return InvalidField(std::string(key), "invalid_type",
@@ -58,29 +63,21 @@ bool AsksForForm(std::string_view response_format) {
   return true;
 }
 
-ApiResult<std::optional<std::int64_t>> ReadInteger(const RequestOutline& outline,
-                                                   std::string_view key) {
-  const std::string_view value = outline.Find(key);
-  if (value.empty() || value == "null") return std::optional<std::int64_t>();
-  const auto number = JsonInteger(value);
-  if (!number) return std::unexpected(NotInteger(key));
-  return number;
-}
-
-std::optional<ApiError> ReadNumbers(RequestOutline& outline) {
+std::optional<ApiError> ReadNumbers(const FieldValues& values, RequestOutline& outline) {
   std::optional<std::int64_t> n;
   std::optional<std::int64_t> best_of;
   std::optional<std::int64_t> newer_max;
-  const std::pair<std::string_view, std::optional<std::int64_t>*> all[] = {
-      {"n", &n},
-      {"best_of", &best_of},
-      {"max_tokens", &outline.max_tokens},
-      {"max_completion_tokens", &newer_max},
-      {"seed", &outline.seed}};
-  for (const auto& [key, target] : all) {
-    auto number = ReadInteger(outline, key);
-    if (!number) return std::move(number.error());
-    *target = *number;
+  const std::pair<Field, std::optional<std::int64_t>*> all[] = {
+      {kN, &n},
+      {kBestOf, &best_of},
+      {kMaxTokens, &outline.max_tokens},
+      {kMaxCompletionTokens, &newer_max},
+      {kSeed, &outline.seed}};
+  for (const auto& [field, target] : all) {
+    const std::string_view value = values[field];
+    if (value.empty() || value == "null") continue;
+    *target = JsonInteger(value);
+    if (!*target) return NotInteger(kNames[field]);
   }
   outline.n = std::clamp<std::int64_t>(n.value_or(1), 1, 1024);
   outline.best_of = best_of.value_or(0);
@@ -98,6 +95,8 @@ std::string_view RequestOutline::Find(std::string_view key) const {
 ApiResult<RequestOutline> ReadOutline(Endpoint endpoint, std::string_view body) {
   RequestOutline outline;
   outline.body_bytes = body.size();
+  outline.fields.reserve(8);
+  FieldValues values;
   JsonItems items(body);
   const bool is_object = items.is_object();
   while (items.Next()) {
@@ -111,10 +110,16 @@ ApiResult<RequestOutline> ReadOutline(Endpoint endpoint, std::string_view body) 
                                           "A field's name is written with escapes; write it as "
                                           "it is."));
     }
-    const bool is_looked_at = std::ranges::find(kLookedAt, items.key()) != kLookedAt.end();
-    if (is_looked_at && !outline.Find(items.key()).empty()) {
-      return std::unexpected(InvalidField(std::string(items.key()), "duplicate_field",
-                                          fmt::format("'{}' is given twice.", items.key())));
+    const auto name = std::ranges::find(kNames, items.key());
+    if (name != kNames.end()) {
+      std::string_view& value = values[static_cast<std::size_t>(name - kNames.begin())];
+      // Two readers may take different ones, so that the gateway would decide on another request
+      // than is answered.
+      if (!value.empty()) {
+        return std::unexpected(InvalidField(std::string(items.key()), "duplicate_field",
+                                            fmt::format("'{}' is given twice.", items.key())));
+      }
+      value = items.value();
     }
     outline.fields.push_back({items.key(), items.value()});
   }
@@ -122,54 +127,51 @@ ApiResult<RequestOutline> ReadOutline(Endpoint endpoint, std::string_view body) 
     return std::unexpected(
         ApiError{.status = 400, .message = "We could not parse the JSON body of your request."});
   }
-  auto model = JsonString(outline.Find("model"));
+  auto model = JsonString(values[kModel]);
   if (!model || model->empty()) {
     return std::unexpected(InvalidField("model", "missing_required_parameter",
                                         "You must provide a model parameter, a string."));
   }
   outline.model = std::move(*model);
-  outline.stream = outline.Find("stream") == "true";
-  outline.include_usage = IsTrueIn(outline.Find("stream_options"), "include_usage");
-  outline.return_token_ids = outline.Find("return_token_ids") == "true";
-  outline.has_extension = !IsJsonFalsy(outline.Find("switchyard"));
-  outline.has_resume = HasIn(outline.Find("switchyard"), "resume");
-  outline.has_tools =
-      !IsJsonFalsy(outline.Find("tools")) || !IsJsonFalsy(outline.Find("functions"));
-  outline.has_grammar = AsksForForm(outline.Find("response_format"));
-  for (const std::string_view key : {"guided_json", "guided_regex", "guided_grammar",
-                                     "guided_choice", "structured_outputs"}) {
-    outline.has_grammar = outline.has_grammar || !IsJsonFalsy(outline.Find(key));
+  outline.stream = values[kStream] == "true";
+  outline.include_usage = IsTrueIn(values[kStreamOptions], "include_usage");
+  outline.return_token_ids = values[kReturnTokenIds] == "true";
+  outline.has_extension = !IsJsonFalsy(values[kSwitchyard]);
+  outline.has_resume = HasIn(values[kSwitchyard], "resume");
+  outline.has_tools = !IsJsonFalsy(values[kTools]) || !IsJsonFalsy(values[kFunctions]);
+  outline.has_grammar = AsksForForm(values[kResponseFormat]);
+  for (const Field field :
+       {kGuidedJson, kGuidedRegex, kGuidedGrammar, kGuidedChoice, kStructuredOutputs}) {
+    outline.has_grammar = outline.has_grammar || !IsJsonFalsy(values[field]);
   }
   // Of a completion it is a number, and 0 asks for the token's own.
-  const std::string_view logprobs = outline.Find("logprobs");
+  const std::string_view logprobs = values[kLogprobs];
   outline.has_logprobs = !logprobs.empty() && logprobs != "null" && logprobs != "false";
-  outline.echo = outline.Find("echo") == "true";
-  if (auto error = ReadNumbers(outline)) return std::unexpected(std::move(*error));
-  if (endpoint == Endpoint::kText) outline.prompts = CountPrompts(outline.Find("prompt"));
+  outline.echo = values[kEcho] == "true";
+  if (auto error = ReadNumbers(values, outline)) return std::unexpected(std::move(*error));
+  if (endpoint == Endpoint::kText) outline.prompts = CountPrompts(values[kPrompt]);
   return outline;
 }
 
 void EditedBody::Set(const RequestOutline& outline, std::string_view key, std::string json) {
   const std::string_view old = outline.Find(key);
-  if (!old.empty()) {
-    edits_.push_back({static_cast<std::size_t>(old.data() - body_.data()), old.size(),
-                      std::move(json)});
-    return;
-  }
-  // The body has a member, its model, so that a comma is right.
-  edits_.push_back({body_.find('{') + 1, 0, fmt::format("\"{}\":{},", key, json)});
+  // In a new one a comma is right, since the body has a member, its model.
+  Edit edit = old.empty()
+                  ? Edit{body_.find('{') + 1, 0, fmt::format("\"{}\":{},", key, json)}
+                  : Edit{static_cast<std::size_t>(old.data() - body_.data()), old.size(),
+                         std::move(json)};
+  const auto behind = std::ranges::upper_bound(edits_, edit.at, {}, &Edit::at);
+  edits_.insert(behind, std::move(edit));
 }
 
 std::vector<std::string_view> EditedBody::Pieces() const {
-  std::vector<const Edit*> sorted;
-  for (const Edit& edit : edits_) sorted.push_back(&edit);
-  std::ranges::stable_sort(sorted, {}, [](const Edit* edit) { return edit->at; });
   std::vector<std::string_view> pieces;
+  pieces.reserve(2 * edits_.size() + 1);
   std::size_t at = 0;
-  for (const Edit* edit : sorted) {
-    if (edit->at > at) pieces.push_back(body_.substr(at, edit->at - at));
-    pieces.emplace_back(edit->text);
-    at = edit->at + edit->length;
+  for (const Edit& edit : edits_) {
+    if (edit.at > at) pieces.push_back(body_.substr(at, edit.at - at));
+    pieces.emplace_back(edit.text);
+    at = edit.at + edit.length;
   }
   pieces.push_back(body_.substr(at));
   return pieces;

@@ -65,7 +65,7 @@ class EditedBody {
     std::string text;
   };
   std::string_view body_;
-  std::vector<Edit> edits_;
+  std::vector<Edit> edits_;  // in their order in the body
 };
 
 }  // namespace switchyard::protocol

@@ -14,6 +14,7 @@
 namespace switchyard::net::internal {
 namespace {
 
+using namespace std::string_view_literals;
 using boost::system::error_code;
 namespace http = beast::http;
 
@@ -21,6 +22,9 @@ namespace http = beast::http;
 constexpr std::size_t kReadAheadBytes = 64 << 10;
 // How long a refused client may still be sending before it is cut off.
 constexpr std::chrono::milliseconds kLinger{2'000};
+
+// An idle connection keeps a buffer of at most that size.
+constexpr std::size_t kKeptBytes = 8 << 10;
 
 // Read at once of what is not a body, and of one.
 constexpr std::size_t kReadBytes = 4096;
@@ -64,16 +68,15 @@ void Serve(const ServerShared& shared, HttpRequest request,
 
 }  // namespace
 
-std::string HeadText(const HttpResponse& response, std::optional<std::size_t> length, bool chunked,
-                     bool keep_alive) {
+void AppendHead(const HttpResponse& response, std::optional<std::size_t> length, bool chunked,
+                bool keep_alive, std::string& out) {
   const auto reason = http::obsolete_reason(static_cast<http::status>(response.status));
-  std::string head;
-  head.reserve(512 + (length && *length <= kReadBytes ? *length : 0));
-  const auto field = [&](std::string_view name, std::string_view value) {
-    head.append(name).append(": ").append(value).append("\r\n");
+  const auto field = [&out](std::string_view name, std::string_view value) {
+    out.append(name).append(": "sv).append(value).append("\r\n"sv);
   };
-  head.append("HTTP/1.1 ").append(fmt::format_int(response.status).c_str()).append(" ");
-  head.append(reason.data(), reason.size()).append("\r\n");
+  const fmt::format_int status(response.status);
+  out.append("HTTP/1.1 "sv).append(status.data(), status.size()).append(" "sv);
+  out.append(reason.data(), reason.size()).append("\r\n"sv);
   field("Date", DateNow());
   field("Server", "switchyard");
   if (!response.content_type.empty()) field("Content-Type", response.content_type);
@@ -83,8 +86,7 @@ std::string HeadText(const HttpResponse& response, std::optional<std::size_t> le
   if (length) field("Content-Length", fmt::format_int(*length).c_str());
   if (!length && chunked) field("Transfer-Encoding", "chunked");
   field("Connection", keep_alive ? "keep-alive" : "close");
-  head.append("\r\n");
-  return head;
+  out.append("\r\n"sv);
 }
 
 Threads::Threads(const HttpServerOptions& options)
@@ -143,20 +145,24 @@ void ServedExchange::Respond(HttpResponse response) {
     return Enter([connection = connection_, watch = watch_] { connection->DropSoon(watch); });
   }
   Enter([connection = connection_, watch = watch_, response = std::move(response)] {
+    std::string* const out = connection->Pending(watch);
+    if (out == nullptr) return;
     const bool keep = connection->keeps_alive();
-    std::string bytes = HeadText(response, response.body.size(), false, keep);
-    if (!connection->is_head()) bytes += response.body;
-    connection->Send(watch, std::move(bytes), true, keep);
+    AppendHead(response, response.body.size(), false, keep, *out);
+    if (!connection->is_head()) out->append(response.body);
+    connection->SendSoon(true, keep);
   });
 }
 
 void ServedExchange::BeginStream(HttpResponse head) {
   if (ended_ || begun_.exchange(true)) return;
   Enter([connection = connection_, watch = watch_, chunked = chunked_, head = std::move(head)] {
+    std::string* const out = connection->Pending(watch);
+    if (out == nullptr) return;
     const bool keep = connection->keeps_alive() && chunked;
-    std::string bytes = HeadText(head, std::nullopt, chunked, keep);
-    if (!head.body.empty()) bytes += chunked ? ChunkOf(head.body) : head.body;
-    connection->Send(watch, std::move(bytes), false, keep);
+    AppendHead(head, std::nullopt, chunked, keep, *out);
+    if (!head.body.empty()) out->append(chunked ? ChunkOf(head.body) : head.body);
+    connection->SendSoon(false, keep);
   });
 }
 
@@ -169,14 +175,25 @@ void ServedExchange::Write(std::string part) {
     return Abort();
   }
   Enter([connection = connection_, watch = watch_, bytes = std::move(bytes)]() mutable {
-    connection->Send(watch, std::move(bytes), false, connection->keeps_alive());
+    std::string* const out = connection->Pending(watch);
+    if (out == nullptr) return;
+    // Large parts are moved; of small ones many come.
+    if (out->empty() && bytes.size() > kKeptBytes) {
+      *out = std::move(bytes);
+    } else {
+      out->append(bytes);
+    }
+    connection->SendSoon(false, connection->keeps_alive());
   });
 }
 
 void ServedExchange::EndStream() {
   if (!begun_ || ended_.exchange(true)) return;
   Enter([connection = connection_, watch = watch_, chunked = chunked_] {
-    connection->Send(watch, chunked ? "0\r\n\r\n" : "", true, connection->keeps_alive() && chunked);
+    std::string* const out = connection->Pending(watch);
+    if (out == nullptr) return;
+    if (chunked) out->append("0\r\n\r\n"sv);
+    connection->SendSoon(true, connection->keeps_alive() && chunked);
   });
 }
 
@@ -412,14 +429,11 @@ void HttpConnection::Dispatch() {
   });
 }
 
-void HttpConnection::Send(const std::shared_ptr<ServedExchange::Watch>& watch, std::string bytes,
-                          bool is_last, bool keep_alive) {
-  if (is_closed_ || watch != watch_) return;
-  if (pending_.empty()) {
-    pending_ = std::move(bytes);
-  } else {
-    pending_ += bytes;
-  }
+std::string* HttpConnection::Pending(const std::shared_ptr<ServedExchange::Watch>& watch) {
+  return is_closed_ || watch != watch_ ? nullptr : &pending_;
+}
+
+void HttpConnection::SendSoon(bool is_last, bool keep_alive) {
   is_last_ = is_last;
   keep_alive_ = keep_alive;
   if (is_writing_ || is_flush_due_) return;
@@ -441,7 +455,8 @@ void HttpConnection::Flush() {
     if (is_last_) FinishExchange();
     return;
   }
-  writing_ = std::exchange(pending_, {});
+  writing_.clear();
+  std::swap(writing_, pending_);
   error_code failed;
   const std::size_t written = stream_.WriteNow(asio::buffer(writing_), failed);
   if (failed) return Close();
@@ -464,6 +479,7 @@ void HttpConnection::OnWritten() {
   std::size_t before = debt.load();
   while (!debt.compare_exchange_weak(before, before - std::min(before, writing_.size()))) {
   }
+  if (writing_.capacity() > kKeptBytes) writing_ = {};
   Flush();
 }
 
@@ -487,7 +503,9 @@ void HttpConnection::Refuse(int status, std::string_view message) {
     response.body = std::string(message) + "\n";
   }
   if (status == 503) response.headers.emplace_back("Retry-After", "1");
-  writing_ = HeadText(response, response.body.size(), false, false) + response.body;
+  writing_.clear();
+  AppendHead(response, response.body.size(), false, false, writing_);
+  writing_ += response.body;
   deadline_.Set(shared_->options.write_timeout);
   asio::async_write(stream_, asio::buffer(writing_),
                     [self = shared_from_this()](error_code error, std::size_t) {

@@ -123,10 +123,11 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   // For the server, from any thread.
   void CloseSoon();
 
-  // For an exchange, on the connection's thread; `watch` says which. Neither calls anybody before it
-  // returns: what is sent is written when the thread is done with what it is at, all in one.
-  void Send(const std::shared_ptr<ServedExchange::Watch>& watch, std::string bytes, bool is_last,
-            bool keep_alive);
+  // For an exchange, on the connection's thread; `watch` says which. None calls anybody before it
+  // returns: what is put behind what is pending is written, all in one, when the thread is done with
+  // what it is at. Pending is null where nobody hears it any more.
+  std::string* Pending(const std::shared_ptr<ServedExchange::Watch>& watch);
+  void SendSoon(bool is_last, bool keep_alive);
   void DropSoon(const std::shared_ptr<ServedExchange::Watch>& watch);
 
   LoopExecutor executor() { return stream_.get_executor(); }
@@ -177,7 +178,7 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   std::string peer_;
   std::shared_ptr<ServedExchange::Watch> watch_;  // of the exchange in progress, shared with it
   std::string pending_;                           // to be written next
-  std::string writing_;                           // being written
+  std::string writing_;                           // being written, or kept for what comes next
   Stage stage_ = Stage::kHead;
   bool is_reading_ = false;
   bool is_writing_ = false;
@@ -190,8 +191,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 };
 
 // Status line and headers. `length`: of the body; none: chunked, or until the connection closes.
-std::string HeadText(const HttpResponse& response, std::optional<std::size_t> length, bool chunked,
-                     bool keep_alive);
+void AppendHead(const HttpResponse& response, std::optional<std::size_t> length, bool chunked,
+                bool keep_alive, std::string& out);
 
 }  // namespace internal
 }  // namespace switchyard::net
