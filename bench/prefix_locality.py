@@ -2,14 +2,14 @@
 """What the gateway's prefix locality is worth, and that it never makes anything slower: two members
 behind a gateway that remembers where beginnings went, and two behind one that does not.
 
-    bench/prefix_locality.py MODEL.gguf [--streams 8] [--loads conversations,quarter,hot,cold]
+    bench/prefix_locality.py MODEL.gguf [--streams 4] [--loads conversations,quarter,hot,cold]
                              [--rounds 5] [--json FILE]
 
 Both fleets are up all the while and get the same requests by turns, round after round; they differ
 in `prefixes` of [policy] alone. A closed loop of --streams streams; each round asks other prompts
 than the one before.
 
-  conversations  each of 4 turns, one after another: every turn repeats all that was said before it,
+  conversations  each of 6 turns, one after another: every turn repeats all that was said before it,
                  behind one of 4 system prompts
   shared         one of 8 beginnings of 512 tokens, then some of its own
   quarter        one request in four begins with the same 512 tokens, the others share nothing
@@ -35,7 +35,7 @@ from compare_servers import BUSY_CORES, FIGURES, ROOT, Prompts, Server, at, free
 from machine_load import cpu_name  # noqa: E402
 
 LOADS = ("conversations", "shared", "quarter", "hot", "cold")
-TURNS = 4
+TURNS = 6
 
 
 class Beginnings(Prompts):
@@ -61,7 +61,7 @@ class Beginnings(Prompts):
         made = []
         for _ in range(TURNS):
             for i, before in enumerate(said):
-                said[i] = before + self.piece(32, 96)
+                said[i] = before + self.piece(48, 112)
                 answer = self.draw.randint(16, 48)
                 made.append((0.0, said[i], answer))
                 said[i] = said[i] + self.piece(answer, answer)
@@ -141,12 +141,12 @@ def line(load, samples):
 def main():
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
     parser.add_argument("model", type=pathlib.Path)
-    parser.add_argument("--streams", type=int, default=8)
+    parser.add_argument("--streams", type=int, default=4)
     parser.add_argument("--loads", default=",".join(LOADS))
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--threads", type=int, default=1, help="of each member")
-    parser.add_argument("--context", type=int, default=1024, help="tokens for each stream")
-    parser.add_argument("--requests", type=int, default=6, help="of each stream in a turn")
+    parser.add_argument("--context", type=int, default=1536, help="tokens for each stream")
+    parser.add_argument("--requests", type=int, default=12, help="of each stream in a turn")
     parser.add_argument("--patience", type=int, default=2, help="tries for a quiet turn")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
