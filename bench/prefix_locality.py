@@ -16,8 +16,9 @@ than the one before.
   hot            all begin with the same 512 tokens, so that affinity alone would send all to one member
   cold           nothing is shared
 
-TTFT, tokens/s and what came from a cache are medians of the rounds; a ratio above 1 says that locality
-is better. A turn that others disturbed is taken again, up to --patience times, else marked.
+TTFT, tokens/s, their ratios and what came from a cache are medians of the rounds; a ratio above 1 says
+that locality is better, and behind it stand the least and the largest. A turn that others disturbed is
+taken again, up to --patience times; after that its round is left out, or marked where few are left.
 """
 
 import argparse
@@ -126,16 +127,19 @@ def measure(arguments, fleets, prompts, load):
 
 
 def line(load, samples):
-    with_it, without = samples.values()
-    cells = [load]
+    """Of the rounds in which nobody disturbed either; of all, and marked, where those are fewer than three."""
+    rounds = list(zip(*samples.values()))
+    quiet = [pair for pair in rounds if all(sample["other_cores"] <= BUSY_CORES for sample in pair)]
+    told = quiet if len(quiet) >= 3 else rounds
+    cells = [f"{load}, {len(told)} of {len(rounds)} rounds" + ("" if told is quiet else " BUSY")]
     for path, is_more_better in (FIGURES[name] for name in ("TTFT p50 ms", "TTFT p99 ms", "tokens/s")):
-        a, b = (statistics.median(at(sample, path) for sample in each) for each in (with_it, without))
-        ratios = [(at(x, path) / at(y, path)) ** (1 if is_more_better else -1) for x, y in zip(with_it, without)]
-        cells.append(f"{a:.0f} / {b:.0f} = {a / b if is_more_better else b / a:.2f} ({min(ratios):.2f}–{max(ratios):.2f})")
+        pairs = [tuple(at(sample, path) for sample in pair) for pair in told]
+        ratios = [a / b if is_more_better else b / a for a, b in pairs]
+        middle = [statistics.median(values) for values in zip(*pairs)]
+        cells.append(f"{middle[0]:.0f} / {middle[1]:.0f} = {statistics.median(ratios):.2f} ({min(ratios):.2f}–{max(ratios):.2f})")
     for name in ("cached_share", "largest_share"):
-        cells.append(" / ".join(f"{statistics.median(s[name] for s in each):.0%}" for each in (with_it, without)))
-    busy = max(sample["other_cores"] for each in samples.values() for sample in each)
-    return "| " + " | ".join(cells) + (f" BUSY {busy:.2f}" if busy > BUSY_CORES else "") + " |"
+        cells.append(" / ".join(f"{statistics.median(values):.0%}" for values in zip(*([s[name] for s in pair] for pair in told))))
+    return "| " + " | ".join(cells) + " |"
 
 
 def main():
