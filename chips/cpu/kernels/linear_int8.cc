@@ -95,67 +95,95 @@ SY_INLINE void AddDots(const Bytes (&w)[8], const ActivationBlock* x, size_t byt
   }
 }
 
+// What a block, whose codes and scales are given, adds to the sums of some tokens.
 template <class Code, Zero kZero, class Scale, int kTokens>
-SY_INLINE void Panel(const PanelLayout& layout, const uint8_t* panel, const ActivationBlock* x,
-                     int tile, float* out) {
-  Float total[kTokens];
-  for (int t = 0; t < kTokens; ++t) total[t] = Float{};
-  const uint8_t* group = panel;
+SY_INLINE void AddBlockOf(const uint8_t* codes, int64_t ahead, const BlockScales& s,
+                          const ActivationBlock* x, Float (&total)[kTokens]) {
+  Bytes w[8];
+  Code::LoadGroups(codes, w);
+  // Few tokens: sums of their own for the low bytes, so that no chain of dot products is long
+  // enough to be waited for. Integer sums are exact, so the result is the same.
+  constexpr bool kApart = kTokens <= 4;
+  if constexpr (kApart) {
+#pragma GCC unroll 8
+    for (int line = 0; line < Code::kVectors * kVectorBytes; line += 64) {
+      __builtin_prefetch(codes + ahead + line, 0, 2);
+    }
+  }
+  Int sum[kTokens][Scale::kHalves] = {};
+  Int low[kTokens][Scale::kHalves] = {};
+  AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, high), sum);
+  if constexpr (kApart) {
+    AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), low);
+  }
+#pragma GCC unroll 8
+  for (int t = 0; t < kTokens; ++t) {
+    for (int half = 0; half < Scale::kHalves; ++half) {
+      sum[t][half] = (sum[t][half] << 7) + StartSum<kZero>(x[t], half) + low[t][half];
+    }
+  }
+  if constexpr (!kApart) {
+    AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), sum);
+  }
+#pragma GCC unroll 8
+  for (int t = 0; t < kTokens; ++t) {
+    Float exact[Scale::kHalves];
+    for (int half = 0; half < Scale::kHalves; ++half) exact[half] = ToFloat(sum[t][half]);
+    total[t] = AddBlock<Scale>(total[t], exact, s,
+                               {x[t].scale, x[t].sum, {x[t].half_sum[0], x[t].half_sum[1]}});
+  }
+}
+
+template <class Code, Zero kZero, class Scale, int kPanels, int kTokens>
+SY_INLINE void SomePanels(const PanelLayout& layout, const uint8_t* weight,
+                          const ActivationBlock* x, int tile, float* out) {
+  Float total[kPanels][kTokens];
+  for (int p = 0; p < kPanels; ++p) {
+    for (int t = 0; t < kTokens; ++t) total[p][t] = Float{};
+  }
   for (int64_t left = layout.k / kBlock; left > 0; left -= Scale::kGroupBlocks) {
-    const Scale scales = Scale::Open(layout, group);
-    const uint8_t* codes = group + layout.codes;
+    Scale scales[kPanels];
+    for (int p = 0; p < kPanels; ++p) {
+      scales[p] = Scale::Open(layout, weight + p * layout.panel_bytes);
+    }
     const int blocks = left < Scale::kGroupBlocks ? static_cast<int>(left) : Scale::kGroupBlocks;
+    // What follows the end of a panel is the next one, which is under way itself.
+    const bool is_near_end = left / Scale::kGroupBlocks * layout.group_bytes <= kPrefetchBytes;
+    const int64_t ahead = kPrefetchBytes + (is_near_end ? (kPanels - 1) * layout.panel_bytes : 0);
+    const uint8_t* codes = weight + layout.codes;
     for (int b = 0; b < blocks; ++b) {
-      Bytes w[8];
-      Code::LoadGroups(codes, w);
-      BlockScales s;
-      scales.Read(b, s);
-      // Few tokens: sums of their own for the low bytes, so that no chain of dot products is long
-      // enough to be waited for. Integer sums are exact, so the result is the same.
-      constexpr bool kApart = kTokens <= 4;
-      if constexpr (kApart) {
-#pragma GCC unroll 8
-        for (int line = 0; line < Code::kVectors * kVectorBytes; line += 64) {
-          __builtin_prefetch(codes + kPrefetchBytes + line, 0, 2);
-        }
-      }
-      Int sum[kTokens][Scale::kHalves] = {};
-      Int low[kTokens][Scale::kHalves] = {};
-      AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, high), sum);
-      if constexpr (kApart) {
-        AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), low);
-      }
-#pragma GCC unroll 8
-      for (int t = 0; t < kTokens; ++t) {
-        for (int half = 0; half < Scale::kHalves; ++half) {
-          sum[t][half] = (sum[t][half] << 7) + StartSum<kZero>(x[t], half) + low[t][half];
-        }
-      }
-      if constexpr (!kApart) {
-        AddDots<Code, Scale::kHalves, kTokens>(w, x, offsetof(ActivationBlock, low), sum);
-      }
-#pragma GCC unroll 8
-      for (int t = 0; t < kTokens; ++t) {
-        Float exact[Scale::kHalves];
-        for (int half = 0; half < Scale::kHalves; ++half) exact[half] = ToFloat(sum[t][half]);
-        total[t] = AddBlock<Scale>(
-            total[t], exact, s, {x[t].scale, x[t].sum, {x[t].half_sum[0], x[t].half_sum[1]}});
+#pragma GCC unroll 4
+      for (int p = 0; p < kPanels; ++p) {
+        BlockScales s;
+        scales[p].Read(b, s);
+        AddBlockOf<Code, kZero, Scale, kTokens>(codes + p * layout.panel_bytes, ahead, s, x,
+                                                total[p]);
       }
       codes += Code::kVectors * kVectorBytes;
       x += tile;
     }
-    group += layout.group_bytes;
+    weight += layout.group_bytes;
   }
-  for (int t = 0; t < kTokens; ++t) Store(out + t * kLanes, total[t]);
+  for (int p = 0; p < kPanels; ++p) {
+    for (int t = 0; t < kTokens; ++t) Store(out + (p * tile + t) * kLanes, total[p][t]);
+  }
 }
 
+// One or two tokens wait for memory, which gives more to four walks at once than to a single one.
 template <class Code, Zero kZero, class Scale, int kTokens>
 void Panels(const PanelLayout& layout, const uint8_t* weight, int panels, const void* x, int tile,
             int token, float* out) {
+  constexpr int kTogether = kTokens <= 2 ? 4 : 1;
   const auto* blocks = static_cast<const ActivationBlock*>(x) + token;
-  for (int p = 0; p < panels; ++p) {
-    Panel<Code, kZero, Scale, kTokens>(layout, weight + p * layout.panel_bytes, blocks, tile,
-                                       out + (p * tile + token) * kLanes);
+  int p = 0;
+  for (; p + kTogether <= panels; p += kTogether) {
+    SomePanels<Code, kZero, Scale, kTogether, kTokens>(layout, weight + p * layout.panel_bytes,
+                                                       blocks, tile,
+                                                       out + (p * tile + token) * kLanes);
+  }
+  for (; p < panels; ++p) {
+    SomePanels<Code, kZero, Scale, 1, kTokens>(layout, weight + p * layout.panel_bytes, blocks,
+                                               tile, out + (p * tile + token) * kLanes);
   }
 }
 
