@@ -178,11 +178,10 @@ TEST_P(CpuLinear, RowsAgreeWhereSumsAreLargest) {
     Matrix w = RandomMatrix(dtype, n, k, 3);
     const auto row_bytes = static_cast<std::int64_t>(w.bytes.size()) / n;
     const std::int64_t block_bytes = row_bytes * 32 / k;
-    const std::int64_t header = dtype == SY_Q5_1 ? 8 : 2;  // scales; Q5_1's high bits among them
+    const std::int64_t scale_bytes = dtype == SY_Q5_1 ? 4 : 2;
+    const auto extreme = static_cast<std::byte>(dtype == SY_Q8_0 ? 0x81 : 0x00);
     for (std::int64_t i = 0; i < static_cast<std::int64_t>(w.bytes.size()); ++i) {
-      const std::int64_t at = i % block_bytes;
-      const auto extreme = static_cast<std::byte>(dtype == SY_Q8_0 ? 0x81 : 0x00);
-      const bool is_code = at >= header || (dtype == SY_Q5_1 && at >= 4);
+      const bool is_code = i % block_bytes >= scale_bytes;
       if (is_code && i % 13 != 5) w.bytes[static_cast<std::size_t>(i)] = extreme;
     }
     sy_weight* weight = device.Weight(dtype, {n, k}, w.bytes.data(), w.bytes.size());
