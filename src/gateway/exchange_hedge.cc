@@ -4,16 +4,6 @@
 #include "gateway/exchange.h"
 
 namespace switchyard::gateway {
-namespace {
-
-using std::chrono::milliseconds;
-
-std::int64_t Since(std::chrono::steady_clock::time_point at) {
-  const auto passed = std::chrono::steady_clock::now() - at;
-  return std::chrono::duration_cast<milliseconds>(passed).count();
-}
-
-}  // namespace
 
 // Only while the client has nothing: an answer that goes on has one member at a time.
 void Exchange::PlanHedge() {
@@ -37,7 +27,8 @@ std::optional<Exchange::Offer> Exchange::LookBeside(const Routed& routed) {
 void Exchange::AskBeside() {
   hedge_due_.reset();
   if (attempts_ >= config_->retry.attempts) return;
-  const std::int64_t waited = Since(asked_.at);
+  const auto waited =
+      std::chrono::duration_cast<std::chrono::milliseconds>(Clock::now() - asked_.at).count();
   const Routed routed = Route(fmt::format("hedge after {} ms without a token", waited));
   if (!config_->hedge.is_on) return;  // any more
   const auto offer = LookBeside(routed);
