@@ -67,17 +67,24 @@ class Pinned:
                                       stdout=self.log, stderr=self.log, env={**os.environ, **environment},
                                       start_new_session=True)
 
-    def resident_mb(self):
-        """Of the program and all that it started."""
-        group, pages = os.getpgid(self.child.pid), 0
+    def sums(self, *fields):
+        """Of the program and all that it started: fields of /proc/PID/stat, counted from the one after the name."""
+        group, sums = os.getpgid(self.child.pid), [0] * len(fields)
         for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
             try:
                 words = status.read_text().rsplit(")", 1)[1].split()
             except OSError:
                 continue
             if int(words[2]) == group:
-                pages += int(words[21])
-        return pages * os.sysconf("SC_PAGE_SIZE") / 1e6
+                sums = [total + int(words[field]) for total, field in zip(sums, fields)]
+        return sums
+
+    def resident_mb(self):
+        return self.sums(21)[0] * os.sysconf("SC_PAGE_SIZE") / 1e6
+
+    def cpu_s(self):
+        """In the program and in the kernel for it."""
+        return [ticks / os.sysconf("SC_CLK_TCK") for ticks in self.sums(11, 12)]
 
     def end(self):
         try:
@@ -242,10 +249,13 @@ class Bench:
             watcher.start()
             for connections in (1, 10, 64):
                 for name, size in BODIES.items():
+                    before = process.cpu_s() if process else [0, 0]
                     told = self.load(port, connections, self.options.seconds, body(size), gateway.headers)
+                    after = process.cpu_s() if process else [0, 0]
                     result["closed"][f"{connections} x {name}"] = {
                         "rps": len(told["whole_ms"]) / told["seconds"], "p50_ms": percentile(told["whole_ms"], 0.5),
-                        "p99_ms": percentile(told["whole_ms"], 0.99), "failures": told["failures"]}
+                        "p99_ms": percentile(told["whole_ms"], 0.99), "failures": told["failures"],
+                        "cpu_us": [(b - a) / len(told["whole_ms"]) * 1e6 for a, b in zip(before, after)]}
             told = self.load(port, 64, f"{self.options.seconds}@{RATE}", body(200), gateway.headers)
             result["paced"] = {
                 "rps": len(told["whole_ms"]) / told["seconds"], "mean_ms": statistics.fmean(told["whole_ms"]),
@@ -295,6 +305,11 @@ def show(results):
             cells.append("–" if one is None else f"{one['rps']:.0f}, {one['p50_ms']:.2f}, {one['p99_ms']:.2f}"
                          + (f" ({sum(one['failures'].values())} failed)" if one["failures"] else ""))
         print(f"| {case} | " + " | ".join(cells) + " |")
+    print("\n| processor µs for a request: in the program + in the kernel | " + " | ".join(names[1:]) + " |")
+    print("|---" * len(names) + "|")
+    for case in results["gateways"]["direct"]["closed"]:
+        spent = [results["gateways"].get(name, {}).get("closed", {}).get(case, {}).get("cpu_us") for name in names[1:]]
+        print(f"| {case} | " + " | ".join(f"{each[0]:.0f} + {each[1]:.0f}" if each else "–" for each in spent) + " |")
     print(f"\n| 64 connections, {RATE} requests/s | requests/s | mean ms | p50 ms | p99 ms | failed |\n|---|---|---|---|---|---|")
     for name in names:
         one = results["gateways"].get(name, {}).get("paced")
