@@ -6,7 +6,8 @@
 
 Both servers run all the while and get the same requests by turns, round after round: prompts as the
 same token ids, greedy, the same max_tokens, end tokens ignored, as many slots as there are streams,
-and the same context in all. Every round asks other prompts than the one before.
+and the same context in all; beyond that llama.cpp keeps earlier prompts in up to 8 GiB of memory, and ours in the pages
+of 16 contexts where there are fewer streams. Every round asks other prompts than the one before.
 
   short   16 to 48 tokens in, 32 to 96 out         } a closed loop: each stream asks
   long    384 to 640 in, 32 to 64 out              } its next request when an answer
@@ -114,10 +115,12 @@ def free_port() -> int:
 
 def start_ours(arguments, streams: int) -> Server:
     port = free_port()
+    pages = max(streams, 16) * -(-arguments.context // 32)
     command = [
         str(arguments.build / "bin" / "switchyard"), "serve", str(arguments.model), "--chip", "cpu",
         "--threads", str(arguments.threads), "--port", str(port), "--context", str(arguments.context),
-        "--max-running", str(streams), "--kv-pages", str(streams * -(-arguments.context // 32)), "--served-model-name", "m", "--no-request-log", *arguments.our_option,
+        "--max-running", str(streams), "--kv-pages", str(pages), "--served-model-name", "m",
+        "--no-request-log", *arguments.our_option,
     ]  # fmt: skip
     return Server("ours", command, port)
 
@@ -318,9 +321,10 @@ def main() -> None:
     parser.add_argument("--peer-option", action="append", default=[], help="more for llama-server")
     parser.add_argument("--json", type=pathlib.Path, help="write all samples there")
     arguments = parser.parse_args()
-    for name in ("rounds", "patience", "requests"):
-        if getattr(arguments, name) < 1:
-            parser.error(f"--{name} is {getattr(arguments, name)}: it must be at least 1")
+    # With one request of each stream none is taken while all are busy, and nothing could be counted.
+    for name, least in (("rounds", 1), ("patience", 1), ("requests", 2)):
+        if getattr(arguments, name) < least:
+            parser.error(f"--{name} is {getattr(arguments, name)}: it must be at least {least}")
     arguments.peer = peer_server.program()
     kinds = [kind for kind in KINDS if kind in arguments.prompts.split(",")]
     machine = Machine(arguments)

@@ -119,7 +119,8 @@ void AnswerReader::TakeBody(std::string_view bytes, double now_s) {
 }
 
 void AnswerReader::TakeEvent(std::string_view event, double now_s) {
-  if (event.find("\"error\"") != std::string_view::npos) answer_.fault = event;
+  // As a key: an answer's text may be that word.
+  if (event.find("\"error\":") != std::string_view::npos) answer_.fault = event;
   if (HasText(event)) answer_.text_s.push_back(now_s);
   if (event.find("\"usage\":{") == std::string_view::npos &&
       event.find("\"usage\": {") == std::string_view::npos) {

@@ -1,12 +1,17 @@
-// A text file as a whole, for what is small: keys, configurations.
+// A text file in one piece, for what is small: keys, configurations.
 #pragma once
 
+#include <cstddef>
+#include <filesystem>
+#include <limits>
 #include <optional>
 #include <string>
 
 namespace switchyard::base {
 
-// Nothing where it cannot be read or holds nothing: what to say of that is the caller's.
-std::optional<std::string> ReadTextFile(const std::string& path);
+// The first `most` bytes of it, a bound against a path that names something else. Nothing where it
+// cannot be read: what to say of that is the caller's.
+std::optional<std::string> ReadTextFile(const std::filesystem::path& path,
+                                        std::size_t most = std::numeric_limits<std::size_t>::max());
 
 }  // namespace switchyard::base

@@ -9,6 +9,7 @@
 
 #include "base/json.h"
 #include "base/sha256.h"
+#include "base/text_file.h"
 #include "cli/model_reference.h"
 
 namespace switchyard::cli {
@@ -44,13 +45,9 @@ const CachedFile* CachedModel::Find(const std::string& path) const {
 }
 
 std::optional<CachedModel> ReadCachedModel(const fs::path& record) {
-  std::ifstream stream(record, std::ios::binary);
-  if (!stream) return std::nullopt;
-  std::string text;
-  text.resize(kMaxRecordBytes);
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(stream.gcount()));
-  const auto json = base::ParseJson(text, record.string());
+  const auto text = base::ReadTextFile(record, kMaxRecordBytes);
+  if (!text) return std::nullopt;
+  const auto json = base::ParseJson(*text, record.string());
   if (!json || !json->is_object()) return std::nullopt;
   CachedModel model;
   const auto files = json->find("files");

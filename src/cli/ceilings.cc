@@ -3,8 +3,8 @@
 #include <array>
 #include <chrono>
 #include <fstream>
-#include <sstream>
 
+#include "base/text_file.h"
 #include "tensor/dtype.h"
 
 namespace switchyard::cli {
@@ -25,10 +25,7 @@ std::string KeyOf(const device::Device& device) {
 
 // A remembered file that is missing or broken is the same as none.
 base::Json ReadRemembered(const std::filesystem::path& path) {
-  std::ifstream file(path);
-  std::ostringstream text;
-  text << file.rdbuf();
-  auto json = base::ParseJson(text.str(), path.string());
+  auto json = base::ParseJson(base::ReadTextFile(path).value_or(""), path.string());
   return json && json->is_object() ? std::move(*json) : base::Json::object();
 }
 

@@ -8,9 +8,9 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-#include <fstream>
 #include <utility>
 
+#include "base/text_file.h"
 #include "certify/page.h"
 #include "certify/signed_certificate.h"
 
@@ -153,14 +153,10 @@ Result<std::string> ReadCertificateText(const fs::path& path) {
   if (!fs::is_regular_file(path, error)) {
     return Fail(ErrorCode::kNotFound, "there is no certificate '{}'", path.string());
   }
-  std::ifstream stream(path, std::ios::binary);
-  std::string text(certify::kMaxCertificateBytes + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(stream.gcount()));
-  if (stream.bad() || (text.empty() && fs::file_size(path, error) != 0)) {
-    return Fail(ErrorCode::kUnavailable, "cannot read the certificate '{}'", path.string());
-  }
-  return text;  // one byte too many is refused by who reads it
+  // One byte too many is refused by who reads it.
+  auto text = base::ReadTextFile(path, certify::kMaxCertificateBytes + 1);
+  if (!text) return Fail(ErrorCode::kUnavailable, "cannot read the certificate '{}'", path.string());
+  return *std::move(text);
 }
 
 }  // namespace switchyard::cli

@@ -4,12 +4,12 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <fstream>
 #include <iterator>
 #include <optional>
 #include <utility>
 
 #include "base/sha256.h"
+#include "base/text_file.h"
 #include "certify/plain_text.h"
 #include "cli/local_chips.h"
 
@@ -35,10 +35,7 @@ std::string Sha256OfText(std::string_view text) {
 
 // "" if it cannot be read; without white space at its end.
 std::string ReadSystemFile(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::string text(kMaxSystemFileBytes, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(stream.gcount()));
+  std::string text = base::ReadTextFile(path, kMaxSystemFileBytes).value_or("");
   // Device trees end their texts with a zero.
   text.erase(text.find_last_not_of(std::string_view(" \t\r\n\0", 5)) + 1);
   return text;

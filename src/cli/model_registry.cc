@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <fstream>
 #include <iterator>
 
+#include "base/text_file.h"
 #include "base/toml_text.h"
 #include "cli/model_reference.h"
 
@@ -120,15 +120,12 @@ Result<RegisteredModel> ParseModel(const std::string& name, const Entry& entry) 
 }
 
 Result<std::string> ReadText(const std::filesystem::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::string text(kMaxRegistryBytes + 1, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(stream.gcount()));
-  if (stream.bad() || text.size() > kMaxRegistryBytes) {
+  auto text = base::ReadTextFile(path, kMaxRegistryBytes + 1);
+  if (!text || text->size() > kMaxRegistryBytes) {
     return Fail(ErrorCode::kInvalidArgument, "cannot read '{}', or it is longer than {} bytes",
                 path.string(), kMaxRegistryBytes);
   }
-  return text;
+  return *std::move(text);
 }
 
 }  // namespace

@@ -1,7 +1,7 @@
 // What the environment says of models; declared in model_store.h.
-#include <fstream>
 #include <utility>
 
+#include "base/text_file.h"
 #include "cli/model_store.h"
 #include "cli/python_index.h"
 
@@ -19,10 +19,7 @@ std::string WithoutTrailingSlash(std::string url) {
 }
 
 std::string ReadToken(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::string text(kMaxTokenBytes, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(stream.gcount()));
+  std::string text = base::ReadTextFile(path, kMaxTokenBytes).value_or("");
   text.erase(text.find_last_not_of(" \t\r\n") + 1);
   return text;
 }

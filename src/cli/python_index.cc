@@ -3,10 +3,10 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 #include <utility>
 #include <vector>
 
+#include "base/text_file.h"
 #include "net/http_get.h"
 #include "net/url.h"
 
@@ -27,14 +27,6 @@ std::string_view Trim(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
   if (begin == std::string_view::npos) return {};
   return text.substr(begin, text.find_last_not_of(" \t\r\n") + 1 - begin);
-}
-
-std::string ReadSmallText(const fs::path& path) {
-  std::ifstream stream(path, std::ios::binary);
-  std::string text(kMaxConfigBytes, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(stream.gcount()));
-  return text;
 }
 
 // The character references that appear in links of such pages.
@@ -130,7 +122,7 @@ std::string PythonIndexUrl(const Environment& environment) {
   if (const auto file = environment.Get("PIP_CONFIG_FILE")) files.push_back(*file);
   std::string url(kPublicIndex);
   for (const fs::path& file : files) {
-    const std::string found = IndexUrlInPipConfig(ReadSmallText(file));
+    const std::string found = IndexUrlInPipConfig(base::ReadTextFile(file, kMaxConfigBytes).value_or(""));
     if (!found.empty()) url = found;
   }
   return url;

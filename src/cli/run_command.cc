@@ -3,15 +3,14 @@
 #include <signal.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdio>
-#include <fstream>
 #include <iostream>
 #include <random>
 #include <sstream>
 
+#include "base/text_file.h"
 #include "cli/model_session.h"
 #include "cli/sampling_defaults.h"
 #include "cli/speed_line.h"
@@ -103,17 +102,16 @@ base::Result<engine::SamplingParameters> ChooseSampling(const Options& options,
 }
 
 base::Result<std::string> ReadPromptFile(const std::string& path) {
-  std::ostringstream text;
   if (path == "-") {
+    std::ostringstream text;
     text << std::cin.rdbuf();
     return text.str();
   }
-  std::ifstream file(path);
-  if (!file) {
+  auto text = base::ReadTextFile(path);
+  if (!text) {
     return Fail(ErrorCode::kNotFound, "cannot read the prompt file '{}': check its name", path);
   }
-  text << file.rdbuf();
-  return text.str();
+  return *std::move(text);
 }
 
 class Conversation {

@@ -3,18 +3,12 @@
 #include <algorithm>
 #include <cstddef>
 
+#include "base/nearest_rank.h"
+
 namespace switchyard::policy {
 namespace {
 
 constexpr std::int64_t kFew = 20;  // samples
-
-// The lower one, so that of two the faster is the measure.
-double Median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>((values.size() - 1) / 2);
-  std::ranges::nth_element(values, middle);
-  return *middle;
-}
 
 }  // namespace
 
@@ -28,7 +22,8 @@ std::vector<bool> FindOutliers(std::span<const Pace> paces, const OutlierLimits&
     if (!pace.is_away && pace.samples >= kFew) recent.push_back(pace.recent_ms);
   }
   if (recent.size() < 2) return found;
-  const double median = Median(std::move(recent));
+  // The lower one, so that of two the faster is the measure.
+  const double median = base::NearestRank(recent, 0.5);
   std::vector<std::size_t> slow;
   for (std::size_t i = 0; i < paces.size(); ++i) {
     const Pace& pace = paces[i];

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/nearest_rank.h"
 #include "policy/route_filters.h"
 
 namespace switchyard::policy {
@@ -30,10 +31,7 @@ double Typical(std::span<const RouteCandidate> candidates, double Load::* rate, 
   for (const RouteCandidate& candidate : candidates) {
     if (is_known(candidate)) known.push_back(candidate.load.*rate);
   }
-  if (known.empty()) return usual;
-  const auto middle = known.begin() + static_cast<std::ptrdiff_t>(known.size() / 2);
-  std::ranges::nth_element(known, middle);
-  return *middle;
+  return known.empty() ? usual : base::NearestRank(known, 0.5);
 }
 
 // What it is told of may be old, and what is in flight here may not have arrived there yet.
