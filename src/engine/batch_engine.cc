@@ -32,6 +32,7 @@ struct BatchEngine::Request {
   Answer answer;
   std::shared_ptr<CompletionListener> listener;  // shared with the caller, who reads from it
   policy::TenantTurns::Tenant tenant = 0;
+  std::int64_t arrived_at = 0;  // as SequenceState has it
   bool runs = false;
   std::int64_t published = 0;       // pages
   std::int64_t prefill_tokens = 0;  // as EngineCounts has them
@@ -150,6 +151,7 @@ void BatchEngine::Loop() {
       for (std::unique_ptr<Request>& request : std::exchange(submitted_, {})) {
         counts_.prefill_tokens += request->prefill_tokens;
         request->tenant = turns_.Arrive(request->answer.request().tenant);
+        request->arrived_at = computed_tokens_;
         if (request->answer.end()) over.push_back(request->id);
         if (!request->answer.request().resumed.empty()) resumed.push_back(request.get());
         requests_.emplace(request->id, std::move(request));
@@ -199,6 +201,7 @@ std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
     policy::SequenceState state{.id = id,
                                 .priority = request->answer.request().priority,
                                 .tenant = request->tenant,
+                                .arrived_at = request->arrived_at,
                                 .tokens = static_cast<std::int64_t>(sequence.tokens.size()),
                                 .cached = sequence.cached,
                                 .pages = sequence.pages};
@@ -270,6 +273,7 @@ void BatchEngine::Carry(const policy::BatchPlan& plan) {
     // The plan counted them.
     SWITCHYARD_CHECK(more <= 0 || pool.Take(more, sequence.pages));
     turns_.Charge(requests_.at(feed.id)->tenant, feed.tokens);
+    computed_tokens_ += feed.tokens;
   }
 }
 

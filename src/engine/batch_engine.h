@@ -118,6 +118,7 @@ class BatchEngine final : public CompletionService, public KvTransfer {
   // Of the engine's thread alone.
   std::map<RequestId, std::unique_ptr<Request>> requests_;  // the oldest first
   policy::TenantTurns turns_;
+  std::int64_t computed_tokens_ = 0;
   policy::StepTime step_time_;
 
   // Guards what follows and the runner's pool of pages.

@@ -11,6 +11,12 @@
 namespace switchyard::policy {
 namespace {
 
+constexpr std::int64_t kStretch = 8;
+
+std::int64_t DueAt(const SequenceState& state) {
+  return state.arrived_at + kStretch * (state.tokens - state.cached);
+}
+
 struct Entry {
   const SequenceState* state;
   bool runs = false;
@@ -222,7 +228,7 @@ class Planner {
       pages += NewPages(other, other.uncached()) - other.new_pages + 1;
     }
     if (!MakeRoom(entry, pages, lower)) {
-      admitting_ = false;  // nobody overtakes it: the small would starve the large
+      admitting_ = false;  // nobody else begins: the small would starve the large
       return;
     }
     Admit(entry);
@@ -257,8 +263,8 @@ class Planner {
 
 bool GoesFirst(const SequenceState& a, const SequenceState& b,
                std::span<const std::int64_t> served) {
-  return std::tuple(-std::int64_t{a.priority}, served[a.tenant], a.id) <
-         std::tuple(-std::int64_t{b.priority}, served[b.tenant], b.id);
+  return std::tuple(-std::int64_t{a.priority}, served[a.tenant], DueAt(a), a.id) <
+         std::tuple(-std::int64_t{b.priority}, served[b.tenant], DueAt(b), b.id);
 }
 
 BatchPlan PlanBatch(const BatchState& state) { return Planner(state).Plan(); }

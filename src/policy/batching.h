@@ -6,7 +6,11 @@
 // 1. The oldest request of all moves on in every step, whatever its priority: nobody starves.
 // 2. Every sequence that decodes gets its token; those who read are not kept waiting by prompts.
 // 3. What is left goes to prompts, in chunks: higher priority first, then the tenant that was
-//    served least, then the older request.
+//    served least, then the one that is due first. A prompt is due when eight times what is missing
+//    of it has been computed since it came. So one that finds its beginning in the cache does not
+//    wait for long ones that came just before, and a long one is passed by no more than it is long,
+//    eight times. (Earliest deadline first, with a bound on the stretch: Bender et al., "Flow and
+//    Stretch Metrics for Scheduling Continuous Job Streams", SODA '98.)
 // Pages and places are taken from others only where there are none: by the oldest from anyone, by a
 // sequence that decodes from those of lower priority or the same and younger, by a prompt from
 // those of lower priority; the victim is the lowest in priority, then the youngest. It recomputes
@@ -25,6 +29,7 @@ struct SequenceState {
   std::uint64_t id = 0;  // by arrival, unique
   std::int32_t priority = 0;
   std::uint32_t tenant = 0;
+  std::int64_t arrived_at = 0;         // in tokens that had been computed of all texts by then
   std::int64_t tokens = 0;             // of the text by now, more than `cached`
   std::int64_t cached = 0;             // of them lie in `pages`
   std::span<const PageId> pages = {};  // held; of a waiting one, what the prefix cache would give

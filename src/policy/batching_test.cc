@@ -51,6 +51,45 @@ TEST(Batching, PriorityThenTenantThenAgeDecideWhoBegins) {
   EXPECT_THAT(PlanBatch({running, waiting, served, limits}).admitted, ElementsAre(4));
 }
 
+TEST(Batching, AShortPromptPassesLongOnesThatCameJustBefore) {
+  BatchLimits limits = Limits();
+  limits.sequences = 2;
+  const std::vector<PageId> page{0};
+  const std::vector<PageId> cached{1, 2, 3, 4};
+  const std::vector<SequenceState> running{{.id = 1, .tokens = 3, .cached = 2, .pages = page}};
+  std::vector<SequenceState> waiting{
+      {.id = 2, .arrived_at = 100, .tokens = 20},
+      {.id = 3, .arrived_at = 110, .tokens = 20, .cached = 16, .pages = cached}};
+  EXPECT_THAT(PlanBatch({running, waiting, kServed, limits}).admitted, ElementsAre(3));
+  waiting[1].arrived_at = 300;  // when much had been computed since the long one came
+  EXPECT_THAT(PlanBatch({running, waiting, kServed, limits}).admitted, ElementsAre(2));
+}
+
+// However many short prompts come: each step brings as many tokens of them as it can compute.
+TEST(Batching, ALongPromptIsPassedByEightTimesItsLengthAtMost) {
+  const BatchLimits limits{
+      .pages = 64, .page_size = 4, .sequences = 8, .step_tokens = 17, .prefill_beside_decode = 16};
+  const std::vector<PageId> page{0};
+  // The oldest of all decodes all the while, so that rule 1 is no help.
+  const std::vector<SequenceState> running{{.id = 1, .tokens = 3, .cached = 2, .pages = page}};
+  constexpr std::int64_t kLong = 60;
+  std::vector<SequenceState> waiting{{.id = 2, .tokens = kLong}};
+  std::int64_t computed = 0;
+  for (std::uint64_t id = 3;; id += 4) {
+    for (std::uint64_t each = id; each < id + 4; ++each) {
+      waiting.push_back({.id = each, .arrived_at = computed, .tokens = 4});
+    }
+    const BatchPlan plan = PlanBatch({running, waiting, kServed, limits});
+    if (std::ranges::count(plan.feeds, 2U, &Feed::id) > 0) break;
+    for (const Feed& feed : plan.feeds) {
+      computed += feed.tokens;
+      std::erase_if(waiting, [&](const SequenceState& one) { return one.id == feed.id; });
+    }
+    ASSERT_LE(computed, 8 * kLong);
+  }
+  EXPECT_GT(computed, 4 * kLong);  // they did pass it
+}
+
 TEST(Batching, TheYoungestOfTheLowestPriorityGivesWay) {
   BatchLimits limits = Limits();
   limits.pages = 4;
@@ -121,6 +160,7 @@ struct Request {
   std::int64_t published = 0;
   std::vector<PageId> pages;
   std::vector<PageId> prefix;  // of the plan
+  std::int64_t arrived_at = 0;
   bool runs = false;
   bool over = false;
 
@@ -143,7 +183,10 @@ class History {
     for (Request& request : requests_) {
       if (request.over || request.arrives > now_) continue;
       if (oldest == nullptr) oldest = &request;
-      if (request.tokens.empty()) request.tokens = request.prompt;
+      if (request.tokens.empty()) {
+        request.tokens = request.prompt;
+        request.arrived_at = std::reduce(served_.begin(), served_.end());
+      }
       if (request.runs) {
         running.push_back(State(request, request.pages, request.cached));
         running.back().next_page_key =
@@ -176,6 +219,7 @@ class History {
     return {.id = request.id,
             .priority = request.priority,
             .tenant = request.tenant,
+            .arrived_at = request.arrived_at,
             .tokens = static_cast<std::int64_t>(request.tokens.size()),
             .cached = cached,
             .pages = pages};
