@@ -24,16 +24,7 @@ void AddJoinOptions(CLI::App& command, JoinOptions& options) {
   command.add_option("--model", options.models,
                      "A model that it serves; repeated. Without it, those that it lists");
   command.add_option("--chip", options.chip, "What it runs on");
-  command.add_option("--maker", options.maker, "The chip's maker");
-  command.add_option("--region", options.region, "Where it stands, in the policy's words");
-  command.add_option("--jurisdiction", options.jurisdiction, "Whose law holds there, such as DE");
-  command.add_option("--owner", options.owner, "Whose machine it is")
-      ->check(CLI::IsMember({"own", "rented"}))
-      ->capture_default_str();
-  command.add_option("--cost-per-hour", options.cost_per_hour, "What an hour of it costs")
-      ->check(CLI::Range(0.0, 1e9));
-  command.add_option("--power-watts", options.power_watts, "What it draws at work")
-      ->check(CLI::Range(0.0, 1e9));
+  AddMemberFacts(command, "Options", options.facts);
 }
 
 base::Status JoinFleet(const GatewayAddress& gateway, const JoinOptions& options) {
@@ -44,13 +35,8 @@ base::Status JoinFleet(const GatewayAddress& gateway, const JoinOptions& options
                     {"kind", options.kind},
                     {"api_key", api_key},
                     {"member_key", member_key},
-                    {"chip", options.chip},
-                    {"maker", options.maker},
-                    {"region", options.region},
-                    {"jurisdiction", options.jurisdiction},
-                    {"owner", options.owner},
-                    {"cost_per_hour", options.cost_per_hour},
-                    {"power_watts", options.power_watts}};
+                    {"chip", options.chip}};
+  Tell(options.facts, member);
   if (!options.models.empty()) {
     for (const std::string& model : options.models) member["models"].push_back({{"name", model}});
   }

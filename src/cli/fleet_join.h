@@ -9,6 +9,7 @@
 
 #include "base/error.h"
 #include "cli/gateway_calls.h"
+#include "cli/member_facts.h"
 
 namespace switchyard::cli {
 
@@ -20,12 +21,7 @@ struct JoinOptions {
   std::string member_key_file;
   std::vector<std::string> models;
   std::string chip;
-  std::string maker;
-  std::string region;
-  std::string jurisdiction;
-  std::string owner = "own";
-  double cost_per_hour = 0;
-  double power_watts = 0;
+  MemberFacts facts;
 };
 
 void AddJoinOptions(CLI::App& command, JoinOptions& options);

@@ -37,13 +37,8 @@ base::Result<std::unique_ptr<FleetMembership>> JoinFleets(
                     {"member_key", member_key},
                     {"chip", chips.empty() ? "" : chips.front().name},
                     {"maker", chips.empty() ? "" : chips.front().maker},
-                    {"region", said.region},
-                    {"jurisdiction", said.jurisdiction},
-                    {"capacity", options.max_running},
-                    {"owner", said.owner},
-                    {"cost_per_hour", said.cost_per_hour},
-                    {"power_watts", said.power_watts}};
-  if (!said.maker.empty()) member["maker"] = said.maker;
+                    {"capacity", options.max_running}};
+  Tell(said.facts, member);
   std::vector<GatewayAddress> gateways;
   for (const std::string& gateway : said.gateways) {
     SWITCHYARD_RETURN_IF_ERROR(net::ParseOrigin(gateway));

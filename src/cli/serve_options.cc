@@ -77,15 +77,7 @@ void AddMembershipOptions(CLI::App& command, MembershipOptions& options) {
   fleet.Add("--member-name", options.name, "Its name in the fleet; without it HOST:PORT");
   fleet.Add("--member-url", options.url,
             "Where gateways reach it, if that is not where it listens");
-  fleet.Add("--maker", options.maker, "The chip's maker, if not as the chip says");
-  fleet.Add("--region", options.region, "Where it stands, in the words of the gateway's policy");
-  fleet.Add("--jurisdiction", options.jurisdiction, "Whose law holds there, such as DE");
-  fleet.Add("--owner", options.owner, "Whose machine it is: own or rented")
-      ->check(CLI::IsMember(std::vector<std::string>{"own", "rented"}));
-  fleet.Add("--cost-per-hour", options.cost_per_hour, "What an hour of it costs")
-      ->check(Between(0.0, 1e9));
-  fleet.Add("--power-watts", options.power_watts, "What it draws at work")
-      ->check(Between(0.0, 1e9));
+  AddMemberFacts(command, fleet.name, options.facts);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/error.h"
+#include "cli/member_facts.h"
 #include "cli/model_session.h"
 
 namespace switchyard::cli {
@@ -19,12 +20,7 @@ struct MembershipOptions {
   std::string gateway_ca_file;
   std::string name;
   std::string url;
-  std::string maker;
-  std::string region;
-  std::string jurisdiction;
-  std::string owner = "own";
-  double cost_per_hour = 0;
-  double power_watts = 0;
+  MemberFacts facts;
 };
 
 struct ServeOptions {
