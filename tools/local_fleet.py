@@ -262,6 +262,7 @@ def main():
         if sys.stdin.isatty():
             tell("Ctrl-C ends it.")
             signal.pause()
+        tell("Its input is no terminal, so it ends here; in a terminal it stays up until Ctrl-C.")
     except KeyboardInterrupt:
         tell("\nending the fleet ...")
     finally:
