@@ -110,6 +110,11 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
   const Group limits{command, "Limits"};
   limits.Add("--max-running", options.max_running, "Requests in the batch at most")
       ->check(Between(std::int64_t{1}, kMaxRunning));
+  limits.Add("--step-budget-ms", options.step_budget_ms,
+             "What a step that decodes may take: prompts beside it get what fits, or what lets it take "
+             "four times as long as decoding alone if that is more. Less keeps answers fluent, more begins them sooner; 0: "
+             "prompts first, by whole chunks")
+      ->check(Between(0.0, 60'000.0));
   limits.Add("--kv-pages", options.kv_pages,
              "Pages of the KV cache, of 32 tokens or what the chip wants; 0: enough for all that "
              "run at full context, or for 16 of them")

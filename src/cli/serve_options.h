@@ -37,6 +37,7 @@ struct ServeOptions {
   std::string served_name;
   std::int64_t max_waiting = 1024;
   std::int64_t max_running = 64;
+  double step_budget_ms = 50;
   std::int64_t kv_pages = 0;
   bool deterministic = false;
   std::size_t max_connections = 1024;

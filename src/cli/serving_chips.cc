@@ -66,6 +66,7 @@ Service MakeService(const std::vector<std::unique_ptr<ModelSession>>& sessions,
   engine::BatchEngineOptions batching;
   batching.sequences = options.max_running;
   batching.waiting = options.max_waiting;
+  batching.step_budget_ms = options.step_budget_ms;
   batching.deterministic = options.deterministic;
   std::vector<std::unique_ptr<engine::BatchEngine>> engines;
   for (const auto& session : sessions) {

@@ -9,6 +9,7 @@ namespace {
 // About the last 50 steps count.
 constexpr double kKept = 0.98;
 constexpr double kEnoughSteps = 8;
+constexpr double kTimesDecoding = 4;  // how much slower answers may get while prompts are read
 
 }  // namespace
 
@@ -42,9 +43,9 @@ std::int64_t StepTime::PromptTokensBeside(std::int64_t decoding, double seconds,
   const auto line = Fit();
   if (!line) return most;
   const double decoding_s = line->base_s + line->token_s * static_cast<double>(decoding);
-  // As many as decode fit into twice the time by definition, whatever rounding makes of it.
+  // As many as decode fit into twice the time already, whatever rounding makes of it.
   const std::int64_t fit =
-      TokensWithin(std::max(seconds, 2 * decoding_s), most + decoding) - decoding;
+      TokensWithin(std::max(seconds, kTimesDecoding * decoding_s), most + decoding) - decoding;
   return std::min(most, std::max({std::int64_t{1}, decoding, fit}));
 }
 
