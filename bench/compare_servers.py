@@ -6,8 +6,9 @@
 
 Both servers run all the while and get the same requests by turns, round after round: prompts as the
 same token ids, greedy, the same max_tokens, end tokens ignored, as many slots as there are streams,
-and the same context in all; beyond that llama.cpp keeps earlier prompts in up to 8 GiB of memory, and ours in the pages
-of 16 contexts where there are fewer streams. Every round asks other prompts than the one before.
+and the same context in all; beyond that llama.cpp keeps earlier prompts in up to 8 GiB of memory,
+and ours in the pages of 16 contexts where there are fewer streams. Every round asks other prompts
+than the one before.
 
   short   16 to 48 tokens in, 32 to 96 out         } a closed loop: each stream asks
   long    384 to 640 in, 32 to 64 out              } its next request when an answer
@@ -43,20 +44,10 @@ import time
 ROOT = pathlib.Path(__file__).resolve().parents[1]
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
 import peer_server  # noqa: E402
-from machine_load import cpu_name  # noqa: E402
+from machine_load import TICK_S, all_busy_s, cpu_name, process_fields  # noqa: E402
 
 BUSY_CORES = 0.10
 KINDS = ("short", "long", "shared", "open")
-TICK_S = 1.0 / os.sysconf("SC_CLK_TCK")
-
-
-def busy_s() -> float:
-    """Of all cores since boot; what the hypervisor took counts."""
-    words = pathlib.Path("/proc/stat").read_text().splitlines()[0].split()[1:]
-    user, nice, system, _idle, _wait, irq, soft, stolen = (int(word) for word in words[:8])
-    return (user + nice + system + irq + soft + stolen) * TICK_S
-
-
 class Server:
     """One of the two, on a port of its own."""
 
@@ -90,7 +81,7 @@ class Server:
             return False
 
     def cpu_s(self) -> float:
-        words = pathlib.Path(f"/proc/{self.process.pid}/stat").read_text().rsplit(")", 1)[1].split()
+        words = process_fields(self.process.pid)
         return (int(words[11]) + int(words[12])) * TICK_S
 
     def peak_mib(self) -> int:
@@ -182,12 +173,12 @@ def quantile(values: list[float], share: float) -> float:
 
 def run(arguments, server: Server, requests, streams: int) -> dict:
     lines = "\n".join(f"{at:.6f}\t{body(prompt, tokens)}" for at, prompt, tokens in requests) + "\n"
-    before, before_server = busy_s(), server.cpu_s()
+    before, before_server = all_busy_s(), server.cpu_s()
     done = subprocess.run(
         [str(arguments.build / "bin" / "switchyard_serve_load"), str(server.port), str(streams)],
         input=lines, capture_output=True, text=True,
     )  # fmt: skip
-    everybody, served = busy_s() - before, server.cpu_s() - before_server
+    everybody, served = all_busy_s() - before, server.cpu_s() - before_server
     if done.returncode != 0:
         sys.exit(f"{server.name}: {done.stderr.strip()}")
     times = json.loads(done.stdout)

@@ -34,7 +34,7 @@ import threading
 import time
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parent))
-from machine_load import cpu_name  # noqa: E402
+from machine_load import TICK_S, cpu_name, process_fields  # noqa: E402
 
 PACE_MS = 20
 TOKENS = 64
@@ -68,11 +68,11 @@ class Pinned:
                                       start_new_session=True)
 
     def sums(self, *fields):
-        """Of the program and all that it started: fields of /proc/PID/stat, counted from the one after the name."""
+        """Of the program and all that it started: as process_fields counts them."""
         group, sums = os.getpgid(self.child.pid), [0] * len(fields)
-        for status in pathlib.Path("/proc").glob("[0-9]*/stat"):
+        for process in pathlib.Path("/proc").glob("[0-9]*"):
             try:
-                words = status.read_text().rsplit(")", 1)[1].split()
+                words = process_fields(process.name)
             except OSError:
                 continue
             if int(words[2]) == group:
@@ -84,7 +84,7 @@ class Pinned:
 
     def cpu_s(self):
         """In the program and in the kernel for it."""
-        return [ticks / os.sysconf("SC_CLK_TCK") for ticks in self.sums(11, 12)]
+        return [ticks * TICK_S for ticks in self.sums(11, 12)]
 
     def end(self):
         try:
@@ -235,6 +235,7 @@ class Bench:
         result = {"closed": {}, "streams": {}, "memory": {}}
         process, port = self.start(gateway, self.upstream)
         most = 0.0
+        cpu_s = process.cpu_s if process else lambda: [0, 0]
         try:
             if process:
                 result["memory"]["idle_mb"] = process.resident_mb()
@@ -249,13 +250,12 @@ class Bench:
             watcher.start()
             for connections in (1, 10, 64):
                 for name, size in BODIES.items():
-                    before = process.cpu_s() if process else [0, 0]
+                    before = cpu_s()
                     told = self.load(port, connections, self.options.seconds, body(size), gateway.headers)
-                    after = process.cpu_s() if process else [0, 0]
                     result["closed"][f"{connections} x {name}"] = {
                         "rps": len(told["whole_ms"]) / told["seconds"], "p50_ms": percentile(told["whole_ms"], 0.5),
                         "p99_ms": percentile(told["whole_ms"], 0.99), "failures": told["failures"],
-                        "cpu_us": [(b - a) / len(told["whole_ms"]) * 1e6 for a, b in zip(before, after)]}
+                        "cpu_us": [(b - a) / len(told["whole_ms"]) * 1e6 for a, b in zip(before, cpu_s())]}
             told = self.load(port, 64, f"{self.options.seconds}@{RATE}", body(200), gateway.headers)
             result["paced"] = {
                 "rps": len(told["whole_ms"]) / told["seconds"], "mean_ms": statistics.fmean(told["whole_ms"]),

@@ -8,7 +8,7 @@ namespace switchyard::access {
 
 base::Result<std::string> ReadKeyText(const std::string& path) {
   auto text = base::ReadTextFile(path);
-  if (!text) {
+  if (!text || text->empty()) {
     return base::Fail(base::ErrorCode::kNotFound,
                       "cannot read the keys in '{}': it must be a file with one key a line", path);
   }

@@ -10,7 +10,8 @@
 namespace switchyard::base {
 
 // The first `most` bytes of it, a bound against a path that names something else. Nothing where it
-// cannot be read: what to say of that is the caller's.
+// cannot be read: what to say of that is the caller's. A file that is just being written may be
+// empty: who would take that for "nothing is set" has to ask.
 std::optional<std::string> ReadTextFile(const std::filesystem::path& path,
                                         std::size_t most = std::numeric_limits<std::size_t>::max());
 

@@ -155,7 +155,9 @@ Result<std::string> ReadCertificateText(const fs::path& path) {
   }
   // One byte too many is refused by who reads it.
   auto text = base::ReadTextFile(path, certify::kMaxCertificateBytes + 1);
-  if (!text) return Fail(ErrorCode::kUnavailable, "cannot read the certificate '{}'", path.string());
+  if (!text) {
+    return Fail(ErrorCode::kUnavailable, "cannot read the certificate '{}'", path.string());
+  }
   return *std::move(text);
 }
 

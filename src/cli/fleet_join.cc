@@ -24,7 +24,8 @@ void AddJoinOptions(CLI::App& command, JoinOptions& options) {
   command.add_option("--model", options.models,
                      "A model that it serves; repeated. Without it, those that it lists");
   command.add_option("--chip", options.chip, "What it runs on");
-  AddMemberFacts(command, "Options", options.facts);
+  command.option_defaults()->always_capture_default();
+  AddMemberFacts({command, "Options"}, options.facts);
 }
 
 base::Status JoinFleet(const GatewayAddress& gateway, const JoinOptions& options) {

@@ -42,7 +42,9 @@ base::Result<Json> ReadAnswer(const GatewayAddress& address, const net::FetchedA
 base::Result<std::string> ReadFirstKey(const std::string& path) {
   if (path.empty()) return std::string();
   const auto text = base::ReadTextFile(path);
-  if (!text) return Fail(ErrorCode::kNotFound, "cannot read the key in '{}'", path);
+  if (!text || text->empty()) {
+    return Fail(ErrorCode::kNotFound, "cannot read the key in '{}'", path);
+  }
   return access::ApiKeys::FirstKey(*text);
 }
 

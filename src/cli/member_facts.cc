@@ -4,18 +4,16 @@
 
 namespace switchyard::cli {
 
-void AddMemberFacts(CLI::App& command, const std::string& group, MemberFacts& facts) {
-  const auto add = [&](const char* name, auto& value, const char* meaning) {
-    return command.add_option(name, value, meaning)->group(group)->capture_default_str();
-  };
-  add("--maker", facts.maker, "The chip's maker; else what the chip tells of itself");
-  add("--region", facts.region, "Where it stands, in the words of the gateway's policy");
-  add("--jurisdiction", facts.jurisdiction, "Whose law holds there, such as DE");
-  add("--owner", facts.owner, "Whose machine it is: own or rented")
+void AddMemberFacts(const OptionGroup& group, MemberFacts& facts) {
+  group.Add("--maker", facts.maker, "The chip's maker; else what the chip tells of itself");
+  group.Add("--region", facts.region, "Where it stands, in the words of the gateway's policy");
+  group.Add("--jurisdiction", facts.jurisdiction, "Whose law holds there, such as DE");
+  group.Add("--owner", facts.owner, "Whose machine it is: own or rented")
       ->check(CLI::IsMember(std::vector<std::string>{"own", "rented"}));
-  const CLI::Range range(0.0, 1e9, "0..1000000000");
-  add("--cost-per-hour", facts.cost_per_hour, "What an hour of it costs")->check(range);
-  add("--power-watts", facts.power_watts, "What it draws at work")->check(range);
+  group.Add("--cost-per-hour", facts.cost_per_hour, "What an hour of it costs")
+      ->check(Between(0.0, 1e9));
+  group.Add("--power-watts", facts.power_watts, "What it draws at work")
+      ->check(Between(0.0, 1e9));
 }
 
 void Tell(const MemberFacts& facts, base::Json& member) {

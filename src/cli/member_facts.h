@@ -1,11 +1,11 @@
 // What a fleet's policy weighs in a member and only its operator can tell: the same options and the
-// same words to the gateway for a server of ours and for one that `switchyard fleet join` stands by.
+// same words to the gateway for a server of ours and for an engine beside `switchyard fleet join`.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <string>
 
 #include "base/json.h"
+#include "cli/option_group.h"
 
 namespace switchyard::cli {
 
@@ -18,8 +18,7 @@ struct MemberFacts {
   double power_watts = 0;
 };
 
-// In this group of the help. `facts` must live as long as `command`.
-void AddMemberFacts(CLI::App& command, const std::string& group, MemberFacts& facts);
+void AddMemberFacts(const OptionGroup& group, MemberFacts& facts);
 
 // Adds them to what is said of `member`.
 void Tell(const MemberFacts& facts, base::Json& member);

@@ -122,7 +122,8 @@ std::string PythonIndexUrl(const Environment& environment) {
   if (const auto file = environment.Get("PIP_CONFIG_FILE")) files.push_back(*file);
   std::string url(kPublicIndex);
   for (const fs::path& file : files) {
-    const std::string found = IndexUrlInPipConfig(base::ReadTextFile(file, kMaxConfigBytes).value_or(""));
+    const std::string text = base::ReadTextFile(file, kMaxConfigBytes).value_or("");
+    const std::string found = IndexUrlInPipConfig(text);
     if (!found.empty()) url = found;
   }
   return url;

@@ -176,7 +176,7 @@ base::Status ApplyConfig(std::string_view text, const std::string& file, CLI::Ap
 
 base::Status ApplyConfigFile(const std::string& path, CLI::App& command) {
   const auto text = base::ReadTextFile(path);
-  if (!text) {
+  if (!text || text->empty()) {
     return Fail(ErrorCode::kNotFound,
                 "cannot read the configuration '{}': check its name and who may read it; "
                 "'switchyard {} --{}' prints one to begin with",

@@ -1,5 +1,6 @@
 #include "cli/serve_options.h"
 
+#include "cli/option_group.h"
 #include "engine/runner.h"
 
 namespace switchyard::cli {
@@ -20,25 +21,6 @@ constexpr const char* kExamples =
     "  switchyard serve --print-config > serve.toml             every option, to be changed\n"
     "  switchyard serve --config serve.toml\n"
     "Clients: any of OpenAI's, with base URL http://HOST:PORT/v1.\n";
-
-// Adds options to one group of the help.
-struct Group {
-  CLI::App& command;
-  const char* name;
-
-  template <typename T>
-  CLI::Option* Add(const char* option, T& value, const char* meaning) const {
-    return command.add_option(option, value, meaning)->group(name);
-  }
-  void AddFlag(const char* option, bool& value, const char* meaning) const {
-    command.add_flag(option, value, meaning)->group(name);
-  }
-};
-
-template <typename T>
-CLI::Range Between(T low, T high) {
-  return CLI::Range(low, high, fmt::format("{}..{}", low, high));
-}
 
 void AddModelOptions(CLI::App& command, ServeOptions& options) {
   AddSessionOptions(command, options.session);
@@ -63,7 +45,7 @@ void AddModelOptions(CLI::App& command, ServeOptions& options) {
 }
 
 void AddMembershipOptions(CLI::App& command, MembershipOptions& options) {
-  const Group fleet{command, "Member of a fleet"};
+  const OptionGroup fleet{command, "Member of a fleet"};
   command
       .add_option("--gateway", options.gateways,
                   "Register with the gateway at this address, and renew; repeated")
@@ -77,7 +59,7 @@ void AddMembershipOptions(CLI::App& command, MembershipOptions& options) {
   fleet.Add("--member-name", options.name, "Its name in the fleet; without it HOST:PORT");
   fleet.Add("--member-url", options.url,
             "Where gateways reach it, if that is not where it listens");
-  AddMemberFacts(command, fleet.name, options.facts);
+  AddMemberFacts(fleet, options.facts);
 }
 
 }  // namespace
@@ -87,12 +69,12 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
   command.option_defaults()->always_capture_default();
   AddModelOptions(command, options);
 
-  const Group network{command, "Network"};
+  const OptionGroup network{command, "Network"};
   network.Add("--host", options.host, "The address to listen on; 0.0.0.0 or :: is all");
   network.Add("--port", options.port, "The port to listen on; 0 is any that is free")
       ->check(Between(0, 65535));
 
-  const Group trust{command, "Who may ask"};
+  const OptionGroup trust{command, "Who may ask"};
   trust.Add("--api-key-file", options.api_key_file,
             "Keys that clients need, one a line, perhaps with limits behind it: name=teamA "
             "requests_per_minute=60 tokens_per_minute=100000 concurrent=4 priority=1. Without it "
@@ -107,13 +89,13 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
   trust.Add("--tls-client-ca", options.tls_client_ca,
             "Clients must show a certificate of one of these authorities, a PEM file");
 
-  const Group limits{command, "Limits"};
+  const OptionGroup limits{command, "Limits"};
   limits.Add("--max-running", options.max_running, "Requests in the batch at most")
       ->check(Between(std::int64_t{1}, kMaxRunning));
   limits.Add("--step-budget-ms", options.step_budget_ms,
-             "What a step that decodes may take: prompts beside it get what fits, or what lets it take "
-             "four times as long as decoding alone if that is more. Less keeps answers fluent, more begins them sooner; 0: "
-             "prompts first, by whole chunks")
+             "What a step that decodes may take: prompts beside it get what fits, or what lets it "
+             "take four times as long as decoding alone if that is more. Less keeps answers "
+             "fluent, more begins them sooner; 0: prompts first, by whole chunks")
       ->check(Between(0.0, 60'000.0));
   limits.Add("--kv-pages", options.kv_pages,
              "Pages of the KV cache, of 32 tokens or what the chip wants; 0: enough for all that "
@@ -140,7 +122,7 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
              "up. 0: never")
       ->check(Between(std::int64_t{0}, kLongest));
 
-  const Group life{command, "Start and stop"};
+  const OptionGroup life{command, "Start and stop"};
   life.Add("--ask", options.ask,
            "Once it serves, ask this over HTTP as a client does and show the answer. If the "
            "default port is taken it takes the next; without a terminal it then stops");
@@ -154,7 +136,7 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
 
   AddMembershipOptions(command, options.membership);
 
-  const Group logs{command, "Logs and traces"};
+  const OptionGroup logs{command, "Logs and traces"};
   logs.Add("--log-format", options.log_format, "How lines of log are written: logfmt or json")
       ->check(CLI::IsMember(std::vector<std::string>{"logfmt", "json"}));
   logs.Add("--log-level", options.log_level, "What is logged: error, warn, info or debug")

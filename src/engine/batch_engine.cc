@@ -207,9 +207,9 @@ std::array<BatchEngine::Batch, 2> BatchEngine::PlanStep() {
                                 .pages = sequence.pages};
     served.resize(std::max<std::size_t>(served.size(), request->tenant + 1));
     served[request->tenant] = turns_.served(request->tenant);
-    const bool decodes = request->runs && state.tokens - state.cached == 1;
+    const bool decodes = request->runs && state.uncached() == 1;
     if (decodes) ++decoding;
-    request->prefill_tokens = decodes ? 0 : state.tokens - state.cached;
+    request->prefill_tokens = decodes ? 0 : state.uncached();
     prefill_tokens += request->prefill_tokens;
     if (request->runs && options_.prefix_cache && request->takes_cached()) {
       state.next_page_key = pool.NextKey(SharedText(*request, state.tokens), sequence.pages,

@@ -45,8 +45,8 @@ namespace switchyard::engine {
 struct BatchEngineOptions {
   std::int64_t sequences = 16;  // that run at once; no more than the runner's chunk has tokens
   std::int64_t waiting = 1024;  // at most; more are refused
-  // A step that decodes takes about so long: prompts beside it get what fits, or what lets it
-  // take four times as long as decoding alone if that is more. 0: all that fits into the runner's chunk.
+  // A step that decodes takes about so long: prompts beside it get what fits, or what lets it take
+  // four times as long as decoding alone if that is more. 0: all that fits into the runner's chunk.
   double step_budget_ms = 50;
   bool prefix_cache = true;
   // No text depends on what else runs, on any chip: what is below for chips whose results depend on
@@ -118,7 +118,7 @@ class BatchEngine final : public CompletionService, public KvTransfer {
   // Of the engine's thread alone.
   std::map<RequestId, std::unique_ptr<Request>> requests_;  // the oldest first
   policy::TenantTurns turns_;
-  std::int64_t computed_tokens_ = 0;
+  std::int64_t computed_tokens_ = 0;  // of all texts: the clock of SequenceState's arrived_at
   policy::StepTime step_time_;
 
   // Guards what follows and the runner's pool of pages.

@@ -35,7 +35,7 @@ std::string Beside(std::string_view folder, const std::string& path) {
 
 base::Result<std::string> ReadText(const std::string& path) {
   auto text = base::ReadTextFile(path);
-  if (!text) {
+  if (!text || text->empty()) {
     return Fail(ErrorCode::kNotFound, "cannot read '{}': check its name and who may read it", path);
   }
   return *std::move(text);

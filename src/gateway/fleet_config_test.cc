@@ -111,6 +111,14 @@ owners = "own"
   EXPECT_THAT(config->policy.tenants[0].owners, ElementsAre("own"));
 }
 
+// Else a reload while an editor writes the file would take every member away.
+TEST(FleetConfig, AnEmptyFileIsNone) {
+  const base::TemporaryFolder folder;
+  const std::filesystem::path file = folder.path() / "fleet.toml";
+  std::ofstream(file).close();
+  EXPECT_FALSE(ReadFleetConfig(file.string()));
+}
+
 TEST(FleetConfig, KeysAreReadBesideTheFile) {
   const base::TemporaryFolder folder;
   std::ofstream(folder.path() / "key") << "# of a\nsk-a\n";

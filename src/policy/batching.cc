@@ -14,7 +14,7 @@ namespace {
 constexpr std::int64_t kStretch = 8;
 
 std::int64_t DueAt(const SequenceState& state) {
-  return state.arrived_at + kStretch * (state.tokens - state.cached);
+  return state.arrived_at + kStretch * state.uncached();
 }
 
 struct Entry {
@@ -25,7 +25,7 @@ struct Entry {
   std::int64_t fed = 0;  // tokens
   std::int64_t new_pages = 0;
 
-  std::int64_t uncached() const { return state->tokens - state->cached; }
+  std::int64_t uncached() const { return state->uncached(); }
   bool decodes() const { return was_running && uncached() == 1; }
 };
 

@@ -36,6 +36,8 @@ struct SequenceState {
   // PagePool's, of a prompt that is still computed or waits. A text whose next page is just being
   // computed for another one waits for it.
   std::uint64_t next_page_key = 0;
+
+  std::int64_t uncached() const { return tokens - cached; }
 };
 
 struct BatchLimits {

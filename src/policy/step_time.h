@@ -14,9 +14,9 @@ class StepTime {
   // The tokens that a step may have to end in `seconds`; `unknown` while too little was seen.
   std::int64_t TokensWithin(double seconds, std::int64_t unknown) const;
   // The tokens of prompts that go into a step which decodes `decoding` sequences: what lets it end
-  // in `seconds`, or in four times the time of decoding alone where that is more. Else a machine that
-  // needs most of `seconds` for decoding would hardly read a prompt, its batch would stay small,
-  // and it would stay slow. At least as many as decode, if `most` allows.
+  // in `seconds`, or in four times the time of decoding alone where that is more. Else a machine
+  // that needs most of `seconds` for decoding would hardly read a prompt, its batch would stay
+  // small, and it would stay slow. At least as many as decode, if `most` allows.
   std::int64_t PromptTokensBeside(std::int64_t decoding, double seconds, std::int64_t most) const;
 
  private:

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "base/text_file.h"
 
 namespace switchyard::net::internal {
 namespace {
@@ -88,10 +89,7 @@ Status PartialFile::HashWhatIsThere() {
 
 // Whatever is wrong with this small file, the cure is the same: nothing is known, start anew.
 void PartialFile::ReadVersion() {
-  std::ifstream stream(version_path_, std::ios::binary);
-  std::string text(kMaxVersionText, '\0');
-  stream.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<std::size_t>(stream.gcount()));
+  const std::string text = base::ReadTextFile(version_path_, kMaxVersionText).value_or("");
   const auto json = base::ParseJson(text, version_path_.string());
   if (!json || !json->is_object()) return;
   version_.url = TextOf(*json, "url");
