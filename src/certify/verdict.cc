@@ -74,7 +74,7 @@ std::string Sentence(const Certificate& certificate) {
 Bounds BoundsFor(ops::Operands operands) {
   switch (operands) {
     case ops::Operands::kInt8:
-      return {1e-2, 0.1, 2.0, 0.95, 0.02, 0.5};
+      return {1e-2, 0.1, 2.0, 0.93, 0.02, 0.5};
     case ops::Operands::kBF16:
       return {2e-3, 0.02, 0.5, 0.97, 0.01, 0.2};
     default:

@@ -16,7 +16,8 @@ struct Bounds {
 };
 
 // What rounding explains, by the coarsest rounding of operands that is allowed. Measured on the
-// default model: operands in f16 give a mean of 2e-6, int8 activations by blocks 4e-3.
+// default model: operands in f16 give a mean of 2e-6; int8 activations by blocks 4e-3, and the same
+// best token at 95.0 to 95.8 % of positions.
 Bounds BoundsFor(ops::Operands operands);
 
 // Fills in certificate.verdict; `guilty`: operations found wrong, in the order of the program.

@@ -4,7 +4,8 @@
 //
 //   switchyard_planted_faults CHIP_FOLDER [NAME...]
 //
-// The cards are the null chip's device 1, which computes as the reference does but for the fault.
+// The cards are the null chip's device 1, which computes as the reference does but for the fault;
+// one is the reference itself, rounding as other programs do.
 
 #include <fmt/ranges.h>
 
@@ -43,6 +44,13 @@ std::vector<Subject> Subjects() {
   late.name = "late";
   late.options.push_back({"fault_after", "10000"});
   Subject f16 = fault("f16_operands", "operands of products rounded to f16", "");
+  const Subject eight_bits = {"eight_bits",
+                              "activations rounded to 8 bits",
+                              "reference",
+                              0,
+                              {{"activations", "ggml"}},
+                              "linear",
+                              {.weights = tensor::DType::kQ4_1}};
   return {wide,
           fault("rope_halves", "RoPE's halves swapped", "rope"),
           fault("window_off_by_one", "a window one position too long", "attention"),
@@ -53,6 +61,7 @@ std::vector<Subject> Subjects() {
           fault("noise", "noise of one part in a thousand", "linear"),
           fault("large_batches", "an error only in batches over 512", "linear"),
           late,
+          eight_bits,
           f16,
           {"cpu", "the CPU chip", "cpu"},
           {"experts", "the CPU chip on a mixture of experts", "cpu", 0, {}, "", {320, true}},

@@ -12,7 +12,8 @@
 #include <string>
 #include <vector>
 
-#include "tensor/half.h"
+#include "tensor/block_formats.h"
+#include "tensor/dtype.h"
 #include "tests/support/gguf_writer.h"
 
 namespace switchyard::test_support {
@@ -20,6 +21,7 @@ namespace switchyard::test_support {
 struct ProofTraits {
   std::int64_t vocabulary = 320;
   bool has_experts = false;  // and then no window
+  tensor::DType weights = tensor::DType::kF16;
 };
 
 inline void WriteProofModel(const std::filesystem::path& path, ProofTraits traits) {
@@ -79,12 +81,12 @@ inline void WriteProofModel(const std::filesystem::path& path, ProofTraits trait
     std::uint64_t count = 1;
     for (const std::uint64_t dim : dims) count *= dim;
     std::normal_distribution<float> normal(0.0F, deviation);
-    std::vector<std::byte> bytes(count * sizeof(std::uint16_t));
-    for (std::uint64_t i = 0; i < count; ++i) {
-      const std::uint16_t half = switchyard::tensor::FloatToF16(normal(random));
-      std::memcpy(bytes.data() + i * sizeof half, &half, sizeof half);
-    }
-    writer.AddTensor(name, switchyard::tensor::DType::kF16, dims, std::move(bytes));
+    std::vector<float> values(count);
+    for (float& value : values) value = normal(random);
+    std::vector<std::byte> bytes(
+        switchyard::tensor::RowBytes(traits.weights, static_cast<std::int64_t>(count)).value());
+    switchyard::tensor::Quantise(traits.weights, values, bytes).value();
+    writer.AddTensor(name, traits.weights, dims, std::move(bytes));
   };
   const auto matrix = [&](const std::string& name, std::uint64_t n, std::uint64_t k,
                           float deviation) { tensor(name, {n, k}, deviation); };

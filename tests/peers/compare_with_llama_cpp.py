@@ -26,6 +26,12 @@ logits      all positions of data/certification/passages/*.txt (ours, in eight l
                                               float32: it shows that the reference is right
               llama.cpp f32 || llama.cpp      for scale: what the peer's own arithmetic costs
             llama.cpp and our chip keep an f16 KV cache, the two float32 sides an f32 one.
+rounding    where the distance to llama.cpp on the given file comes from. Our reference chip with the
+            option activations=ggml rounds activations as llama.cpp does and is otherwise exact: it
+            lies as far from the truth as llama.cpp. But rounding to 8 bits is chaotic: a sum that is
+            added up otherwise moves a few codes by one, and some layers on all of them differ. So
+            either program, changed by no more than an f16 instead of an f32 KV cache, lies as far
+            from itself as from the other.
 
 What llama.cpp gave for a file is kept under build/peers, so a second run only computes our side.
 """
@@ -51,6 +57,22 @@ CONTEXT = 1024
 BOUND_PEER = 5e-3
 BOUND_REFERENCE = 2e-3
 BOUND_TRUTH = 1e-5
+
+
+@dataclasses.dataclass(frozen=True)
+class Way:
+    """How llama.cpp computes."""
+
+    name: str
+    widened: bool  # the weights as float32
+    kv_f32: bool
+    flash_attention: bool
+
+
+AS_SHIPPED = Way("peer", widened=False, kv_f32=False, flash_attention=True)
+PLAIN_ATTENTION = Way("peer_plain_attention", widened=False, kv_f32=False, flash_attention=False)
+F32_CACHE = Way("peer_f32_cache", widened=False, kv_f32=True, flash_attention=False)
+EXACT = Way("peer_f32", widened=True, kv_f32=True, flash_attention=False)
 
 
 @dataclasses.dataclass
@@ -113,6 +135,10 @@ class Ours:
         """The same with another file."""
         return Ours(self.build, model, self.work, self.options)
 
+    def with_options(self, *options: str) -> "Ours":
+        """The same with other options."""
+        return Ours(self.build, self.model, self.work, list(options))
+
     def greedy(self, prompts: list[list[int]]) -> list[dict]:
         """For each prompt: tokens, and for each token the gap to the second best logit."""
         output = self.work / "greedy.jsonl"
@@ -136,28 +162,25 @@ class Peer:
         digest = hashlib.sha256(key.encode()).hexdigest()[:12]
         return self.work / f"{name}-{digest}.{extension}"
 
-    def logits(self, sequences, exact: bool):
-        """[positions, vocabulary]; exact: float32 weights and KV cache, the plain attention path."""
+    def logits(self, sequences, way: Way):
+        """[positions, vocabulary]"""
         import numpy as np
 
-        kept = self._kept("peer_f32" if exact else "peer", sequences, "npy")
+        kept = self._kept(way.name, sequences, "npy")
         if not kept.exists():
-            path = self.widened() if exact else self.path
             partial = self.work / "partial.npy"
-            np.save(partial, peer_logits(path, sequences, exact, self.threads))
+            np.save(partial, peer_logits(self._file(way), sequences, way, self.threads))
             partial.replace(kept)
         return np.load(kept, mmap_mode="r")
 
-    def greedy(self, prompts, exact: bool, flash_attention: bool | None = None) -> list[dict]:
-        """Flash attention is on unless exact or told otherwise."""
-        if flash_attention is None:
-            flash_attention = not exact
-        name = ("peer_f32_greedy" if exact else "peer_greedy") + ("" if flash_attention != exact else "_other_attention")
-        kept = self._kept(name, prompts, "json")
+    def greedy(self, prompts, way: Way) -> list[dict]:
+        kept = self._kept(f"{way.name}_greedy", prompts, "json")
         if not kept.exists():
-            path = self.widened() if exact else self.path
-            kept.write_text(json.dumps(peer_greedy(path, prompts, exact, flash_attention, self.threads)))
+            kept.write_text(json.dumps(peer_greedy(self._file(way), prompts, way, self.threads)))
         return json.loads(kept.read_text())
+
+    def _file(self, way: Way) -> str:
+        return self.widened() if way.widened else self.path
 
     def widened(self) -> str:
         """The model file with its weights as float32."""
@@ -170,12 +193,12 @@ class Peer:
         return str(path)
 
 
-def peer_logits(path: str, sequences, exact: bool, threads: int):
+def peer_logits(path: str, sequences, way: Way, threads: int):
     import llama_cpp_model
     import numpy as np
 
     model = llama_cpp_model.Model(path)
-    context = llama_cpp_model.Context(model, CONTEXT, threads, flash_attention=not exact, kv_f32=exact)
+    context = llama_cpp_model.Context(model, CONTEXT, threads, way.flash_attention, way.kv_f32)
     rows = np.empty((sum(map(len, sequences)), model.vocab_size), dtype=np.float32)
     row = 0
     for ids in sequences:
@@ -189,14 +212,12 @@ def peer_logits(path: str, sequences, exact: bool, threads: int):
     return rows
 
 
-def peer_greedy(
-    path: str, prompts: list[list[int]], exact: bool, flash_attention: bool, threads: int
-) -> list[dict]:
+def peer_greedy(path: str, prompts: list[list[int]], way: Way, threads: int) -> list[dict]:
     import llama_cpp_model
     import numpy as np
 
     model = llama_cpp_model.Model(path)
-    context = llama_cpp_model.Context(model, CONTEXT, threads, flash_attention, kv_f32=exact)
+    context = llama_cpp_model.Context(model, CONTEXT, threads, way.flash_attention, way.kv_f32)
     answers = []
     for prompt in prompts:
         context.clear()
@@ -276,8 +297,8 @@ def compare_greedy(table: Table, model, ours: Ours, peer: Peer) -> None:
         text = entry["raw"] if "raw" in entry else template([{"role": "user", "content": entry["chat"]}])
         prompts.append(model.tokenize(text, add_special="raw" in entry, parse_special=True))
     mine = ours.greedy(prompts)
-    theirs = peer.greedy(prompts, exact=False)
-    truth = peer.greedy(prompts, exact=True)
+    theirs = peer.greedy(prompts, AS_SHIPPED)
+    truth = peer.greedy(prompts, EXACT)
     for what, a, b, is_bound in (
         ("ours and llama.cpp, the given file", mine, theirs, True),
         ("ours and llama.cpp, the f32 file", ours.on(peer.widened()).greedy(prompts), truth, True),
@@ -285,7 +306,7 @@ def compare_greedy(table: Table, model, ours: Ours, peer: Peer) -> None:
         ("llama.cpp, the given file and the f32 file", theirs, truth, False),
         (
             "llama.cpp, the given file, with and without flash attention",
-            theirs, peer.greedy(prompts, exact=False, flash_attention=False), False,
+            theirs, peer.greedy(prompts, PLAIN_ATTENTION), False,
         ),
     ):  # fmt: skip
         equal, near, sentences = partings(model, entries, a, b)
@@ -301,39 +322,67 @@ def compare_greedy(table: Table, model, ours: Ours, peer: Peer) -> None:
         )
 
 
+def passages_of(model) -> list[list[int]]:
+    texts = [path.read_text() for path in sorted((TEXTS / "passages").glob("*.txt"))]
+    return [model.tokenize(text, add_special=False, parse_special=True) for text in texts]
+
+
+def timed(name: str, produce):
+    """What `produce` gives; says how long it took."""
+    start = time.monotonic()
+    rows = produce()
+    print(f"  {name}: {len(rows)} positions in {time.monotonic() - start:.0f} s", flush=True)
+    return rows
+
+
+def add_divergence(table: Table, what: str, p, q, bound: float | None = None) -> None:
+    d = divergence(p, q)
+    table.add(
+        f"KL {what}",
+        f"mean {d.mean:.2e}, p99 {d.p99:.2e}, max {d.most:.2e}; same best token {d.same_best:.2%}",
+        f"mean < {bound:g}" if bound else "",
+        d.mean < bound if bound else None,
+    )
+
+
 def compare_logits(table: Table, model, ours: Ours, reference: Ours, peer: Peer) -> None:
-    passages = sorted((TEXTS / "passages").glob("*.txt"))
-    sequences = [model.tokenize(path.read_text(), add_special=False, parse_special=True) for path in passages]
+    sequences = passages_of(model)
     positions = sum(map(len, sequences))
-    table.add("positions", f"{positions} in {len(passages)} passages", f">= {LEAST_POSITIONS}", positions >= LEAST_POSITIONS)
+    enough = positions >= LEAST_POSITIONS
+    table.add("positions", f"{positions} in {len(sequences)} passages", f">= {LEAST_POSITIONS}", enough)
 
-    def timed(name, produce):
-        start = time.monotonic()
-        rows = produce()
-        print(f"  {name}: {positions} positions in {time.monotonic() - start:.0f} s", flush=True)
-        return rows
-
-    theirs = timed("llama.cpp", lambda: peer.logits(sequences, exact=False))
-    truth = timed("llama.cpp f32", lambda: peer.logits(sequences, exact=True))
+    theirs = timed("llama.cpp", lambda: peer.logits(sequences, AS_SHIPPED))
+    truth = timed("llama.cpp f32", lambda: peer.logits(sequences, EXACT))
     mine = timed("ours", lambda: ours.logits(sequences, model.vocab_size, "ours"))
     exact = timed("our reference", lambda: reference.logits(sequences, model.vocab_size, "reference"))
 
-    for what, p, q, bound in (
-        ("llama.cpp || ours", theirs, mine, BOUND_PEER),
-        ("our f32 reference || ours", exact, mine, BOUND_REFERENCE),
-        ("llama.cpp f32 || our f32 reference", truth, exact, BOUND_TRUTH),
-        ("llama.cpp f32 || ours", truth, mine, None),
-        ("llama.cpp f32 || llama.cpp", truth, theirs, None),
-    ):
-        d = divergence(p, q)
-        table.add(
-            f"KL {what}",
-            f"mean {d.mean:.2e}, p99 {d.p99:.2e}, max {d.most:.2e}; same best token {d.same_best:.2%}",
-            f"mean < {bound:g}" if bound else "",
-            d.mean < bound if bound else None,
-        )
+    add_divergence(table, "llama.cpp || ours", theirs, mine, BOUND_PEER)
+    add_divergence(table, "our f32 reference || ours", exact, mine, BOUND_REFERENCE)
+    add_divergence(table, "llama.cpp f32 || our f32 reference", truth, exact, BOUND_TRUTH)
+    add_divergence(table, "llama.cpp f32 || ours", truth, mine)
+    add_divergence(table, "llama.cpp f32 || llama.cpp", truth, theirs)
     names = (("ours", mine), ("llama.cpp", theirs), ("our f32 reference", exact), ("llama.cpp f32", truth))
     table.add("perplexity", ", ".join(f"{name} {perplexity(rows, sequences):.4f}" for name, rows in names))
+
+
+def compare_rounding(table: Table, model, ours: Ours, peer: Peer) -> None:
+    rounding = ["--chip", "reference", "--chip-option", "activations=ggml", "--kv-type"]
+    sequences = passages_of(model)
+    truth = timed("llama.cpp f32", lambda: peer.logits(sequences, EXACT))
+    theirs = timed("llama.cpp, f16 cache", lambda: peer.logits(sequences, PLAIN_ATTENTION))
+    theirs_f32 = timed("llama.cpp, f32 cache", lambda: peer.logits(sequences, F32_CACHE))
+    mine, mine_f32 = (
+        timed(
+            f"our reference rounding likewise, {kind} cache",
+            lambda: ours.with_options(*rounding, kind).logits(sequences, model.vocab_size, f"rounding_{kind}"),
+        )
+        for kind in ("f16", "f32")
+    )
+    add_divergence(table, "llama.cpp f32 || llama.cpp, f32 cache", truth, theirs_f32)
+    add_divergence(table, "llama.cpp f32 || our reference rounding likewise, f32 cache", truth, mine_f32)
+    add_divergence(table, "llama.cpp || our reference rounding likewise, f32 caches", theirs_f32, mine_f32)
+    add_divergence(table, "llama.cpp, f32 cache || f16 cache", theirs_f32, theirs)
+    add_divergence(table, "our reference rounding likewise, f32 cache || f16 cache", mine_f32, mine)
 
 
 def default_model(build: pathlib.Path) -> str:
@@ -353,7 +402,7 @@ def main() -> None:
     parser.add_argument("--build", type=pathlib.Path, default=ROOT / "build" / "release")
     parser.add_argument("--work", type=pathlib.Path, default=ROOT / "build" / "peers")
     parser.add_argument("--threads", type=int, default=2)
-    parser.add_argument("--only", choices=["greedy", "logits"])
+    parser.add_argument("--only", choices=["greedy", "logits", "rounding"])
     arguments = parser.parse_args()
     peer_environment.enter()
 
@@ -365,17 +414,16 @@ def main() -> None:
     threads = ["--threads", str(arguments.threads)]
     peer = Peer(arguments.model, arguments.work, arguments.threads)
     ours = Ours(arguments.build, arguments.model, arguments.work, ["--chip", arguments.chip, *threads])
-    reference = Ours(
-        arguments.build, arguments.model, arguments.work,
-        ["--chip", arguments.reference, "--kv-type", "f32"],
-    )  # fmt: skip
+    reference = ours.with_options("--chip", arguments.reference, "--kv-type", "f32")
     model = llama_cpp_model.Model(arguments.model)
     print(f"{arguments.model}: chip {arguments.chip} against {llama_cpp_model.version()}")
     table = Table()
-    if arguments.only != "logits":
+    if arguments.only in (None, "greedy"):
         compare_greedy(table, model, ours, peer)
-    if arguments.only != "greedy":
+    if arguments.only in (None, "logits"):
         compare_logits(table, model, ours, reference, peer)
+    if arguments.only in (None, "rounding"):
+        compare_rounding(table, model, ours, peer)
     table.show()
     sys.exit(1 if table.failed else 0)
 
