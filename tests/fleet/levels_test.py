@@ -10,6 +10,7 @@ import tempfile
 import unittest
 
 import fleet
+import outside_engine
 from faulty_upstream import FIRST_ID, MODEL, PROMPT_IDS, WORDS, Upstream, words_of
 from fleet import Gateway, ask, entry, get, wait_until
 
@@ -194,44 +195,15 @@ class OfRealEngines(unittest.TestCase):
 
     def test_tokens_go_on_to_the_same_text(self):
         fleet.pull(PROGRAM)
-        cut = fleet.Cut()
         members = [fleet.Member(PROGRAM) for _ in range(2)]
-        cutters = [fleet.Cutter(member.port, cut) for member in members]
-        keys = tempfile.NamedTemporaryFile("w")
-        keys.write("ok-1\n")
-        keys.flush()
-        gateway = Gateway(PROGRAM, [entry(f"m{i}", cutter.port, kind="openai") for i, cutter in enumerate(cutters)],
-                          HEAD.format(keys=keys.name) + "[retry]\nper_second = 1000\n")
-        for one in (keys, *members, *cutters, gateway):
-            self.addCleanup(one.close)
-        told = lambda: get(gateway.port, "/switchyard/v1/fleet", {"Authorization": "Bearer ok-1"}).json["members"]
-        wait_until(lambda: {member["hand_over_level"] for member in told()} == {2})
-        greedy = {"model": fleet.MODEL, "max_tokens": 16, "temperature": 0, "seed": 1, "stream": True,
-                  "stream_options": {"include_usage": True}}
-        for path, fields in (("/v1/chat/completions", {"messages": [{"role": "user", "content": "Répète: héé ☃ 日本語 😀"}]}),
-                             ("/v1/completions", {"prompt": "Once upon a time"})):
-            undisturbed = self.said(ask(members[0].port, path, {**greedy, **fields}))
-            moved = 0
-            for events in range(1, 40):
-                before = cut.done
-                cut.set(events)
-                reply = ask(gateway.port, path, {**greedy, **fields})
-                self.assertEqual(self.said(reply), undisturbed, f"cut behind {events} events: {reply.body}")
-                if cut.done == before:
-                    break  # nothing was left to cut
-                moved += "handover level=2" in " ".join(reply.comments)
-            cut.set(None)
-            self.assertGreater(moved, 10)
-
-    def said(self, reply):
-        """Text, finish_reason and how many tokens."""
-        self.assertEqual(reply.status, 200, reply.body)
-        self.assertEqual(reply.data.count("[DONE]"), 1, reply.body)
-        choices = [choice for chunk in reply.chunks for choice in chunk["choices"]]
-        text = "".join(choice.get("text") or choice.get("delta", {}).get("content") or "" for choice in choices)
-        finish = [choice["finish_reason"] for choice in choices if choice["finish_reason"]]
-        usage = [chunk["usage"] for chunk in reply.chunks if chunk.get("usage")]
-        return text, finish, [(one["prompt_tokens"], one["completion_tokens"], one["total_tokens"]) for one in usage]
+        for member in members:
+            self.addCleanup(member.close)
+        ports = [member.port for member in members]
+        with outside_engine.cut_fleet(PROGRAM, ports, fleet.MODEL, level=2) as (gateway, cut):
+            for path, body in outside_engine.questions(fleet.MODEL, 16):
+                undisturbed = outside_engine.said(ask(ports[0], path, body))
+                moved = outside_engine.cut_everywhere(gateway.port, cut, path, body, undisturbed)
+                self.assertGreater(moved["2"], 10)
 
 
 if __name__ == "__main__":
