@@ -111,6 +111,7 @@ void Exchange::Choose() {
                                   HandOverLevel::kRestart};
   bool is_hopeless = !ledger_->is_known_by_tokens() && routed.size() > 0;
   for (const HandOverLevel level : levels) {
+    if (level != HandOverLevel::kTokens && IsAllSaid(*request_, *ledger_)) return CompleteByLength();
     for (std::size_t i = 0; i < routed.size(); ++i) {
       const Member& member = routed.member(i);
       const ModelState* const served = member.Model(model);
@@ -262,10 +263,6 @@ void Exchange::Failed(FailureCause cause, std::string why, milliseconds retry_af
   // All was said; only the farewell is missing.
   if (ledger_->is_complete()) return Complete();
   asked_.attempt.Failed(cause, retry_after);
-  if (asked_.config->kind == MemberKind::kOpenAi && IsAllSaid(*request_, *ledger_)) {
-    ledger_->EndByLength(out_);
-    return Complete();
-  }
   if (last_token_ != asked_.at) {
     origin_ = asked_.config;
     ran_on_.push_back(asked_.config->name);

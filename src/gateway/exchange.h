@@ -120,6 +120,8 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   void Flush();
   void BeginStream();
   void Complete();
+  void CompleteByLength();  // the member that failed had only its finish_reason left to say
+  void EndWhole();
   void CompleteAsItCame();
   void GiveUp();
   void RefuseByPolicy(const policy::RouteRefusal& refusal);

@@ -73,6 +73,15 @@ void Exchange::Flush() {
 
 void Exchange::Complete() {
   ran_on_.push_back(asked_.config->name);
+  EndWhole();
+}
+
+void Exchange::CompleteByLength() {
+  ledger_->EndByLength(out_);
+  EndWhole();
+}
+
+void Exchange::EndWhole() {
   asked_.attempt.Finished(ledger_->prompt_tokens(), ledger_->completion_tokens());
   if (request_->outline.stream) {
     if (!is_streaming_) BeginStream();
@@ -142,6 +151,7 @@ void Exchange::RefuseByPolicy(const policy::RouteRefusal& refusal) {
 }
 
 void Exchange::GiveUp() {
+  if (IsAllSaid(*request_, *ledger_)) return CompleteByLength();
   if (failures_.empty()) failures_ = std::move(earlier_);
   std::string why = failures_.empty() ? "no member can be reached" : "";
   for (const Failure& failure : failures_) {

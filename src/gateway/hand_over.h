@@ -22,8 +22,8 @@ bool TellsTokens(const Member& member, const ClientRequest& request);
 bool ContinuesFromTokens(const Member& member, const ModelState& model,
                          const ClientRequest& request, const AnswerLedger& ledger);
 
-// Whether an outside engine made all tokens that were wanted, so that only its finish_reason,
-// "length", is missing: whoever went on would make one too many.
+// Whether all tokens that were wanted are given, so that only the finish_reason, "length", is
+// missing: who cannot be given the tokens would make one too many.
 bool IsAllSaid(const ClientRequest& request, const AnswerLedger& ledger);
 
 // Whether a whole answer may be carried as a stream, so that it can be handed over: whoever answers

@@ -107,7 +107,7 @@ base::Result<MemberState> ReadState(std::string_view text, std::string_view now)
   if (const double total = NumberAt(pages, "total"); total > 0) {
     state.load.kv_share = NumberAt(pages, "in_use") / total;
   }
-  state.abilities = {Known::kYes, Known::kYes, Known::kYes, Known::kYes};
+  state.abilities = kOurAbilities;
   const Json& model = At(json, "model");
   ModelState served{.name = TextAt(model, "id")};
   if (served.name.empty()) {

@@ -30,6 +30,9 @@ struct Abilities {
   friend bool operator==(const Abilities&, const Abilities&) = default;
 };
 
+// Of our own servers.
+inline constexpr Abilities kOurAbilities{Known::kYes, Known::kYes, Known::kYes, Known::kYes};
+
 // The best level on which an answer can be taken over by a member of these abilities.
 HandOverLevel LevelOf(const Abilities& abilities);
 

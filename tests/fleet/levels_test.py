@@ -5,6 +5,7 @@ it is begun anew, or it ends with an error where neither is safe.
     levels_test.py PROGRAM
 """
 
+import collections
 import sys
 import tempfile
 import unittest
@@ -193,17 +194,27 @@ class Levels(unittest.TestCase):
 class OfRealEngines(unittest.TestCase):
     """Servers of ours that the gateway takes for outside engines: what they say is theirs, at every token."""
 
-    def test_tokens_go_on_to_the_same_text(self):
+    def moved(self, levels):
+        """How answers of members that are found to be of these levels moved."""
         fleet.pull(PROGRAM)
-        members = [fleet.Member(PROGRAM) for _ in range(2)]
+        members = [fleet.Member(PROGRAM) for _ in levels]
         for member in members:
             self.addCleanup(member.close)
         ports = [member.port for member in members]
-        with outside_engine.cut_fleet(PROGRAM, ports, fleet.MODEL, level=2) as (gateway, cut):
+        moved = collections.Counter()
+        with outside_engine.cut_fleet(PROGRAM, list(zip(ports, levels)), fleet.MODEL) as (gateway, cut):
             for path, body in outside_engine.questions(fleet.MODEL, 16):
                 undisturbed = outside_engine.said(ask(ports[0], path, body))
-                moved = outside_engine.cut_everywhere(gateway.port, cut, path, body, undisturbed)
-                self.assertGreater(moved["2"], 10)
+                moved += outside_engine.cut_everywhere(gateway.port, cut, path, body, undisturbed)
+        return moved
+
+    def test_tokens_go_on_to_the_same_text(self):
+        self.assertGreater(self.moved([2, 2])["at level 2"], 25)
+
+    def test_from_one_of_ours_and_back(self):
+        moved = self.moved([1, 2])
+        self.assertGreater(moved["at level 1"] + moved["at level 2"], 25)
+        self.assertGreater(moved["when all was said"], 0)
 
 
 if __name__ == "__main__":

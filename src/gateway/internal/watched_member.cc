@@ -21,10 +21,12 @@ constexpr std::int64_t kModelsEvery = 10;
 
 WatchedMember::WatchedMember(std::shared_ptr<const MemberConfig> config, Fleet& fleet,
                              MemberCalls& calls)
-    : config_(std::move(config)), fleet_(fleet), calls_(calls), probe_(*config_, calls) {}
+    : config_(std::move(config)), fleet_(fleet), calls_(calls), probe_(*config_, calls) {
+  if (IsOurs()) state_.abilities = kOurAbilities;
+}
 
 std::string WatchedMember::NextPath() const {
-  if (SpeaksOurProtocol()) return std::string(kState);
+  if (TellsItsState()) return std::string(kState);
   const bool wants_models = questions_ % kModelsEvery == 0 || state_.is_lost ||
                             !state_.is_heard_of || has_metrics_ == Known::kNo;
   return std::string(wants_models ? kModels : kMetrics);
@@ -64,7 +66,7 @@ void WatchedMember::Heard(const std::string& path, base::Result<net::FetchedAnsw
   state_.trouble.clear();
   if (probe_.IsOver()) state_.abilities = probe_.found();
   fleet_.Update(config_->name, state_);
-  if (watch_.probe && !SpeaksOurProtocol()) probe_.Begin(state_.models);
+  if (watch_.probe && !IsOurs()) probe_.Begin(state_.models);
 }
 
 base::Status WatchedMember::Understand(const std::string& path, const net::FetchedAnswer& answer) {

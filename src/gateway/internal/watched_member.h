@@ -23,9 +23,8 @@ class WatchedMember {
   void Ask(const WatchConfig& watch);
 
  private:
-  bool SpeaksOurProtocol() const {
-    return config_->kind == MemberKind::kSwitchyard && !config_->member_key.empty();
-  }
+  bool IsOurs() const { return config_->kind == MemberKind::kSwitchyard; }
+  bool TellsItsState() const { return IsOurs() && !config_->member_key.empty(); }
   std::string NextPath() const;
   void Heard(const std::string& path, base::Result<net::FetchedAnswer> answer);
   base::Status Understand(const std::string& path, const net::FetchedAnswer& answer);
