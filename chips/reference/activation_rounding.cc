@@ -30,9 +30,7 @@ struct DenseRows {
     }
   }
 
-  Operand operand() {
-    return {&tensor, reinterpret_cast<std::byte*>(values.data())};
-  }
+  Operand operand() { return {&tensor, reinterpret_cast<std::byte*>(values.data())}; }
 
   sy_tensor tensor;
   std::vector<float> values;
@@ -57,8 +55,7 @@ float RoundSmallBlock(std::span<float> block) {
 }
 
 void RoundLargeBlock(std::span<float> block) {
-  const float largest =
-      *std::ranges::max_element(block, {}, [](float x) { return std::abs(x); });
+  const float largest = *std::ranges::max_element(block, {}, [](float x) { return std::abs(x); });
   if (largest == 0) return;
   // The largest becomes -127, whatever its sign.
   const float inverse = -127 / largest;
@@ -187,8 +184,7 @@ base::Status RunWithRoundedActivations(const Call& call) {
   if (type == ActivationType::kAsGiven) return ops::reference::Run(call);
   DenseRows x(call.inputs[0]);
   const auto length = static_cast<std::size_t>(call.inputs[0].row_length());
-  std::vector<float> sum_errors(
-      type == ActivationType::kQ8_1 ? x.values.size() / kSmallBlock : 0);
+  std::vector<float> sum_errors(type == ActivationType::kQ8_1 ? x.values.size() / kSmallBlock : 0);
   for (std::size_t at = 0; at < x.values.size(); at += length) {
     const auto errors = sum_errors.empty()
                             ? std::span<float>()

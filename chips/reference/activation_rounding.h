@@ -1,5 +1,5 @@
-// Products whose activations are rounded as the CPU kernels of llama.cpp (ggml) round them: how much
-// of a difference to that program is its own arithmetic, and how much would be an error here.
+// Products whose activations are rounded as the CPU kernels of llama.cpp (ggml) round them: how
+// much of a difference to that program is its own arithmetic, and how much would be an error here.
 #pragma once
 
 #include <span>

@@ -97,7 +97,8 @@ TEST(RunWithRoundedActivations, EqualsTheProductOfCodes) {
   const std::vector<float> w = Wave(6 * kLength, 3);
   TestProgram program;
   const Tensor activations = program.Floats({2, kLength}, x);
-  const Tensor plain = program.list.Linear(activations, program.Weight({6, kLength}, w, DType::kQ4_1));
+  const Tensor plain =
+      program.list.Linear(activations, program.Weight({6, kLength}, w, DType::kQ4_1));
   const Tensor grouped =
       program.list.GroupedLinear(activations, program.Weight({3, 2, kLength}, w, DType::kQ4_1),
                                  program.Integers({2, 1}, {2, 0}));

@@ -111,7 +111,9 @@ void Exchange::Choose() {
                                   HandOverLevel::kRestart};
   bool is_hopeless = !ledger_->is_known_by_tokens() && routed.size() > 0;
   for (const HandOverLevel level : levels) {
-    if (level != HandOverLevel::kTokens && IsAllSaid(*request_, *ledger_)) return CompleteByLength();
+    if (level != HandOverLevel::kTokens && IsAllSaid(*request_, *ledger_)) {
+      return CompleteByLength();
+    }
     for (std::size_t i = 0; i < routed.size(); ++i) {
       const Member& member = routed.member(i);
       const ModelState* const served = member.Model(model);

@@ -44,13 +44,9 @@ std::vector<Subject> Subjects() {
   late.name = "late";
   late.options.push_back({"fault_after", "10000"});
   Subject f16 = fault("f16_operands", "operands of products rounded to f16", "");
-  const Subject eight_bits = {"eight_bits",
-                              "activations rounded to 8 bits",
-                              "reference",
-                              0,
-                              {{"activations", "ggml"}},
-                              "linear",
-                              {.weights = tensor::DType::kQ4_1}};
+  const Subject eight_bits = {
+      "eight_bits", "activations rounded to 8 bits",  "reference", 0, {{"activations", "ggml"}},
+      "linear",     {.weights = tensor::DType::kQ4_1}};
   return {wide,
           fault("rope_halves", "RoPE's halves swapped", "rope"),
           fault("window_off_by_one", "a window one position too long", "attention"),
