@@ -48,6 +48,8 @@ from machine_load import TICK_S, all_busy_s, cpu_name, process_fields  # noqa: E
 
 BUSY_CORES = 0.10
 KINDS = ("short", "long", "shared", "open")
+
+
 class Server:
     """One of the two, on a port of its own."""
 

@@ -7,6 +7,7 @@
 #include <cstring>
 #include <vector>
 
+#include "ops/op_rules.h"
 #include "ops/tensor_span.h"
 #include "tensor/half.h"
 
@@ -146,9 +147,9 @@ Status BatchVariant(const Call& call) {
 
 // No fault: products whose activations are rounded to f16, as an honest chip may compute them.
 Status F16Operands(const Call& call) {
-  const bool is_product = call.op.kind == SY_OP_LINEAR || call.op.kind == SY_OP_GROUPED_LINEAR ||
-                          call.op.kind == SY_OP_BATCHED_LINEAR;
-  if (!is_product || call.inputs[0].tensor->dtype != SY_F32) return ops::reference::Run(call);
+  if (!ops::IsProduct(call.op.kind) || call.inputs[0].tensor->dtype != SY_F32) {
+    return ops::reference::Run(call);
+  }
   std::vector<std::byte> rounded(ops::SpanBytes(*call.inputs[0].tensor));
   Call other = call;
   other.inputs[0].bytes = rounded.data();

@@ -5,6 +5,7 @@
 #include <cstring>
 #include <vector>
 
+#include "ops/op_rules.h"
 #include "ops/tensor_span.h"
 #include "tensor/block_formats.h"
 #include "tensor/half.h"
@@ -119,10 +120,6 @@ void AddSumErrors(const Call& call, std::span<const float> sum_errors) {
   }
 }
 
-bool IsProduct(sy_op_kind kind) {
-  return kind == SY_OP_LINEAR || kind == SY_OP_GROUPED_LINEAR || kind == SY_OP_BATCHED_LINEAR;
-}
-
 }  // namespace
 
 ActivationType ActivationTypeFor(sy_dtype weight) {
@@ -178,7 +175,7 @@ void RoundActivations(ActivationType type, std::span<float> row, std::span<float
 }
 
 base::Status RunWithRoundedActivations(const Call& call) {
-  const ActivationType type = IsProduct(call.op.kind)
+  const ActivationType type = ops::IsProduct(call.op.kind)
                                   ? ActivationTypeFor(call.inputs[1].tensor->dtype)
                                   : ActivationType::kAsGiven;
   if (type == ActivationType::kAsGiven) return ops::reference::Run(call);

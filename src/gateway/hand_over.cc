@@ -68,12 +68,12 @@ bool ContinuesFromTokens(const Member& member, const ModelState& model,
 
 bool IsAllSaid(const ClientRequest& request, const AnswerLedger& ledger) {
   const protocol::RequestOutline& outline = request.outline;
+  if (!ledger.has_begun() || !IsTextAlone(request, ledger)) return false;
   // Where tokens are not told, chunks are counted, of which each has one at least.
   const std::int64_t given =
       ledger.is_known_by_tokens() ? ledger.settled_tokens() : ledger.completion_tokens();
   // A stop string or token may be the end as well.
-  return ledger.has_begun() && IsTextAlone(request, ledger) &&
-         protocol::IsJsonFalsy(outline.Find("stop")) &&
+  return protocol::IsJsonFalsy(outline.Find("stop")) &&
          protocol::IsJsonFalsy(outline.Find("stop_token_ids")) && outline.max_tokens &&
          given >= *outline.max_tokens;
 }

@@ -11,6 +11,10 @@ namespace switchyard::ops {
 
 // "rms_norm"; "unknown" for a number that is no operation.
 std::string_view OpName(sy_op_kind kind);
+// With a weight matrix, or with one of several.
+constexpr bool IsProduct(sy_op_kind kind) {
+  return kind == SY_OP_LINEAR || kind == SY_OP_GROUPED_LINEAR || kind == SY_OP_BATCHED_LINEAR;
+}
 
 // kInvalidArgument names the operation, its place in the list and the rule that it breaks.
 base::Status Validate(const sy_program_desc& desc);

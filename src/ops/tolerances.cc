@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "ops/op_rules.h"
+
 namespace switchyard::ops {
 namespace {
 
@@ -116,9 +118,7 @@ Tolerance ToleranceOnRealActivations(sy_op_kind kind, DType activation, DType st
   const Tolerance tolerance = ToleranceOf(kind, activation, stored, operands);
   // Measured on SmolLM2, activations in 15 bits with a scale for each 32: 6.6e-8 where random ones
   // give 1e-9. Noise of one part in a thousand, 1e-6, must stay above the bound.
-  const bool is_product =
-      kind == SY_OP_LINEAR || kind == SY_OP_GROUPED_LINEAR || kind == SY_OP_BATCHED_LINEAR;
-  return is_product ? Tolerance{tolerance.max_error * 2, tolerance.nmse * 4} : tolerance;
+  return IsProduct(kind) ? Tolerance{tolerance.max_error * 2, tolerance.nmse * 4} : tolerance;
 }
 
 Tolerance FarRopeTolerance(DType activation) {
