@@ -17,9 +17,23 @@ constexpr milliseconds kFirstWait{200};
 // The end of a member's answer comes with its last event, or is no longer awaited.
 constexpr milliseconds kFarewell{1'000};
 
-// Waiting did not help; another member is asked, never this one again.
+// It answers others, so that waiting would not help: it is never asked for this again.
 bool IsSilence(FailureCause cause) {
   return cause == FailureCause::kNoFirstToken || cause == FailureCause::kStall;
+}
+
+// Who is out of reach for the moment and has not failed this request.
+bool MayRecover(const policy::RouteVerdict& verdict) {
+  switch (verdict.code) {
+    case policy::RouteCode::kUnheard:
+    case policy::RouteCode::kLost:
+    case policy::RouteCode::kBroken:
+    case policy::RouteCode::kBusy:
+    case policy::RouteCode::kHeadroom:
+      return true;
+    default:
+      return false;
+  }
 }
 
 }  // namespace
@@ -134,7 +148,8 @@ void Exchange::Choose() {
   const auto& refusal = routed.decision.refusal;
   if (!refusal || refusal->kind == policy::RefusalKind::kUnavailable) {
     const double hint = refusal ? refusal->retry_after_s : 0;
-    return TryAgainLater(milliseconds(static_cast<std::int64_t>(hint * 1000)));
+    return TryAgainLater(milliseconds(static_cast<std::int64_t>(hint * 1000)),
+                         std::ranges::any_of(routed.decision.verdicts, MayRecover));
   }
   if (refusal->kind == policy::RefusalKind::kPolicy) return RefuseByPolicy(*refusal);
   if (!failures_.empty()) return GiveUp();
@@ -234,14 +249,14 @@ void Exchange::TellMove(const Offer& offer) {
 }
 
 // All that may be asked have failed, or are out of reach: whoever may recover is waited for.
-void Exchange::TryAgainLater(milliseconds hint) {
+void Exchange::TryAgainLater(milliseconds hint, bool others_may_recover) {
   const bool has_begun = ledger_->has_begun();
   const milliseconds patience = has_begun ? config_->timeouts.first_token : kPatience;
   const auto waited = std::chrono::duration_cast<milliseconds>(Clock::now() - failed_);
   const bool all_silent =
-      !failures_.empty() && std::ranges::all_of(failures_, [](const Failure& failure) {
-        return IsSilence(failure.cause);
-      });
+      !others_may_recover && !failures_.empty() &&
+      std::ranges::all_of(failures_,
+                          [](const Failure& failure) { return IsSilence(failure.cause); });
   // Nobody was there from the start; the client may do better elsewhere.
   const bool never_asked = attempts_ == 0;
   milliseconds wait = kFirstWait * (1 << std::min(rounds_, 6));
@@ -344,7 +359,7 @@ void Exchange::OnFleet(const FleetView& view) {
   const auto silence = now - (asked_.plan.as_stream ? last_token_ : std::max(asked_.at, reached_));
   const bool is_silent =
       silence > (asked_.plan.as_stream ? config_->watch.timeout : config_->timeouts.stall);
-  if (is_silent) Failed(FailureCause::kStall, "it is lost");
+  if (is_silent) Failed(FailureCause::kLost, "it answers nobody");
 }
 
 // An operator's word, a rule that is in force from today, or another configuration. Hours of a chip

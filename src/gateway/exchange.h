@@ -99,7 +99,7 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   void Send(const Offer& offer, AskedMember& asked, std::shared_ptr<net::CallListener> listener);
   void Await();
   void TellMove(const Offer& offer);
-  void TryAgainLater(std::chrono::milliseconds hint);
+  void TryAgainLater(std::chrono::milliseconds hint, bool others_may_recover);
   // Who is asked beside it.
   void PlanHedge();
   std::optional<Offer> LookBeside(const Routed& routed);

@@ -112,7 +112,7 @@ void Exchange::WatchHedge(const FleetView& view) {
   AskedMember& asked = hedge_->asked();
   const Member* const member = view.Find(asked.config->name);
   if (member == nullptr || member->state->is_lost) {
-    return OnHedgeFailed({FailureCause::kStall, "it is lost"});
+    return OnHedgeFailed({FailureCause::kLost, "it answers nobody"});
   }
   if (MayNoLongerRun(view, *member, asked)) {
     OnHedgeFailed({FailureCause::kTakenOut, "policy no longer lets it run there"});

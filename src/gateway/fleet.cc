@@ -79,6 +79,7 @@ std::uint64_t IdOf(const Member& member) {
 
 Member MakeMember(MemberConfig config, const FleetConfig& fleet) {
   auto state = std::make_shared<MemberState>();
+  if (config.kind == MemberKind::kSwitchyard) state->abilities = kOurAbilities;
   state->models = ModelsOf(config, {}, fleet);
   return {std::make_shared<const MemberConfig>(std::move(config)), std::move(state),
           std::make_shared<MemberRecord>(fleet.breaker)};
@@ -96,6 +97,8 @@ std::string_view Name(FailureCause cause) {
       return "no_first_token";
     case FailureCause::kStall:
       return "stall";
+    case FailureCause::kLost:
+      return "lost";
     case FailureCause::kCutShort:
       return "cut_short";
     case FailureCause::kServerError:

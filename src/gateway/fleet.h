@@ -57,6 +57,7 @@ enum class FailureCause : std::uint8_t {
   kReset,          // the connection broke
   kNoFirstToken,   // in time
   kStall,          // no further token in time
+  kLost,           // it answered nobody any more
   kCutShort,       // an end without finish_reason
   kServerError,    // HTTP 5xx, or an error in the stream
   kNotUnderstood,  // an answer that is none

@@ -17,10 +17,7 @@ bool Continues(const Member& member, const ClientRequest& request) {
   if (request.kind == RequestKind::kCompletions) {
     return protocol::IsJsonString(request.outline.Find("prompt"));
   }
-  const MemberState& state = *member.state;
-  return state.abilities.continuation == Known::kYes ||
-         (member.config->kind == MemberKind::kSwitchyard &&
-          state.abilities.continuation == Known::kUnknown);
+  return member.state->abilities.continuation == Known::kYes;
 }
 
 }  // namespace
@@ -30,8 +27,7 @@ HandOverLevel LevelAt(const Member& member, const ClientRequest& request,
   if (!ledger.has_begun()) return HandOverLevel::kRestart;
   // What the client resumes itself, only it can go on with.
   if (request.outline.has_resume) return HandOverLevel::kNone;
-  const bool can_resume = member.config->kind == MemberKind::kSwitchyard ||
-                          member.state->abilities.resume == Known::kYes;
+  const bool can_resume = member.state->abilities.resume == Known::kYes;
   if (can_resume && ledger.is_known_by_tokens()) return HandOverLevel::kTokens;
   // Of a whole answer the client has nothing.
   if (!request.outline.stream) return HandOverLevel::kRestart;
@@ -50,8 +46,8 @@ HandOverLevel LevelAt(const Member& member, const ClientRequest& request,
 bool TellsTokens(const Member& member, const ClientRequest& request) {
   if (member.config->kind == MemberKind::kSwitchyard) return true;
   const Abilities& abilities = member.state->abilities;
-  const Known tells = request.kind == RequestKind::kChat ? abilities.token_ids
-                                                         : abilities.token_prompts;
+  const Known tells =
+      request.kind == RequestKind::kChat ? abilities.token_ids : abilities.token_prompts;
   return tells == Known::kYes && protocol::IsJsonFalsy(request.outline.Find("stop"));
 }
 

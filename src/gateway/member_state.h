@@ -30,7 +30,7 @@ struct Abilities {
   friend bool operator==(const Abilities&, const Abilities&) = default;
 };
 
-// Of our own servers.
+// Of our own servers, also before they have said a word.
 inline constexpr Abilities kOurAbilities{Known::kYes, Known::kYes, Known::kYes, Known::kYes};
 
 // The best level on which an answer can be taken over by a member of these abilities.

@@ -6,12 +6,14 @@ gateway, with times that are shorter. What is asked of each is what its column "
     failover_test.py PROGRAM
 """
 
+import re
 import sys
+import threading
 import time
 import unittest
 
 from faulty_upstream import ANSWER, MODEL, Upstream
-from fleet import Gateway, ask, entry
+from fleet import Gateway, ask, entry, get, wait_until
 
 PROGRAM = ""
 HEAD = """[timeouts]
@@ -263,6 +265,24 @@ class Failover(unittest.TestCase):
         self.assert_whole(reply)
         self.assertEqual({chunk["model"] for chunk in reply.chunks}, {"m-2026"})
         self.assertEqual(reply.headers["x-switchyard-member"], "fallback")
+
+    def test_who_is_away_for_a_moment_is_waited_for(self):
+        self.fleet(silent)
+        self.fallback.is_away = True
+        is_lost = re.compile(rb'member="fallback"[^}]*state="lost"} 1')
+        wait_until(lambda: is_lost.search(get(self.gateway.port, "/metrics").body))
+
+        # The other one has then been silent for too long.
+        threading.Timer(4, setattr, (self.fallback, "is_away", False)).start()
+        reply = self.chat()
+        self.assert_whole(reply)
+        self.assertEqual(reply.headers["x-switchyard-member"], "fallback")
+
+    def test_nobody_is_waited_for_where_all_are_silent(self):
+        self.fleet(silent, fallback=False)
+        reply = self.chat()
+        self.assertEqual((reply.status, reply.json["error"]["code"]), (504, "members_too_slow"))
+        self.assertLess(self.seconds, 6)
 
     def test_whole_answers_too(self):
         for fault in (once(reset), once(status(500)), status(503)):

@@ -27,11 +27,15 @@ class Handler(BaseHTTPRequestHandler):
         pass
 
     def do_GET(self):
+        if self.server.upstream.is_away:
+            return self.reset()
         if self.path == "/v1/models":
             return self.whole({"object": "list", "data": [{"id": MODEL, "object": "model", **self.server.upstream.listed}]})
         self.whole({})
 
     def do_POST(self):
+        if self.server.upstream.is_away:
+            return self.reset()
         request = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
         request["path"] = self.path
         if request.get("max_tokens") == 1:
@@ -185,6 +189,7 @@ class Upstream:
         self.refuses_prefill = refuses_prefill
         self.abilities = abilities  # of "continue", "token_ids", "token_prompts"
         self.listed = {"max_model_len": context} if context else {}
+        self.is_away = False  # it then answers nothing at all
         self.times = []
         self.requests = []
         self.lock = threading.Lock()
