@@ -15,8 +15,7 @@ class MemoryWatch {
  public:
   static base::Result<MemoryWatch> Begin(const Session& session);
 
-  // In bytes; negative if there is more. kUnimplemented in a build with a sanitizer, which keeps
-  // what was freed.
+  // In bytes; negative if there is more.
   base::Result<std::int64_t> LostBytes() const;
 
  private:

@@ -25,6 +25,8 @@ using tensor::DType;
 using Random = std::mt19937_64;
 using Dims = std::initializer_list<std::int64_t>;
 
+// Nearly normal values, none beyond 3.5 deviations, and the same with each standard library.
+// std::normal_distribution took a third of the suite's time.
 std::vector<float> Normal(Random& random, std::int64_t count, float deviation = 1);
 std::vector<std::byte> RandomBytes(Random& random, std::size_t count);
 std::vector<std::byte> Encode(DType dtype, std::span<const float> values);

@@ -8,18 +8,20 @@ namespace switchyard::ops::reference {
 namespace {
 
 // In double, in eight sums side by side: any compiler turns that into vector code without being
-// allowed to reorder sums.
+// allowed to reorder sums. By pointer, as no sanitized build inlines a span's checks here.
 double Dot(std::span<const float> a, std::span<const float> b) {
   constexpr std::size_t kSums = 8;
   double sums[kSums] = {};
+  const float* const x = a.data();
+  const float* const y = b.data();
   const std::size_t whole = a.size() / kSums * kSums;
   for (std::size_t i = 0; i < whole; i += kSums) {
     for (std::size_t j = 0; j < kSums; ++j) {
-      sums[j] += static_cast<double>(a[i + j]) * static_cast<double>(b[i + j]);
+      sums[j] += static_cast<double>(x[i + j]) * static_cast<double>(y[i + j]);
     }
   }
   for (std::size_t i = whole; i < a.size(); ++i) {
-    sums[0] += static_cast<double>(a[i]) * static_cast<double>(b[i]);
+    sums[0] += static_cast<double>(x[i]) * static_cast<double>(y[i]);
   }
   return ((sums[0] + sums[1]) + (sums[2] + sums[3])) + ((sums[4] + sums[5]) + (sums[6] + sums[7]));
 }
