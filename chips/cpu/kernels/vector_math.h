@@ -74,7 +74,7 @@ SY_INLINE Float Activate(Float x) {
     return x / (1.0F + Exp(-x));
   } else if constexpr (kActivation == 1) {  // GELU by tanh
     const Float inner = Fma(x * x * x, Set(0.044715F), x) * 0.79788456F;
-    return x * 0.5F * (1.0F + Tanh(inner));
+    return x / (1.0F + Exp(inner * -2.0F));  // (1 + tanh(a)) / 2 without cancelling
   } else {
     return x * NormalCdf(x);
   }

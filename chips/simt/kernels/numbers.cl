@@ -108,17 +108,33 @@ DEVICE float hyperbolic_tangent(float x) {
   return x < 0.0f ? -result : result;
 }
 
-// Abramowitz and Stegun 7.1.26: within 1.5e-7.
-DEVICE float error_function(float x) {
-  float magnitude = x < 0.0f ? -x : x;
-  float t = 1.0f / FMA(magnitude, 0.3275911f, 1.0f);
-  float p = FMA(t, 1.061405429f, -1.453152027f);
-  float result;
-  p = FMA(p, t, 1.421413741f);
-  p = FMA(p, t, -0.284496736f);
-  p = FMA(p, t, 0.254829592f);
-  result = 1.0f - p * t * exponential(-magnitude * magnitude);
-  return x < 0.0f ? -result : result;
+// P(N(0, 1) < x) = erfc(-x / sqrt(2)) / 2, to about one unit in the seventh digit also where it is
+// small, which 1 + erf is not. The cpu chip's polynomials (chips/cpu/kernels/vector_math.h).
+DEVICE float normal_cdf(float x) {
+  float z = x * 0.707106781f;
+  float magnitude = z < 0.0f ? -z : z;
+  float square = z * z;
+  float t;
+  float p;
+  if (magnitude < 1.0f) {
+    p = FMA(square, 7.889119527e-05f, -8.020841278e-04f);
+    p = FMA(p, square, 5.189535339e-03f);
+    p = FMA(p, square, -2.685444459e-02f);
+    p = FMA(p, square, 1.128360018e-01f);
+    p = FMA(p, square, -3.761262714e-01f);
+    p = FMA(p, square, 1.128379166f);
+    return FMA(p * z, 0.5f, 0.5f);
+  }
+  t = 1.0f / FMA(magnitude, 0.5f, 1.0f);
+  p = FMA(t, 9.261032731e-02f, -2.236790332e-01f);
+  p = FMA(p, t, 7.930057696e-02f);
+  p = FMA(p, t, 6.308641881e-02f);
+  p = FMA(p, t, 1.779831209e-01f);
+  p = FMA(p, t, 2.471405513e-01f);
+  p = FMA(p, t, 2.820186165e-01f);
+  p = FMA(p, t, 2.820994338e-01f);
+  p = p * t * exponential(-square) * 0.5f;
+  return z < 0.0f ? p : 1.0f - p;
 }
 
 // Sine and cosine of a * b, whose product's rounding error is carried along. Reduces by multiples of

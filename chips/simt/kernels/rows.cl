@@ -5,9 +5,9 @@
 DEVICE float activate(float x, i32 kind) {
   if (kind == ELEMENTWISE_GELU_TANH) {
     float inner = 0.797884561f * FMA(0.044715f * x * x, x, x);
-    return 0.5f * x * (1.0f + hyperbolic_tangent(inner));
+    return x / (1.0f + exponential(-2.0f * inner));  // (1 + tanh(a)) / 2 without cancelling
   }
-  if (kind == ELEMENTWISE_GELU_ERF) return 0.5f * x * (1.0f + error_function(x * 0.707106781f));
+  if (kind == ELEMENTWISE_GELU_ERF) return x * normal_cdf(x);
   return x / (1.0f + exponential(-x));
 }
 

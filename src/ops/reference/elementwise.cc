@@ -14,10 +14,10 @@ double Activate(sy_activation activation, double x) {
   switch (activation) {
     case SY_ACTIVATION_GELU_TANH: {
       const double inner = std::sqrt(2 / std::numbers::pi) * (x + 0.044715 * x * x * x);
-      return 0.5 * x * (1 + std::tanh(inner));
+      return x / (1 + std::exp(-2 * inner));  // (1 + tanh(a)) / 2, which would cancel
     }
     case SY_ACTIVATION_GELU_ERF:
-      return 0.5 * x * (1 + std::erf(x / std::numbers::sqrt2));
+      return 0.5 * x * std::erfc(-x / std::numbers::sqrt2);
     default:
       return x / (1 + std::exp(-x));
   }
