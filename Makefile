@@ -13,8 +13,10 @@ QUESTION ?= Why is the sky blue? Answer in two sentences.
 BUILD := build/release
 PROGRAM := $(BUILD)/bin/switchyard
 
+# Clones in other folders share what ccache has compiled.
+CCACHE = "env;CCACHE_BASEDIR=$(CURDIR);ccache"
 LAUNCHER = $(if $(shell command -v ccache), \
-  -DCMAKE_C_COMPILER_LAUNCHER=ccache -DCMAKE_CXX_COMPILER_LAUNCHER=ccache)
+  -DCMAKE_C_COMPILER_LAUNCHER=$(CCACHE) -DCMAKE_CXX_COMPILER_LAUNCHER=$(CCACHE))
 # Named by version: a bare Debian 12 has no `c++` beside its g++-12.
 CONFIGURE = cmake --preset release -DCMAKE_C_COMPILER=gcc-12 -DCMAKE_CXX_COMPILER=g++-12 $(LAUNCHER)
 
