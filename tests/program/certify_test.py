@@ -43,7 +43,7 @@ class Certify(unittest.TestCase):
 
     @classmethod
     def switchyard(cls, *arguments):
-        return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True, timeout=600,
+        return subprocess.run([PROGRAM, *arguments], capture_output=True, text=True,
                               env={**os.environ, "XDG_CONFIG_HOME": str(cls.home / "config")})
 
     def verify(self, *arguments):
