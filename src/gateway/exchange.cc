@@ -1,6 +1,7 @@
 #include "gateway/exchange.h"
 
 #include <algorithm>
+#include <functional>
 #include <utility>
 
 #include "base/json.h"
@@ -17,11 +18,6 @@ constexpr milliseconds kFirstWait{200};
 // The end of a member's answer comes with its last event, or is no longer awaited.
 constexpr milliseconds kFarewell{1'000};
 
-// It answers others, so that waiting would not help: it is never asked for this again.
-bool IsSilence(FailureCause cause) {
-  return cause == FailureCause::kNoFirstToken || cause == FailureCause::kStall;
-}
-
 // Who is out of reach for the moment and has not failed this request.
 bool MayRecover(const policy::RouteVerdict& verdict) {
   switch (verdict.code) {
@@ -37,6 +33,10 @@ bool MayRecover(const policy::RouteVerdict& verdict) {
 }
 
 }  // namespace
+
+bool Exchange::Failure::IsSilence() const {
+  return cause == FailureCause::kNoFirstToken || cause == FailureCause::kStall;
+}
 
 void Exchange::Begin(ExchangeContext& context, std::shared_ptr<const ClientRequest> request,
                      access::KeyUse key, std::shared_ptr<net::HttpResponder> responder) {
@@ -253,10 +253,8 @@ void Exchange::TryAgainLater(milliseconds hint, bool others_may_recover) {
   const bool has_begun = ledger_->has_begun();
   const milliseconds patience = has_begun ? config_->timeouts.first_token : kPatience;
   const auto waited = std::chrono::duration_cast<milliseconds>(Clock::now() - failed_);
-  const bool all_silent =
-      !others_may_recover && !failures_.empty() &&
-      std::ranges::all_of(failures_,
-                          [](const Failure& failure) { return IsSilence(failure.cause); });
+  const bool all_silent = !others_may_recover && !failures_.empty() &&
+                          std::ranges::all_of(failures_, &Failure::IsSilence);
   // Nobody was there from the start; the client may do better elsewhere.
   const bool never_asked = attempts_ == 0;
   milliseconds wait = kFirstWait * (1 << std::min(rounds_, 6));
@@ -267,8 +265,7 @@ void Exchange::TryAgainLater(milliseconds hint, bool others_may_recover) {
   timer_->Start(wait, [self = shared_from_this()] {
     if (self->is_over_) return;
     self->earlier_ = self->failures_;
-    std::erase_if(self->failures_,
-                  [](const Failure& failure) { return !IsSilence(failure.cause); });
+    std::erase_if(self->failures_, std::not_fn(&Failure::IsSilence));
     self->Choose();
   });
 }

@@ -70,6 +70,8 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
     std::string member;
     FailureCause cause;
     std::string why;
+    // It answers others, so that waiting would not help: it is never asked for this again.
+    bool IsSilence() const;
   };
   // What a member said instead of an answer, for the client if there is nothing better.
   struct Refusal {

@@ -170,9 +170,7 @@ void Exchange::GiveUp() {
       refusal_->head.status != 404) {
     return PassOn(*refusal_);
   }
-  const bool is_late = std::ranges::any_of(failures_, [](const Failure& failure) {
-    return failure.cause == FailureCause::kNoFirstToken || failure.cause == FailureCause::kStall;
-  });
+  const bool is_late = std::ranges::any_of(failures_, &Failure::IsSilence);
   const int status = failures_.empty() ? 503 : is_late ? 504 : 502;
   Respond({.status = status,
            .message = fmt::format("No member could answer ({}).", why),
