@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "access/api_keys.h"
 #include "access/key_ring.h"

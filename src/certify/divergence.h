@@ -1,6 +1,7 @@
 // How far one chip's logits lie from another's. Pure.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>

@@ -3,6 +3,7 @@
 // outlive it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <memory>

@@ -4,6 +4,7 @@
 // that same text, so that the signature covers whatever is believed. Pure functions.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
 

@@ -1,6 +1,9 @@
 // Whether what was measured is good enough, by bounds that are stated. Pure.
 #pragma once
 
+#include <string>
+#include <vector>
+
 #include "certify/certificate.h"
 #include "ops/tolerances.h"
 

@@ -3,6 +3,7 @@
 // server serves meanwhile.
 #pragma once
 
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>

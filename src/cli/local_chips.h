@@ -2,6 +2,7 @@
 // opening one with its fallback. Used from the main thread.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <memory>
 #include <string>

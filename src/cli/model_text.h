@@ -1,8 +1,14 @@
 // A model's tokenizer and chat template as the server asks for them. Immutable; any thread.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
 
 #include "model/model.h"
 #include "server/text_model.h"

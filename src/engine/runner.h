@@ -6,6 +6,7 @@
 // released before it goes.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <map>

@@ -9,6 +9,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "access/member_access.h"
 #include "gateway/audit_log.h"

@@ -8,6 +8,7 @@
 // choice is kept back until there is something in it.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -35,11 +36,11 @@ struct Source {
 };
 
 enum class Heard : std::uint8_t {
-  kNothing,        // that anybody waits for
+  kNothing,  // that anybody waits for
   kTokens,
-  kError,          // the member's word that it cannot go on
+  kError,  // the member's word that it cannot go on
   kNotUnderstood,
-  kOtherText,      // a repetition that is none
+  kOtherText,  // a repetition that is none
 };
 
 class AnswerLedger {
@@ -119,7 +120,7 @@ class AnswerLedger {
   std::size_t choices_by_prompt_;
   std::vector<std::string> prompts_;  // token ids, JSON
   std::int64_t prompt_tokens_ = 0;
-  std::int64_t tokens_before_ = 0;  // given by earlier members
+  std::int64_t tokens_before_ = 0;    // given by earlier members
   std::string id_, created_, model_;  // JSON, of the first chunk
   std::string usage_;                 // JSON, of the last
   std::string error_;

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <string>
 
@@ -18,8 +19,8 @@ struct AskedMember {
   std::unique_ptr<net::HttpCall> call = nullptr;  // null: it has ended
   Attempt attempt = {};
   AskPlan plan;
-  std::string shown_model = {};       // JSON; empty: as the member says
-  std::int64_t context_tokens = 0;    // of the model there; 0: not known
+  std::string shown_model = {};     // JSON; empty: as the member says
+  std::int64_t context_tokens = 0;  // of the model there; 0: not known
   std::chrono::steady_clock::time_point at = {};
   int number = 0;  // of all that were asked for the request
 };

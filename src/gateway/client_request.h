@@ -3,6 +3,7 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <optional>
 #include <string>
 
@@ -19,12 +20,14 @@ struct ClientRequest {
   RequestKind kind = RequestKind::kChat;
   protocol::RequestOutline outline;  // with views into http.body
   std::string id;
-  std::string key_name;  // empty: no key was asked for
+  std::string key_name;     // empty: no key was asked for
   net::HttpHeaders limits;  // what its key has left, for the answer
   std::int64_t seed = 0;    // the request's, or drawn for it
   std::chrono::steady_clock::time_point arrival;
 
-  bool is_completion() const { return kind == RequestKind::kChat || kind == RequestKind::kCompletions; }
+  bool is_completion() const {
+    return kind == RequestKind::kChat || kind == RequestKind::kCompletions;
+  }
   protocol::Endpoint endpoint() const {
     return kind == RequestKind::kChat ? protocol::Endpoint::kChat : protocol::Endpoint::kText;
   }

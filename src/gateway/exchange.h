@@ -3,11 +3,15 @@
 // lives as long as its client or its member may still be heard of.
 #pragma once
 
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <memory>
 #include <optional>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "access/key_ring.h"
@@ -144,9 +148,9 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   std::shared_ptr<net::HttpResponder> responder_;  // with the connection
   access::KeyUse key_;
   const RouteWishes wishes_;
-  std::size_t place_;  // among those that are live
-  std::uint64_t decisions_ = 0;  // its number in their log
-  std::unique_ptr<AnswerLedger> ledger_;  // never null
+  std::size_t place_;                          // among those that are live
+  std::uint64_t decisions_ = 0;                // its number in their log
+  std::unique_ptr<AnswerLedger> ledger_;       // never null
   std::shared_ptr<const FleetConfig> config_;  // of the last choice; with the fleet
   std::unique_ptr<net::LoopTimer> timer_;
 
@@ -155,7 +159,7 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   net::CallHead head_;
   std::string body_;                        // of an answer that is no stream
   std::unique_ptr<net::SseReader> events_;  // of one that is
-  bool is_done_ = false;                  // [DONE] has come
+  bool is_done_ = false;                    // [DONE] has come
 
   // The one that is asked beside it.
   std::shared_ptr<Hedge> hedge_;  // with its call; null: none
@@ -168,16 +172,16 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   std::vector<Failure> failures_;
   std::vector<Failure> earlier_;  // of the round before, of those that are asked again
   std::optional<Refusal> refusal_;
-  std::int64_t too_short_tokens_ = 0;  // the largest context that refused the prompt
+  std::int64_t too_short_tokens_ = 0;           // the largest context that refused the prompt
   std::set<std::string> refuses_continuation_;  // members that said 400 to it
-  std::vector<std::string> ran_on_;  // members that gave tokens, in their order
-  std::string moves_;                // told in the header
+  std::vector<std::string> ran_on_;             // members that gave tokens, in their order
+  std::string moves_;                           // told in the header
   int attempts_ = 0;
-  int rounds_ = 0;  // of trying again those that failed
+  int rounds_ = 0;   // of trying again those that failed
   std::string out_;  // events for the client
   Clock::time_point last_token_;
   Clock::time_point reached_;  // the member, by whoever watches it
-  Clock::time_point failed_;  // since then nobody answers
+  Clock::time_point failed_;   // since then nobody answers
   std::optional<double> first_token_s_;
   std::optional<Clock::time_point> given_;  // the last token to the client, whoever made it
   Clock::duration longest_gap_{};           // between two

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 
 #include "gateway/answer_ledger.h"
 #include "gateway/asked_member.h"
@@ -27,7 +29,8 @@ class HedgeOwner : public net::CallListener {
 
 class Hedge final : public net::CallListener, public std::enable_shared_from_this<Hedge> {
  public:
-  // `ledger`: nothing of the answer was given yet. The call that listens to this comes into `asked`.
+  // `ledger`: nothing of the answer was given yet. The call that listens to this comes into
+  // `asked`.
   Hedge(std::shared_ptr<HedgeOwner> owner, AskedMember asked, AnswerLedger ledger);
 
   AskedMember& asked() { return asked_; }

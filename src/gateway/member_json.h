@@ -2,6 +2,8 @@
 // see.
 #pragma once
 
+#include <string_view>
+
 #include "base/error.h"
 #include "base/json.h"
 #include "gateway/fleet.h"

@@ -2,6 +2,7 @@
 // how fast they are. Shared by the fleet's views and by attempts. Any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <map>

@@ -10,6 +10,7 @@
 // A value; one thread at a time while it is built.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <initializer_list>
 #include <span>

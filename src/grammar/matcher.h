@@ -3,6 +3,7 @@
 // their own ways.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string_view>
 
@@ -14,8 +15,8 @@ namespace switchyard::grammar {
 
 class Matcher {
  public:
-  // The grammar is shared with all texts that follow it. `at_start`: no other text stands before the
-  // first token, which may then lack its space.
+  // The grammar is shared with all texts that follow it. `at_start`: no other text stands before
+  // the first token, which may then lack its space.
   explicit Matcher(std::shared_ptr<const CompiledGrammar> grammar, bool at_start = true);
 
   // False, and nothing changes, if the token does not fit. End tokens have no part in this: they

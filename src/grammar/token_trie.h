@@ -2,6 +2,7 @@
 // what cannot go on sees each common beginning once. Immutable; any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <string>

@@ -2,6 +2,7 @@
 // it. Immutable; any thread.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <string>

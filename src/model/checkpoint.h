@@ -5,7 +5,10 @@
 // stored one by one into one tensor). Immutable, so any thread may read.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <map>
 #include <memory>
 #include <span>

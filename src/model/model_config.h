@@ -3,6 +3,7 @@
 // read, and ModelWeights later compares every tensor's shape with what these numbers ask for.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -1,9 +1,10 @@
-// An HTTP/1.1 client for one event loop: requests to many servers at once, over connections that are
-// kept and used again, in the clear or under TLS, with answers that are told as they come. Call it
-// on the loop's thread only; listeners are called there too.
+// An HTTP/1.1 client for one event loop: requests to many servers at once, over connections that
+// are kept and used again, in the clear or under TLS, with answers that are told as they come. Call
+// it on the loop's thread only; listeners are called there too.
 #pragma once
 
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -26,7 +27,7 @@ struct CallTimes {
 
 struct CallRequest {
   std::string method = "POST";
-  std::string target = {};        // "/v1/models", behind the origin's base path
+  std::string target = {};   // "/v1/models", behind the origin's base path
   HttpHeaders headers = {};  // besides Host and Content-Length
   // Sent one after the other as they lie, so that a large body is never copied. They live as long
   // as `keeper`, which the call shares.
@@ -67,7 +68,7 @@ class HttpCall {
 };
 
 struct HttpClientOptions {
-  std::string ca_file;  // PEM; empty: the system's authorities
+  std::string ca_file;                      // PEM; empty: the system's authorities
   std::size_t idle_connections_each = 256;  // kept for an origin
   std::chrono::milliseconds idle_time{30'000};
   std::size_t head_limit_bytes = 64 << 10;

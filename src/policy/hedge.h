@@ -7,6 +7,7 @@
 #pragma once
 
 #include <cstddef>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -27,7 +28,7 @@ struct HedgeLimits {
 
 class HedgePolicy {
  public:
-  static constexpr std::size_t kSamples = 256;  // that are remembered for each model
+  static constexpr std::size_t kSamples = 256;    // that are remembered for each model
   static constexpr std::size_t kFewSamples = 20;  // fewer say nothing of what is slow
 
   HedgePolicy(const HedgeLimits& limits, double now_s);

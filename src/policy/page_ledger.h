@@ -2,6 +2,7 @@
 // can be tried and thrown away. A value; one thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <span>
 #include <vector>

@@ -8,6 +8,7 @@
 // Pure bookkeeping, no memory of a chip. One owner, one thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <list>
 #include <span>

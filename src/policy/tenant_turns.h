@@ -6,7 +6,9 @@
 // Pure. One owner, one thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>

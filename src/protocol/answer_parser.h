@@ -3,6 +3,7 @@
 // on how the text was cut into pieces. A pure function of the text; one thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -97,8 +98,8 @@ class AnswerParser final : private CallSink {
   bool drops_blanks_ = false;    // behind reasoning
   bool is_behind_call_ = false;  // and no content since
   std::unique_ptr<CallReader> reader_;
-  std::string raw_;              // of the call in progress, with what stood before it
-  std::size_t told_raw_ = 0;     // of raw_
+  std::string raw_;           // of the call in progress, with what stood before it
+  std::size_t told_raw_ = 0;  // of raw_
   std::size_t section_calls_ = 0;
   bool is_call_open_ = false;
   bool is_muted_ = false;  // the call in progress is beyond max_calls

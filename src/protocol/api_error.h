@@ -2,6 +2,7 @@
 // that maps our error codes to both. Pure functions; any thread.
 #pragma once
 
+#include <cstdint>
 #include <expected>
 #include <string>
 #include <string_view>

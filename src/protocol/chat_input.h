@@ -2,6 +2,9 @@
 // own wishes; and the fields of a request that say so. Values; any thread.
 #pragma once
 
+#include <cstddef>
+#include <optional>
+
 #include "base/json.h"
 #include "protocol/field_reader.h"
 #include "protocol/tool_fields.h"

@@ -2,6 +2,7 @@
 // ids and indices, reasoning apart from content. Either streams or collects. One thread.
 #pragma once
 
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>

@@ -3,6 +3,7 @@
 // not supported are refused by name. Values; any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -1,7 +1,10 @@
 // Readers of tool calls in JSON, for the formats that have it.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "protocol/json_scanner.h"

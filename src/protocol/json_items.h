@@ -3,6 +3,7 @@
 // Only the structure is checked, not what stands in strings, numbers and words. One thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

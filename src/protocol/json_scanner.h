@@ -3,6 +3,7 @@
 // above 0x7F are taken as they come. Bounded in depth. One thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 #include <vector>

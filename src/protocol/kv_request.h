@@ -2,6 +2,7 @@
 // The pages themselves are no JSON: engine/kv_pages.h. Values; any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -1,6 +1,7 @@
 // What requests give a model to read: one string, token ids, or lists of either. Any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>

@@ -3,6 +3,7 @@
 // answers reads and checks the rest. Values; any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -28,7 +29,7 @@ struct RequestOutline {
   bool has_extension = false;  // "switchyard" is there
   bool has_resume = false;     // and asks to go on with an answer
   bool has_tools = false;
-  bool has_grammar = false;    // a schema, or any other form that the answer must have
+  bool has_grammar = false;  // a schema, or any other form that the answer must have
   bool has_logprobs = false;
   bool echo = false;
   std::int64_t n = 1;

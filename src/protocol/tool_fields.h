@@ -2,6 +2,7 @@
 // Values; any thread.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <string>
 #include <vector>

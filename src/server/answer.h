@@ -6,10 +6,13 @@
 
 #include <atomic>
 #include <chrono>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "access/key_ring.h"
@@ -77,7 +80,7 @@ struct AnswerPlan {
   std::optional<protocol::EmbeddingForm> embedding;  // no choices but embeddings are wanted
   std::vector<engine::CompletionRequest> requests;   // choices of one prompt side by side
   access::KeyUse key;
-  net::HttpHeaders headers;  // of the answer, besides those of every answer
+  net::HttpHeaders headers;            // of the answer, besides those of every answer
   std::optional<TracedRequest> trace;  // if it is to be traced
   MemberPlan member;
   RequestLine line;

@@ -2,6 +2,7 @@
 // Any thread; a grammar is compiled on the thread that asks.
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <list>
 #include <memory>

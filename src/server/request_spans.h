@@ -4,7 +4,9 @@
 #pragma once
 
 #include <chrono>
+#include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "engine/completion_service.h"
@@ -14,7 +16,7 @@
 namespace switchyard::server {
 
 struct TracedRequest {
-  TraceContext context;  // of the client, or a new trace
+  TraceContext context;   // of the client, or a new trace
   std::string operation;  // "chat", "text_completion"
   std::string model;
   std::string answer_id;

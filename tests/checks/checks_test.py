@@ -6,6 +6,7 @@ import tempfile
 import unittest
 
 import definitions_check
+import includes_check
 import layers_check
 import ledger_check
 import marks_check
@@ -84,6 +85,31 @@ class DefinitionsCheck(unittest.TestCase):
             "chips/two/a.cc": "namespace z {\nclass Device {};\n}\n",
         }
         self.assertEqual(problems(definitions_check, files), [])
+
+
+class IncludesCheck(unittest.TestCase):
+    def test_what_is_named_must_be_included(self):
+        for text in (
+            "std::vector<int> list;",
+            "void f(std::chrono::seconds);",
+            "std::size_t n;",
+            "std::int64_t n;",
+            "uint8_t byte;",
+            "fmt::format_string<> text;",
+            "nlohmann::json tree;",
+            "std::unheard_of x;",
+            "#include <map>\nstd::unordered_map<int, int> x;",
+        ):
+            with self.subTest(text):
+                self.assertEqual(len(problems(includes_check, {"src/base/a.h": text + "\n"})), 1)
+
+    def test_what_is_included_or_not_named_passes(self):
+        text = (
+            "#include <fmt/format.h>\n#include <cstddef>\n#include <map>\n// a std::vector\n"
+            'auto s = "std::string";\nstd::map<std::size_t, int> m;\nint a = m.size_t();\n'
+        )
+        self.assertEqual(problems(includes_check, {"src/base/a.h": text}), [])
+        self.assertEqual(problems(includes_check, {"src/base/a.cc": "std::vector<int> list;\n"}), [])
 
 
 class NamesCheck(unittest.TestCase):

@@ -19,6 +19,22 @@ namespace {
 
 SY_INLINE Int BroadcastGroup(const int8_t* q) { return SetInt(*reinterpret_cast<const IntAt*>(q)); }
 
+#if !defined(SY_AVX512) && !defined(SY_AVX2) && !defined(SY_SSSE3)
+typedef int16_t Shorts __attribute__((vector_size(kVectorBytes)));
+
+SY_INLINE Int AddPairs(Int acc, Shorts products) {
+  const Int pairs = reinterpret_cast<Int>(products);
+  return acc + (pairs >> 16) + ((pairs << 16) >> 16);
+}
+
+// All bytes signed: every second one as a 16-bit number, whose products fit 16 bits.
+SY_INLINE Int DotOfPairs(Int acc, Bytes weight, Int q) {
+  const Shorts w = reinterpret_cast<Shorts>(weight);
+  const Shorts x = reinterpret_cast<Shorts>(q);
+  return AddPairs(AddPairs(acc, (w >> 8) * (x >> 8)), ((w << 8) >> 8) * ((x << 8) >> 8));
+}
+#endif
+
 // acc[lane] += sum over i of weight[lane * 4 + i] * q[i]; weights below 128.
 SY_INLINE Int Dot(Int acc, Bytes weight, Int q) {
 #if defined(SY_AVX512) && defined(__AVX512VNNI__)
@@ -38,11 +54,7 @@ SY_INLINE Int Dot(Int acc, Bytes weight, Int q) {
       _mm_maddubs_epi16(reinterpret_cast<__m128i>(weight), reinterpret_cast<__m128i>(q));
   return acc + reinterpret_cast<Int>(_mm_madd_epi16(pairs, _mm_set1_epi16(1)));
 #else
-  const auto* signed_q = reinterpret_cast<const int8_t*>(&q);
-  for (int lane = 0; lane < kLanes; ++lane) {
-    for (int i = 0; i < 4; ++i) acc[lane] += weight[lane * 4 + i] * signed_q[lane * 4 + i];
-  }
-  return acc;
+  return DotOfPairs(acc, weight, q);
 #endif
 }
 
@@ -63,12 +75,7 @@ SY_INLINE Int DotSigned(Int acc, Bytes weight, Int q) {
   const __m128i turned = _mm_sign_epi8(reinterpret_cast<__m128i>(q), w);
   return Dot(acc, reinterpret_cast<Bytes>(_mm_abs_epi8(w)), reinterpret_cast<Int>(turned));
 #else
-  const auto* signed_q = reinterpret_cast<const int8_t*>(&q);
-  const auto* signed_w = reinterpret_cast<const int8_t*>(&weight);
-  for (int lane = 0; lane < kLanes; ++lane) {
-    for (int i = 0; i < 4; ++i) acc[lane] += signed_w[lane * 4 + i] * signed_q[lane * 4 + i];
-  }
-  return acc;
+  return DotOfPairs(acc, weight, q);
 #endif
 }
 

@@ -4,6 +4,7 @@
 // not finite stand at an edge and are named in words.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>

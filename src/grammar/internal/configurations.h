@@ -4,6 +4,7 @@
 // DFA; equal ones are the same number. Not for many threads at once: whoever owns one locks.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <functional>
 #include <span>

@@ -4,6 +4,8 @@
 // stack. Not for many threads at once.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <unordered_map>
 #include <vector>

@@ -2,6 +2,7 @@
 // read nothing. Lives on the stack of whoever builds an Automaton.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <vector>
 

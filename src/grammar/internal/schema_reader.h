@@ -1,6 +1,7 @@
 // Walks a JSON Schema and builds the grammar of what fits it. Lives for one schema, on one thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <map>
 #include <optional>

@@ -2,6 +2,9 @@
 // lies. Lives on the stack of one thread.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
+#include <expected>
 #include <optional>
 #include <string>
 #include <string_view>

@@ -4,6 +4,8 @@
 // Shapes: T tokens, D hidden, H query heads, G key/value heads, d head dim, E experts, k chosen.
 #pragma once
 
+#include <cstdint>
+
 #include "model/internal/forward_builder.h"
 
 namespace switchyard::model::architectures {

@@ -2,6 +2,9 @@
 // between fields.
 #pragma once
 
+#include <cstdint>
+#include <vector>
+
 #include "base/error.h"
 #include "model/internal/field_reader.h"
 #include "model/model_config.h"

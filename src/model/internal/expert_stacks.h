@@ -2,7 +2,9 @@
 // Used while a Checkpoint is opened.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <span>

@@ -3,6 +3,8 @@
 
 #include <boost/asio/executor_work_guard.hpp>
 #include <boost/asio/io_context.hpp>
+#include <functional>
+#include <memory>
 #include <thread>
 
 #include "net/event_loop.h"

@@ -4,6 +4,7 @@
 
 #include <boost/asio/ssl/context.hpp>
 #include <boost/asio/ssl/stream.hpp>
+#include <cstddef>
 #include <memory>
 #include <optional>
 #include <utility>

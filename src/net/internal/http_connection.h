@@ -8,10 +8,17 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/thread_pool.hpp>
 #include <boost/beast/core/flat_buffer.hpp>
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
 #include <vector>
 
 #include "net/http_server.h"
@@ -37,7 +44,8 @@ struct Threads {
     // Not with Asio's hint that one thread runs it: what that thread posts would overtake what
     // others posted before.
     asio::io_context context;
-    asio::executor_work_guard<asio::io_context::executor_type> work = asio::make_work_guard(context);
+    asio::executor_work_guard<asio::io_context::executor_type> work =
+        asio::make_work_guard(context);
   };
   std::vector<std::unique_ptr<Io>> ios;
   asio::thread_pool workers;
@@ -53,7 +61,7 @@ struct ServerShared {
                                    : threads->ios.front()->context) {}
 
   void CloseAll();
-  bool AllClosed();  // on the loop
+  bool AllClosed();            // on the loop
   asio::io_context& NextIo();  // for a connection that begins; on `io`
   // For a connection that begins; null: in the clear.
   std::shared_ptr<asio::ssl::context> Tls() const;
@@ -61,9 +69,9 @@ struct ServerShared {
   const HttpServerOptions options;
   const HttpService service;
   const std::unique_ptr<Threads> threads;  // null on a loop
-  asio::io_context& io;  // where doors are
-  std::size_t begun = 0;  // connections; used on `io`
-  std::atomic<bool> stopped = false;  // nothing runs any more
+  asio::io_context& io;                    // where doors are
+  std::size_t begun = 0;                   // connections; used on `io`
+  std::atomic<bool> stopped = false;       // nothing runs any more
   std::atomic<std::size_t> connections = 0;
   std::mutex mutex;
   std::map<HttpConnection*, std::weak_ptr<HttpConnection>> open;  // guarded by `mutex`
@@ -100,8 +108,8 @@ class ServedExchange final : public HttpResponder {
   const std::shared_ptr<Watch>& watch() const { return watch_; }
 
  private:
-  // On the connection's thread; at once if it is this one, of a loop. Those of a server with workers
-  // take turns in the order in which they were called, whoever did.
+  // On the connection's thread; at once if it is this one, of a loop. Those of a server with
+  // workers take turns in the order in which they were called, whoever did.
   template <typename Work>
   void Enter(Work work);
 
@@ -124,8 +132,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
   void CloseSoon();
 
   // For an exchange, on the connection's thread; `watch` says which. None calls anybody before it
-  // returns: what is put behind what is pending is written, all in one, when the thread is done with
-  // what it is at. Pending is null where nobody hears it any more.
+  // returns: what is put behind what is pending is written, all in one, when the thread is done
+  // with what it is at. Pending is null where nobody hears it any more.
   std::string* Pending(const std::shared_ptr<ServedExchange::Watch>& watch);
   void SendSoon(bool is_last, bool keep_alive);
   void DropSoon(const std::shared_ptr<ServedExchange::Watch>& watch);
@@ -140,8 +148,8 @@ class HttpConnection : public std::enable_shared_from_this<HttpConnection> {
 
  private:
   enum class Stage : std::uint8_t {
-    kHead,    // of a request, which may not have begun
-    kBody,    // whose length is known
+    kHead,  // of a request, which may not have begun
+    kBody,  // whose length is known
     kChunks,
     kAnswer,  // `watch_` is not null
     kEnd,     // what still comes is dropped

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <boost/beast/http/basic_parser.hpp>
+#include <cstddef>
+#include <cstdint>
 #include <string_view>
 
 #include "net/http_server.h"

@@ -3,9 +3,12 @@
 #pragma once
 
 #include <boost/beast/http/basic_parser.hpp>
+#include <cstddef>
+#include <cstdint>
 #include <functional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "net/http_client.h"
 

@@ -2,8 +2,10 @@
 #pragma once
 
 #include <boost/asio/ssl/context.hpp>
+#include <cstdint>
 #include <memory>
 #include <mutex>
+#include <utility>
 
 #include "net/tls_identity.h"
 

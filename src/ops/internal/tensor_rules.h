@@ -1,6 +1,8 @@
 // The rules that a program's tensors must obey whatever operation uses them. Part of Validate.
 #pragma once
 
+#include <string>
+
 #include "base/error.h"
 #include "switchyard/chip.h"
 

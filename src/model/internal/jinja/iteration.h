@@ -1,6 +1,7 @@
 // Iterating over values, and the iterable objects that are not plain containers.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <span>

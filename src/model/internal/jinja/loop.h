@@ -1,7 +1,9 @@
 // The variable `loop` in a loop's body; also what drives the loop, as it looks one item ahead.
 #pragma once
 
+#include <cstdint>
 #include <optional>
+#include <string_view>
 
 #include "model/internal/jinja/ast.h"
 #include "model/internal/jinja/renderer.h"

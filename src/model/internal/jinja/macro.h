@@ -2,6 +2,8 @@
 // was defined in.
 #pragma once
 
+#include <string_view>
+
 #include "model/internal/jinja/ast.h"
 #include "model/internal/jinja/renderer.h"
 #include "model/internal/jinja/value.h"

@@ -1,6 +1,9 @@
 // Python's operators on values: arithmetic, order, membership, indexing.
 #pragma once
 
+#include <cstddef>
+#include <string_view>
+
 #include "model/internal/jinja/ast.h"
 #include "model/internal/jinja/value.h"
 

@@ -3,7 +3,9 @@
 // recursively. Statements are in parser.cc, expressions in parser_expressions.cc.
 #pragma once
 
+#include <cstddef>
 #include <initializer_list>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <utility>

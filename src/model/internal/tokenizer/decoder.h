@@ -3,6 +3,7 @@
 // text can be streamed. Immutable.
 #pragma once
 
+#include <cstddef>
 #include <memory>
 #include <string>
 #include <vector>

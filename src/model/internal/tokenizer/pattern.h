@@ -1,8 +1,10 @@
 // What a tokenizer file searches for: a literal string or a regular expression.
 #pragma once
 
+#include <cstddef>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <variant>
 #include <vector>
 

@@ -2,6 +2,8 @@
 // chosen by a loader. The order of the steps is that of Hugging Face's `tokenizers`.
 #pragma once
 
+#include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <span>

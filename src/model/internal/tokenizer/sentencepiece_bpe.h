@@ -3,6 +3,7 @@
 // GGUF files of the kind "llama", which have scores and no merges.
 #pragma once
 
+#include <cstddef>
 #include <optional>
 #include <string_view>
 #include <unordered_map>
