@@ -27,16 +27,18 @@ target_include_directories(switchyard_interface INTERFACE ${CMAKE_SOURCE_DIR}/in
 
 set(SWITCHYARD_CHIP_DIR ${CMAKE_BINARY_DIR}/chips)
 
-# The outside headers that nearly every source includes are compiled once, which halves the time of a
-# build. Sources name what they use all the same: a build through ccache, which gains more by itself,
-# does without. Chips too, which may see nothing of them.
+# What halves the time of a whole build twice: the outside headers that nearly every source includes
+# are compiled once, and the sources of a module eight at a time. For that, names of unnamed namespaces
+# are used once in a module. A build through ccache, which gains more by itself and compiles one source
+# after a change of one, does without; so sources name what they use all the same. Chips see nothing of
+# these headers. nlohmann_json is not one of them: whatever includes it compiles its literals, and with
+# them its parser.
 if(CMAKE_CXX_COMPILER_LAUNCHER)
-  set(precompiled OFF)
+  set(at_once OFF)
 else()
-  set(precompiled ON)
+  set(at_once ON)
 endif()
-option(SWITCHYARD_PRECOMPILED "Precompile the headers of the standard library and of others"
-       ${precompiled})
+option(SWITCHYARD_BUILD_AT_ONCE "Build faster as a whole, slower after a small change" ${at_once})
 
 function(switchyard_precompiled_headers NAME)
   cmake_parse_arguments(ARG "" "" "HEADERS;LIBRARIES" ${ARGN})
@@ -50,17 +52,23 @@ endfunction()
 # Call this after the outside libraries were found.
 macro(switchyard_precompile)
   set(headers <algorithm> <array> <chrono> <cmath> <cstdint> <cstring> <filesystem> <fmt/format.h>
-              <fstream> <functional> <map> <memory> <nlohmann/json.hpp> <optional> <span> <sstream>
+              <fstream> <functional> <map> <memory> <optional> <span> <sstream>
               <string> <string_view> <unordered_map> <utility> <variant> <vector>)
-  switchyard_precompiled_headers(switchyard_precompiled HEADERS ${headers}
-                                 LIBRARIES fmt::fmt nlohmann_json::nlohmann_json)
-  if(SWITCHYARD_PRECOMPILED AND SWITCHYARD_TESTS)
+  switchyard_precompiled_headers(switchyard_precompiled HEADERS ${headers} LIBRARIES fmt::fmt)
+  if(SWITCHYARD_BUILD_AT_ONCE AND SWITCHYARD_TESTS)
     switchyard_precompiled_headers(
       switchyard_precompiled_for_tests
       HEADERS ${headers} <gmock/gmock.h> <gtest/gtest.h>
-      LIBRARIES fmt::fmt nlohmann_json::nlohmann_json GTest::gmock GTest::gtest switchyard_test_flags)
+      LIBRARIES fmt::fmt GTest::gmock GTest::gtest switchyard_test_flags)
   endif()
 endmacro()
+
+function(switchyard_build_at_once TARGET PRECOMPILED)
+  if(SWITCHYARD_BUILD_AT_ONCE)
+    target_precompile_headers(${TARGET} REUSE_FROM ${PRECOMPILED})
+    set_target_properties(${TARGET} PROPERTIES UNITY_BUILD ON UNITY_BUILD_BATCH_SIZE 8)
+  endif()
+endfunction()
 
 # What is tested is optimised; the tests themselves need not be, and build faster.
 add_library(switchyard_test_flags INTERFACE)
@@ -74,9 +82,7 @@ function(switchyard_module NAME)
   target_include_directories(${target} PUBLIC ${CMAKE_SOURCE_DIR}/src)
   target_link_libraries(${target} PUBLIC switchyard_interface ${ARG_USES} ${ARG_LIBRARIES}
                                   PRIVATE switchyard_flags)
-  if(SWITCHYARD_PRECOMPILED)
-    target_precompile_headers(${target} REUSE_FROM switchyard_precompiled)
-  endif()
+  switchyard_build_at_once(${target} switchyard_precompiled)
   # Proves that each header compiles on its own; what it hides by being precompiled,
   # tests/checks/includes_check.py sees.
   set(probes "")
@@ -96,6 +102,9 @@ function(switchyard_module NAME)
     switchyard_program(${NAME}_test SOURCES ${ARG_TESTS} USES ${NAME}
                        LIBRARIES GTest::gmock GTest::gtest_main ${RAPIDCHECK_LIBRARY})
     target_include_directories(${NAME}_test PRIVATE ${CMAKE_SOURCE_DIR}) # tests/support
+    # Precompiled headers serve only code that is compiled as they were, which is for a library.
+    target_compile_options(${NAME}_test PRIVATE -fPIC)
+    switchyard_build_at_once(${NAME}_test switchyard_precompiled_for_tests)
     gtest_discover_tests(${NAME}_test TEST_PREFIX "${NAME}/" DISCOVERY_MODE PRE_TEST
                          DISCOVERY_TIMEOUT 60 WORKING_DIRECTORY ${CMAKE_SOURCE_DIR})
   endif()
@@ -124,10 +133,5 @@ function(switchyard_program NAME)
   target_link_libraries(${NAME} PRIVATE ${ARG_USES} ${ARG_LIBRARIES} switchyard_flags)
   if("GTest::gtest_main" IN_LIST ARG_LIBRARIES)
     target_link_libraries(${NAME} PRIVATE switchyard_test_flags)
-    if(SWITCHYARD_PRECOMPILED)
-      # Precompiled headers serve only code that is compiled as they were, which is for a library.
-      target_compile_options(${NAME} PRIVATE -fPIC)
-      target_precompile_headers(${NAME} REUSE_FROM switchyard_precompiled_for_tests)
-    endif()
   endif()
 endfunction()

@@ -5,7 +5,7 @@
 namespace switchyard::conformance {
 namespace {
 
-constexpr std::int64_t kWidth = 256;
+constexpr std::int64_t kChainWidth = 256;
 
 bool HasCapture(const sy_chip_api& api) {
   return api.capture_begin != nullptr && api.capture_end != nullptr &&
@@ -22,9 +22,9 @@ Outcome OffersAllOrNone(Context& context) {
 
 // A chain with a temporary, so that the workspace takes part.
 void BuildChain(Scenario& s) {
-  Tensor x = s.Floats(DType::kF32, {5, kWidth});
-  x = s.list.RmsNorm(x, s.Vector(kWidth), 1e-5F);
-  s.Compare(s.list.Linear(x, s.Matrix(DType::kF32, {48, kWidth})), "y", kExact);
+  Tensor x = s.Floats(DType::kF32, {5, kChainWidth});
+  x = s.list.RmsNorm(x, s.Vector(kChainWidth), 1e-5F);
+  s.Compare(s.list.Linear(x, s.Matrix(DType::kF32, {48, kChainWidth})), "y", kExact);
   s.Seal();
 }
 

@@ -514,9 +514,9 @@ constexpr std::int32_t kLeastIndex = std::numeric_limits<std::int32_t>::min();
 
 // Three sequences of one query each, over 20 keys apiece in two pages of their own; then wrong in
 // one place.
-enum class Place { kPage, kLength, kStart };
+enum class BadPlace { kPage, kLength, kStart };
 
-void BuildThreeSequences(Scenario& s, Place place, std::int32_t index, std::int32_t page_size) {
+void BuildThreeSequences(Scenario& s, BadPlace place, std::int32_t index, std::int32_t page_size) {
   constexpr std::int32_t kLength = 20;
   const std::int32_t pages_each = (kLength - 1) / page_size + 2;  // one that is never read
   std::vector<std::int32_t> slots;
@@ -528,13 +528,13 @@ void BuildThreeSequences(Scenario& s, Place place, std::int32_t index, std::int3
   std::vector<std::int32_t> starts = {0, 1, 2, 3};
   std::vector<std::int32_t> lengths = {kLength, kLength, kLength};
   switch (place) {
-    case Place::kPage:
+    case BadPlace::kPage:
       table[static_cast<std::size_t>(pages_each)] = index;
       break;
-    case Place::kLength:
+    case BadPlace::kLength:
       lengths[1] = index;
       break;
-    case Place::kStart:
+    case BadPlace::kStart:
       starts[2] = index;
       break;
   }
@@ -618,7 +618,7 @@ std::vector<Indexed> IndexedOperations() {
              {.scale = 0.125F});
          s.Compare(y, "y", ToleranceOf(SY_OP_ATTENTION, DType::kF32, DType::kF32));
        }});
-  const auto add = [&](const char* name, Place place, std::vector<std::int32_t> wrong,
+  const auto add = [&](const char* name, BadPlace place, std::vector<std::int32_t> wrong,
                        std::int32_t right, std::size_t first, std::size_t end) {
     all.push_back(
         {.name = std::string("attention/f32/pages_f32/") + name,
@@ -632,13 +632,13 @@ std::vector<Indexed> IndexedOperations() {
          .build = [place, right](Scenario& s, std::int32_t index, std::int32_t page_size) {
            // The second sequence's first page depends on the page size.
            const std::int32_t own = (20 - 1) / page_size + 2;
-           const bool is_right = place == Place::kPage && index == right;
+           const bool is_right = place == BadPlace::kPage && index == right;
            BuildThreeSequences(s, place, is_right ? own : index, page_size);
          }});
   };
-  add("pages_outside", Place::kPage, {1000, kMostIndex, -1, kLeastIndex}, 1, 1, 2);
-  add("lengths_outside", Place::kLength, {10'000, kMostIndex, 0, -1, kLeastIndex}, 20, 1, 2);
-  add("starts_outside", Place::kStart, {4, kMostIndex, 0, -1, kLeastIndex}, 2, 0, 3);
+  add("pages_outside", BadPlace::kPage, {1000, kMostIndex, -1, kLeastIndex}, 1, 1, 2);
+  add("lengths_outside", BadPlace::kLength, {10'000, kMostIndex, 0, -1, kLeastIndex}, 20, 1, 2);
+  add("starts_outside", BadPlace::kStart, {4, kMostIndex, 0, -1, kLeastIndex}, 2, 0, 3);
   return all;
 }
 

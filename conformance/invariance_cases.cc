@@ -11,9 +11,9 @@
 namespace switchyard::conformance {
 namespace {
 
-constexpr std::int64_t kWidth = 256;
+constexpr std::int64_t kInvariantWidth = 256;
 
-// One operation on rows of kWidth, each of which depends on its own row alone.
+// One operation on rows of kInvariantWidth, each of which depends on its own row alone.
 struct RowOperation {
   std::string name;
   std::string column;
@@ -24,11 +24,11 @@ std::vector<RowOperation> RowOperations() {
   std::vector<RowOperation> operations;
   for (const DType weight : WeightTypes()) {
     operations.push_back({"linear/" + Text(weight), Text(weight), [weight](Scenario& s, Tensor x) {
-                            return s.list.Linear(x, s.Matrix(weight, {40, kWidth}));
+                            return s.list.Linear(x, s.Matrix(weight, {40, kInvariantWidth}));
                           }});
   }
   operations.push_back({"rms_norm", "rms_norm", [](Scenario& s, Tensor x) {
-                          return s.list.RmsNorm(x, s.Vector(kWidth), 1e-5F);
+                          return s.list.RmsNorm(x, s.Vector(kInvariantWidth), 1e-5F);
                         }});
   operations.push_back({"gated_activation", "gated_activation", [](Scenario& s, Tensor x) {
                           return s.list.GatedActivation(x, x, SY_ACTIVATION_SILU);
@@ -44,8 +44,8 @@ base::Result<std::vector<float>> RunRows(Context& context, const RowOperation& o
                                          std::uint64_t seed, std::span<const float> rows) {
   Random random(seed);
   Scenario s(random);
-  const auto count = static_cast<std::int64_t>(rows.size()) / kWidth;
-  s.Compare(operation.apply(s, s.Floats(act, {count, kWidth}, rows)), "y", kExact);
+  const auto count = static_cast<std::int64_t>(rows.size()) / kInvariantWidth;
+  s.Compare(operation.apply(s, s.Floats(act, {count, kInvariantWidth}, rows)), "y", kExact);
   s.Seal();
   SWITCHYARD_TRY(const auto execution, Execution::Prepare(context.tested, s));
   SWITCHYARD_TRY(const Outputs outputs, execution->Run());
@@ -62,14 +62,15 @@ Outcome RowsDoNotMix(Context& context, const RowOperation& operation, DType act)
   }
   constexpr std::size_t kRows = 70;
   const std::uint64_t seed = context.random();
-  const std::vector<float> rows = Normal(context.random, kRows * kWidth);
+  const std::vector<float> rows = Normal(context.random, kRows * kInvariantWidth);
   const auto all = RunRows(context, operation, act, seed, rows);
   if (!all) return OutcomeOf(all.error());
   const std::size_t outer = all->size() / kRows;
   for (const std::size_t count : {1U, 2U, 5U, 16U, 33U}) {
     const std::size_t first = (7 * count) % (kRows - count);
-    const auto some = RunRows(context, operation, act, seed,
-                              std::span(rows).subspan(first * kWidth, count * kWidth));
+    const auto some =
+        RunRows(context, operation, act, seed,
+                std::span(rows).subspan(first * kInvariantWidth, count * kInvariantWidth));
     if (!some) return OutcomeOf(some.error());
     if (!SameBits(*some, std::span(*all).subspan(first * outer, count * outer))) {
       return Failure(fmt::format("rows {} to {} alone give other bits than among {}", first,
@@ -86,14 +87,15 @@ Outcome LargeBatchesDoNotMix(Context& context, const RowOperation& operation) {
   }
   constexpr std::size_t kRows = 2048;
   const std::uint64_t seed = context.random();
-  const std::vector<float> rows = Normal(context.random, kRows * kWidth);
+  const std::vector<float> rows = Normal(context.random, kRows * kInvariantWidth);
   const auto all = RunRows(context, operation, DType::kF32, seed, rows);
   if (!all) return OutcomeOf(all.error());
   const std::size_t outer = all->size() / kRows;
   std::size_t first = 0;
   for (const std::size_t count : {1025U, 1U, 1022U}) {
-    const auto some = RunRows(context, operation, DType::kF32, seed,
-                              std::span(rows).subspan(first * kWidth, count * kWidth));
+    const auto some =
+        RunRows(context, operation, DType::kF32, seed,
+                std::span(rows).subspan(first * kInvariantWidth, count * kInvariantWidth));
     if (!some) return OutcomeOf(some.error());
     if (!SameBits(*some, std::span(*all).subspan(first * outer, count * outer))) {
       return Failure(fmt::format("rows {} to {} alone give other bits than among {}", first,
@@ -110,10 +112,10 @@ Outcome PoisonStaysInItsRow(Context& context, const RowOperation& operation, DTy
   constexpr std::size_t kRows = 6;
   constexpr std::size_t kPoisoned = 3;
   const std::uint64_t seed = context.random();
-  std::vector<float> rows = Normal(context.random, kRows * kWidth);
+  std::vector<float> rows = Normal(context.random, kRows * kInvariantWidth);
   const auto clean = RunRows(context, operation, act, seed, rows);
   if (!clean) return OutcomeOf(clean.error());
-  rows[kPoisoned * kWidth + 17] = poison;
+  rows[kPoisoned * kInvariantWidth + 17] = poison;
   const auto poisoned = RunRows(context, operation, act, seed, rows);
   if (!poisoned) return OutcomeOf(poisoned.error());
   const std::size_t outer = clean->size() / kRows;
@@ -153,10 +155,10 @@ Outcome ThreadsDoNotMix(Context& context, DType act) {
     Lane lane;
     lane.scenario = std::make_unique<Scenario>(context.random);
     Scenario& s = *lane.scenario;
-    Tensor x = s.Floats(act, {3 + 4 * i, kWidth});
+    Tensor x = s.Floats(act, {3 + 4 * i, kInvariantWidth});
     for (int layer = 0; layer < 3; ++layer) {
-      x = s.list.RmsNorm(x, s.Vector(kWidth), 1e-5F);
-      x = s.list.Linear(x, s.Matrix(DType::kQ8_0, {kWidth, kWidth}));
+      x = s.list.RmsNorm(x, s.Vector(kInvariantWidth), 1e-5F);
+      x = s.list.Linear(x, s.Matrix(DType::kQ8_0, {kInvariantWidth, kInvariantWidth}));
     }
     s.Compare(x, "y", kExact);
     s.Seal();
@@ -195,8 +197,9 @@ Outcome ThreadsDoNotMix(Context& context, DType act) {
 // Weights and programs come and go on one thread while another runs.
 Outcome CreationDoesNotDisturb(Context& context, DType act) {
   Scenario s(context.random);
-  s.Compare(s.list.Linear(s.Floats(act, {9, kWidth}), s.Matrix(DType::kQ8_0, {64, kWidth})), "y",
-            kExact);
+  s.Compare(s.list.Linear(s.Floats(act, {9, kInvariantWidth}),
+                          s.Matrix(DType::kQ8_0, {64, kInvariantWidth})),
+            "y", kExact);
   s.Seal();
   auto execution = Execution::Prepare(context.tested, s);
   if (!execution) return OutcomeOf(execution.error());

@@ -44,7 +44,7 @@ constexpr std::array<std::string_view, 3> kActivations = {"f32", "f16", "bf16"};
 
 // Where a case belongs. A case of a family ("weights", "pages") counts for one member of it, and
 // one whole member suffices; an empty activation stands for each of them.
-struct Place {
+struct TierPlace {
   Tier tier = kRuntime;
   std::string activation = {};
   std::string family = {};
@@ -67,7 +67,7 @@ bool IsQuantisedName(const std::string& name) {
   return dtype.has_value() && tensor::IsQuantised(*dtype);
 }
 
-Place WithWeights(Tier plain, std::string activation, const std::string& weight) {
+TierPlace WithWeights(Tier plain, std::string activation, const std::string& weight) {
   // A product whose result is of another type than its input.
   if (weight.starts_with("to_")) return {plain, std::move(activation), "conversions", weight};
   const bool is_quantised = IsQuantisedName(weight);
@@ -76,7 +76,7 @@ Place WithWeights(Tier plain, std::string activation, const std::string& weight)
 }
 
 // Nothing for a case that no tier asks for.
-std::optional<Place> PlaceOf(const Case& one) {
+std::optional<TierPlace> PlaceOf(const Case& one) {
   const std::vector<std::string> parts = Split(one.name);
   const std::string& kind = parts[0];
   if (kind == "interface") {
@@ -84,37 +84,37 @@ std::optional<Place> PlaceOf(const Case& one) {
     // Programs are made of an operation or two, which a chip need not have at this tier.
     const bool is_optional = parts[1] == "ceilings" || parts[1] == "loss" ||
                              parts[1] == "programs" || parts[2] == "maps_memory";
-    return Place{.tier = kRuntime, .may_skip = is_optional};
+    return TierPlace{.tier = kRuntime, .may_skip = is_optional};
   }
-  if (kind == "capture") return Place{.tier = kCapture};
+  if (kind == "capture") return TierPlace{.tier = kCapture};
   if (kind == "invariance") {
-    if (parts.size() < 4) return Place{.tier = kQuantised};
+    if (parts.size() < 4) return TierPlace{.tier = kQuantised};
     const bool is_batch = parts[1] == "batch";
     const std::string activation = is_batch ? parts[2] : "";
-    Place place = parts[3] == "linear" ? WithWeights(kLinear, activation, parts[4])
-                                       : Place{.tier = kDense, .activation = activation};
+    TierPlace place = parts[3] == "linear" ? WithWeights(kLinear, activation, parts[4])
+                                           : TierPlace{.tier = kDense, .activation = activation};
     place.may_skip = is_batch;  // a claim that a chip need not make
     return place;
   }
-  if (kind == "kv_pages") return Place{.tier = kDense, .family = "pages", .member = parts[1]};
+  if (kind == "kv_pages") return TierPlace{.tier = kDense, .family = "pages", .member = parts[1]};
   const std::string& activation = parts[1];
   if (std::ranges::find(kActivations, activation) == kActivations.end()) return {};
   if (kind == "linear") return WithWeights(kLinear, activation, parts[2]);
   if (kind == "embedding") return WithWeights(kDense, activation, parts[2]);
   if (kind == "grouped_linear") return WithWeights(kExperts, activation, parts[2]);
   if (kind == "batched_linear") return WithWeights(kLatentAttention, activation, parts[2]);
-  if (kind == "router_top_k" || kind == "combine") return Place{kExperts, activation, "", ""};
+  if (kind == "router_top_k" || kind == "combine") return TierPlace{kExperts, activation, "", ""};
   if (kind == "layers") {
     return WithWeights(parts[3] == "experts" ? kExperts : kDense, activation, parts[2]);
   }
   if (kind == "copy" && parts[2].starts_with("to ")) {
-    return Place{kDense, activation, "conversions", parts[2]};
+    return TierPlace{kDense, activation, "conversions", parts[2]};
   }
   if (kind == "attention" && parts.size() > 3) {
-    return Place{parts[3] == "unequal_widths" ? kLatentAttention : kDense, activation, "pages",
-                 parts[2].substr(parts[2].find('_') + 1)};
+    return TierPlace{parts[3] == "unequal_widths" ? kLatentAttention : kDense, activation, "pages",
+                     parts[2].substr(parts[2].find('_') + 1)};
   }
-  return Place{kDense, activation, "", ""};
+  return TierPlace{kDense, activation, "", ""};
 }
 
 // What the cases of one tier and one type of activations came to.
@@ -136,7 +136,7 @@ struct Tally {
     return whole;
   }
 
-  void Add(const CaseResult& result, const Place& place) {
+  void Add(const CaseResult& result, const TierPlace& place) {
     const Verdict verdict = result.outcome.verdict;
     if (verdict == Verdict::kFail) failed.push_back(result.which->name);
     const bool is_lacking = verdict == Verdict::kSkip && !place.may_skip;
@@ -182,7 +182,7 @@ std::vector<std::string> Missing(std::string_view activation, const Tally& tally
 Rung Judge(Tier tier, std::span<const CaseResult> results, std::set<std::string>& standing) {
   std::map<std::string, Tally> tallies;  // by activation
   for (const CaseResult& result : results) {
-    const std::optional<Place> place = PlaceOf(*result.which);
+    const std::optional<TierPlace> place = PlaceOf(*result.which);
     if (!place || place->tier != tier) continue;
     if (!place->activation.empty() || tier == kRuntime || tier == kCapture) {
       tallies[place->activation].Add(result, *place);

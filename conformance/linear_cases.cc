@@ -9,15 +9,15 @@
 namespace switchyard::conformance {
 namespace {
 
-struct Shape {
+struct LinearShape {
   std::int64_t tokens, outer, inner;
 };
 
 // Inner sizes are whole blocks of 256; those for blocks of 32 and for none come after.
-std::vector<Shape> ShapesFor(DType weight) {
-  std::vector<Shape> shapes = {{1, 1, 256},   {1, 7, 256},    {1, 17, 512},  {2, 250, 256},
-                               {3, 33, 768},  {5, 64, 256},   {8, 96, 512},  {16, 48, 1536},
-                               {31, 40, 256}, {1, 1000, 256}, {129, 20, 512}};
+std::vector<LinearShape> ShapesFor(DType weight) {
+  std::vector<LinearShape> shapes = {{1, 1, 256},   {1, 7, 256},    {1, 17, 512},  {2, 250, 256},
+                                     {3, 33, 768},  {5, 64, 256},   {8, 96, 512},  {16, 48, 1536},
+                                     {31, 40, 256}, {1, 1000, 256}, {129, 20, 512}};
   if (BlockOf(weight) <= 32) {
     shapes.insert(shapes.end(),
                   {{1, 5, 32}, {2, 16, 96}, {4, 9, 160}, {17, 32, 576}, {3, 12, 1120}});
@@ -35,7 +35,7 @@ void AddLinear(std::vector<Case>& cases, DType act, DType weight) {
   const std::string row = "linear " + Text(act);
   const std::string prefix = "linear/" + Text(act) + "/" + Text(weight);
   const Tolerance tolerance = ToleranceOf(SY_OP_LINEAR, act, weight);
-  for (const Shape& shape : ShapesFor(weight)) {
+  for (const LinearShape& shape : ShapesFor(weight)) {
     for (const bool has_bias : {false, true}) {
       if (has_bias && shape.outer != 33 && shape.outer != 1) continue;
       cases.push_back(ScenarioCase(

@@ -8,7 +8,7 @@
 namespace switchyard::conformance {
 namespace {
 
-struct Shape {
+struct SelectionShape {
   std::int64_t rows, width, chosen;
 };
 
@@ -22,12 +22,12 @@ std::vector<float> OnAGrid(Random& random, std::int64_t count) {
 void AddTopK(std::vector<Case>& cases, DType act) {
   const std::string row = "top_k " + Text(act);
   cases.push_back({"top_k/" + Text(act) + "/shapes", row, "plain", [act](Context& context) {
-                     const std::vector<Shape> shapes = {{1, 1, 1},      {1, 7, 7},    {3, 100, 1},
-                                                        {2, 1000, 8},   {5, 513, 40}, {17, 64, 3},
-                                                        {1, 4099, 256}, {1025, 40, 2}};
+                     const std::vector<SelectionShape> shapes = {
+                         {1, 1, 1},    {1, 7, 7},   {3, 100, 1},    {2, 1000, 8},
+                         {5, 513, 40}, {17, 64, 3}, {1, 4099, 256}, {1025, 40, 2}};
                      return CompareEach(
                          context, static_cast<int>(shapes.size()), [&](Scenario& s, int i) {
-                           const Shape& shape = shapes[static_cast<std::size_t>(i)];
+                           const SelectionShape& shape = shapes[static_cast<std::size_t>(i)];
                            const ops::TopKResult top =
                                s.list.TopK(s.Floats(act, {shape.rows, shape.width}), shape.chosen);
                            s.Compare(top.values, "values", kExact);
@@ -84,12 +84,12 @@ void AddRouter(std::vector<Case>& cases, DType act) {
                         renormalise ? "/renormalise" : "");
         cases.push_back(
             {name, row, column, [=](Context& context) {
-               const std::vector<Shape> shapes = {{1, 1, 1},    {1, 8, 2},   {5, 60, 4},
-                                                  {17, 128, 8}, {70, 64, 6}, {3, 256, 8},
-                                                  {1025, 16, 2}};
+               const std::vector<SelectionShape> shapes = {{1, 1, 1},    {1, 8, 2},   {5, 60, 4},
+                                                           {17, 128, 8}, {70, 64, 6}, {3, 256, 8},
+                                                           {1025, 16, 2}};
                return CompareEach(
                    context, static_cast<int>(shapes.size()), [&](Scenario& s, int i) {
-                     const Shape& shape = shapes[static_cast<std::size_t>(i)];
+                     const SelectionShape& shape = shapes[static_cast<std::size_t>(i)];
                      const Tensor logits = s.Floats(act, {shape.rows, shape.width},
                                                     OnAGrid(s.random(), shape.rows * shape.width));
                      const Tensor bias =
@@ -116,10 +116,11 @@ void AddCombine(std::vector<Case>& cases, DType act) {
   const std::string row = "combine " + Text(act);
   cases.push_back(
       {"combine/" + Text(act) + "/shapes", row, "plain", [act](Context& context) {
-         const std::vector<Shape> shapes = {{1, 1, 1},    {1, 64, 2},    {3, 100, 8}, {17, 33, 4},
-                                            {70, 256, 6}, {1025, 24, 4}, {2048, 9, 2}};
+         const std::vector<SelectionShape> shapes = {{1, 1, 1},   {1, 64, 2},   {3, 100, 8},
+                                                     {17, 33, 4}, {70, 256, 6}, {1025, 24, 4},
+                                                     {2048, 9, 2}};
          return CompareEach(context, static_cast<int>(shapes.size()), [&](Scenario& s, int i) {
-           const Shape& shape = shapes[static_cast<std::size_t>(i)];
+           const SelectionShape& shape = shapes[static_cast<std::size_t>(i)];
            const Tensor y = s.Floats(act, {shape.rows, shape.chosen, shape.width});
            const Tensor weights = s.Floats(DType::kF32, {shape.rows, shape.chosen});
            s.Compare(s.list.Combine(y, weights), "z", ToleranceOf(SY_OP_COMBINE, act), 1);

@@ -32,7 +32,7 @@ constexpr std::uint64_t kRunsEach = 120;  // of one thread between a new decoder
 constexpr std::int64_t kMostLostBytes = std::int64_t{96} << 20;
 
 // What the chip has operations for.
-enum class Subject { kDecoder, kLinear, kScale };
+enum class SoakSubject { kDecoder, kLinear, kScale };
 
 struct Decoder {
   std::string name;
@@ -41,7 +41,7 @@ struct Decoder {
   Outputs first;
 };
 
-std::string BuildRandom(Scenario& s, Subject subject, std::int32_t page_multiple) {
+std::string BuildRandom(Scenario& s, SoakSubject subject, std::int32_t page_multiple) {
   Random& random = s.random();
   const auto pick = [&random](auto... values) {
     const std::array all = {values...};
@@ -51,17 +51,17 @@ std::string BuildRandom(Scenario& s, Subject subject, std::int32_t page_multiple
   const DType weight = pick(DType::kF32, DType::kBF16, DType::kQ8_0, DType::kQ4_0);
   const auto tokens = static_cast<std::int64_t>(1 + random() % 5);
   switch (subject) {
-    case Subject::kScale:
+    case SoakSubject::kScale:
       s.Compare(s.list.Scale(s.Floats(act, {tokens, 96}), 0.5F), "y",
                 ToleranceOf(SY_OP_SCALE, act));
       s.Seal();
       return fmt::format("scale of {} rows of {}", tokens, tensor::Name(act));
-    case Subject::kLinear:
+    case SoakSubject::kLinear:
       s.Compare(s.list.Linear(s.Floats(DType::kF32, {tokens, 64}), s.Matrix(weight, {48, 64})), "y",
                 ToleranceOf(SY_OP_LINEAR, DType::kF32, weight), 0.8F);
       s.Seal();
       return fmt::format("linear of {} rows with {}", tokens, tensor::Name(weight));
-    case Subject::kDecoder:
+    case SoakSubject::kDecoder:
       break;
   }
   const std::int64_t kv_heads = pick(1, 2);
@@ -99,7 +99,7 @@ struct Shared {
 
 class Worker {
  public:
-  Worker(Session& tested, Session& truth, Subject subject, std::uint64_t seed, Shared& shared)
+  Worker(Session& tested, Session& truth, SoakSubject subject, std::uint64_t seed, Shared& shared)
       : tested_(tested), truth_(truth), subject_(subject), random_(seed), shared_(shared) {}
 
   base::Status Start() {
@@ -164,7 +164,7 @@ class Worker {
 
   Session& tested_;
   Session& truth_;
-  Subject subject_;
+  SoakSubject subject_;
   Random random_;
   Shared& shared_;
   Handle<sy_queue> queue_{nullptr, nullptr};
@@ -173,9 +173,10 @@ class Worker {
 };
 
 // The most telling subject that the chip can run in all of its shapes.
-base::Result<Subject> ChooseSubject(Session& tested, Random& random) {
+base::Result<SoakSubject> ChooseSubject(Session& tested, Random& random) {
   std::string why;
-  for (const Subject subject : {Subject::kDecoder, Subject::kLinear, Subject::kScale}) {
+  for (const SoakSubject subject :
+       {SoakSubject::kDecoder, SoakSubject::kLinear, SoakSubject::kScale}) {
     bool is_lacking = false;
     for (int i = 0; i < 24 && !is_lacking; ++i) {
       Scenario s(random);
@@ -230,7 +231,7 @@ base::Result<SoakResult> Soak(Session& tested, Session& truth, const SoakOptions
                               const std::function<void(const SoakCounts&)>& on_progress) {
   Random random(options.seed);
   // Makes what a driver makes once and keeps, before memory is first looked at.
-  SWITCHYARD_TRY(const Subject subject, ChooseSubject(tested, random));
+  SWITCHYARD_TRY(const SoakSubject subject, ChooseSubject(tested, random));
   SWITCHYARD_TRY(const MemoryWatch watch, MemoryWatch::Begin(tested));
   Shared shared;
   const auto begin = Clock::now();

@@ -23,7 +23,7 @@ constexpr std::int64_t kPrefillRows = 256;
 // Of a weight that must come from memory: several times what caches hold.
 constexpr double kFromMemoryBytes = 128e6;
 
-struct Subject {
+struct TimedSubject {
   std::string operation;
   std::string shape;
   sy_ceiling ceiling = SY_CEILING_MEMORY_GB_S;
@@ -39,7 +39,7 @@ double Bytes(DType dtype, std::int64_t elements) {
 
 DType ArithmeticOf(DType weight) { return tensor::IsQuantised(weight) ? DType::kI8 : weight; }
 
-void AddLinears(std::vector<Subject>& subjects) {
+void AddLinears(std::vector<TimedSubject>& subjects) {
   for (const DType weight : WeightTypes()) {
     const auto rows = static_cast<std::int64_t>(kFromMemoryBytes / Bytes(weight, kHidden));
     subjects.push_back(
@@ -61,7 +61,7 @@ void AddLinears(std::vector<Subject>& subjects) {
   }
 }
 
-void AddAttention(std::vector<Subject>& subjects) {
+void AddAttention(std::vector<TimedSubject>& subjects) {
   constexpr std::int64_t kKvHeads = 8;
   constexpr std::int64_t kHeads = 32;
   constexpr std::int64_t kWidth = 128;
@@ -91,7 +91,7 @@ void AddAttention(std::vector<Subject>& subjects) {
                       build(512, 512)});
 }
 
-void AddRows(std::vector<Subject>& subjects) {
+void AddRows(std::vector<TimedSubject>& subjects) {
   const auto add = [&](std::string operation, std::string shape, std::int64_t elements,
                        std::function<Tensor(Scenario&, DType act)> build) {
     subjects.push_back({std::move(operation), std::move(shape), SY_CEILING_MEMORY_GB_S, DType::kF32,
@@ -141,7 +141,7 @@ base::Result<double> MedianSeconds(Session& session, Execution& execution) {
 
 // With the first type of activations that the chip takes; without its ceiling. Nothing if it takes
 // none.
-base::Result<std::optional<Speed>> Measure(Session& session, const Subject& subject,
+base::Result<std::optional<Speed>> Measure(Session& session, const TimedSubject& subject,
                                            std::uint64_t seed) {
   for (const DType activation : kActivationTypes) {
     Random random(seed);
@@ -170,12 +170,12 @@ base::Result<std::optional<Speed>> Measure(Session& session, const Subject& subj
 }  // namespace
 
 base::Result<std::vector<Speed>> MeasureSpeeds(Session& session, std::uint64_t seed) {
-  std::vector<Subject> subjects;
+  std::vector<TimedSubject> subjects;
   AddLinears(subjects);
   AddAttention(subjects);
   AddRows(subjects);
   std::map<std::pair<sy_ceiling, DType>, double> ceilings;
-  const auto ceiling_of = [&](const Subject& subject) {
+  const auto ceiling_of = [&](const TimedSubject& subject) {
     const auto [found, is_new] = ceilings.try_emplace({subject.ceiling, subject.type}, 0);
     if (is_new && session.api().measure_ceiling != nullptr) {
       double value = 0;
@@ -186,7 +186,7 @@ base::Result<std::vector<Speed>> MeasureSpeeds(Session& session, std::uint64_t s
     return found->second;
   };
   std::vector<Speed> speeds;
-  for (const Subject& subject : subjects) {
+  for (const TimedSubject& subject : subjects) {
     SWITCHYARD_TRY(std::optional<Speed> speed, Measure(session, subject, seed));
     if (!speed) continue;
     speed->ceiling = ceiling_of(subject);

@@ -70,4 +70,8 @@ Result<Json> ParseJson(std::string_view text, std::string_view subject, const Js
   }
 }
 
+std::string WriteJson(const Json& json) {
+  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+}
+
 }  // namespace switchyard::base

@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <nlohmann/json.hpp>
+#include <string>
 #include <string_view>
 
 #include "base/error.h"
@@ -20,5 +21,8 @@ struct JsonLimits {
 // `subject` names the text in errors, such as a file's path. The text must be UTF-8.
 Result<Json> ParseJson(std::string_view text, std::string_view subject,
                        const JsonLimits& limits = {});
+
+// In one line; what is not UTF-8 becomes U+FFFD.
+std::string WriteJson(const Json& json);
 
 }  // namespace switchyard::base

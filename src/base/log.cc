@@ -73,7 +73,7 @@ std::string ToText(const LogRecord& record, LogFormat format,
     for (const LogField& field : record.fields) {
       std::visit([&](const auto& value) { json[field.key] = value; }, field.value);
     }
-    return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+    return WriteJson(json);
   }
   std::string text = fmt::format("time={} level={} msg={}", TimeText(time), Name(record.level),
                                  Quoted(record.message));

@@ -41,6 +41,12 @@ std::string Sha256::HexDigest() {
   return hex;
 }
 
+std::string Sha256Of(std::string_view text) {
+  Sha256 hash;
+  hash.Update(std::as_bytes(std::span(text)));
+  return hash.HexDigest();
+}
+
 Result<std::string> Sha256OfFile(const std::filesystem::path& path) {
   const std::unique_ptr<std::FILE, int (*)(std::FILE*)> file(std::fopen(path.c_str(), "rbe"),
                                                              &std::fclose);

@@ -7,6 +7,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 
 #include "base/error.h"
 
@@ -34,6 +35,7 @@ class Sha256 {
   std::unique_ptr<evp_md_ctx_st, Free> context_;
 };
 
+std::string Sha256Of(std::string_view text);  // 64 lower-case hexadecimal digits
 // Reads the whole file; 64 lower-case hexadecimal digits.
 Result<std::string> Sha256OfFile(const std::filesystem::path& path);
 

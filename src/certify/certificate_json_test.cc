@@ -17,7 +17,7 @@ using testing::HasSubstr;
 
 Json Sample() { return ToJson(SampleCertificate()); }
 
-std::string ErrorOf(const Json& json) {
+std::string ErrorOfJson(const Json& json) {
   const auto read = FromJson(json);
   return read ? "accepted" : read.error().message;
 }
@@ -88,7 +88,7 @@ TEST(CertificateJson, NamesEveryFieldThatIsMissing) {
     Json& parent = json[path.parent_pointer()];
     if (!parent.is_object() || path.parent_pointer().to_string().ends_with("gflop_s")) return;
     parent.erase(key);
-    EXPECT_THAT(ErrorOf(json), HasSubstr(key)) << path.to_string();
+    EXPECT_THAT(ErrorOfJson(json), HasSubstr(key)) << path.to_string();
   });
 }
 
@@ -100,7 +100,7 @@ TEST(CertificateJson, NamesEveryFieldOfAnotherType) {
       if (other.type() == value.type() || (other.is_number() && value.is_number_float())) continue;
       Json json = Sample();
       json[path] = other;
-      const std::string error = ErrorOf(json);
+      const std::string error = ErrorOfJson(json);
       EXPECT_NE(error, "accepted") << path.to_string() << " = " << other;
       const std::string key = path.back() == "0" ? path.parent_pointer().back() : path.back();
       EXPECT_THAT(error, HasSubstr(key)) << path.to_string() << " = " << other;
@@ -112,7 +112,7 @@ TEST(CertificateJson, RefusesWhatIsOutOfRange) {
   const auto with = [](const char* path, const Json& value) {
     Json json = Sample();
     json[Json::json_pointer(path)] = value;
-    return ErrorOf(json);
+    return ErrorOfJson(json);
   };
   EXPECT_EQ(with("/soak/steps", -1), "soak.steps is not a whole number from 0 to 9007199254740992");
   EXPECT_THAT(with("/soak/steps", 1.5), HasSubstr("soak.steps"));
@@ -135,8 +135,8 @@ TEST(CertificateJson, RefusesWhatIsOutOfRange) {
               HasSubstr("verdict.checks[1] has a field 'surprise'"));
   EXPECT_THAT(with("/surprise", 1), HasSubstr("the certificate has a field 'surprise'"));
   EXPECT_THAT(with("/format", "switchyard certificate 2"), HasSubstr("not a certificate"));
-  EXPECT_THAT(ErrorOf(Json::array()), HasSubstr("not a certificate"));
-  EXPECT_THAT(ErrorOf(Json::object()), HasSubstr("not a certificate"));
+  EXPECT_THAT(ErrorOfJson(Json::array()), HasSubstr("not a certificate"));
+  EXPECT_THAT(ErrorOfJson(Json::object()), HasSubstr("not a certificate"));
 }
 
 TEST(CertificateJson, RepairsTextsOfChips) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <tuple>
 
+#include "base/seconds_since.h"
 #include "certify/lockstep.h"
 #include "certify/operation_facts.h"
 #include "engine/throughput.h"
@@ -65,7 +66,7 @@ base::Result<double> MedianSeconds(BoundProgram& program) {
   while (samples.size() < 5 || (sum < 0.1 && samples.size() < 200)) {
     const auto start = Clock::now();
     SWITCHYARD_RETURN_IF_ERROR(program.Run());
-    samples.push_back(std::chrono::duration<double>(Clock::now() - start).count());
+    samples.push_back(base::SecondsSince(start));
     sum += samples.back();
   }
   return engine::Median(std::move(samples));

@@ -4,6 +4,7 @@
 #include <chrono>
 #include <cstring>
 
+#include "base/seconds_since.h"
 #include "certify/divergence.h"
 
 namespace switchyard::certify {
@@ -51,7 +52,7 @@ base::Result<Soak> RunSoak(engine::Runner& runner, std::span<const model::TokenI
   }
   for (engine::Sequence& sequence : sequences) runner.Release(sequence);
   SWITCHYARD_RETURN_IF_ERROR(std::move(status));
-  soak.seconds = std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  soak.seconds = base::SecondsSince(start);
   return soak;
 }
 

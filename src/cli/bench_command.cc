@@ -14,7 +14,7 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-struct Options {
+struct BenchOptions {
   SessionOptions session;
   std::vector<std::int64_t> prefill{512};
   std::vector<std::int64_t> decode{128};
@@ -40,7 +40,7 @@ using engine::Median;
 
 class Bench {
  public:
-  Bench(const Options& options, ModelSession& session, const Ceilings& ceilings)
+  Bench(const BenchOptions& options, ModelSession& session, const Ceilings& ceilings)
       : options_(options), session_(session), ceilings_(ceilings) {}
 
   base::Result<Measurement> Prefill(std::int64_t tokens, std::int64_t batch) {
@@ -82,7 +82,7 @@ class Bench {
   }
 
  private:
-  const Options& options_;
+  const BenchOptions& options_;
   ModelSession& session_;
   const Ceilings& ceilings_;
 };
@@ -109,7 +109,7 @@ void Print(const Measurement& m, std::string_view ceiling) {
   std::fflush(stdout);
 }
 
-base::Status CheckOptions(const Options& options) {
+base::Status CheckOptions(const BenchOptions& options) {
   const auto check = [](std::string_view name, const std::vector<std::int64_t>& values,
                         std::int64_t low) -> base::Status {
     for (const std::int64_t value : values) {
@@ -128,7 +128,7 @@ base::Status CheckOptions(const Options& options) {
   return check("--repetitions", {options.repetitions}, 1);
 }
 
-base::Status RunBench(Options options, const Environment& environment) {
+base::Status RunBench(BenchOptions options, const Environment& environment) {
   SWITCHYARD_RETURN_IF_ERROR(CheckOptions(options));
   const auto largest = [](const std::vector<std::int64_t>& values) {
     return values.empty() ? std::int64_t{0} : std::ranges::max(values);
@@ -191,7 +191,7 @@ base::Status RunBench(Options options, const Environment& environment) {
 }  // namespace
 
 void AddBenchCommand(CommandLine& line, const Environment& environment) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<BenchOptions>();
   CLI::App& command =
       line.Add("bench", "Measures prefill and decode, as tokens/s and as shares of the ceiling.",
                [options, &environment] { return RunBench(*options, environment); });

@@ -17,7 +17,7 @@ using base::ErrorCode;
 using base::Fail;
 using Certificates = std::vector<std::optional<server::ChipCertificate>>;
 
-constexpr std::size_t kMaxFiles = 1000;
+constexpr std::size_t kMaxCertificates = 1000;
 
 struct Candidate {
   fs::path path;
@@ -41,9 +41,9 @@ base::Result<std::vector<Candidate>> Candidates(std::span<const fs::path> paths)
                   path.string(), error.message());
     }
   }
-  if (files.size() > kMaxFiles) {
+  if (files.size() > kMaxCertificates) {
     return Fail(ErrorCode::kResourceExhausted, "--certificate names {} files; at most {} are read",
-                files.size(), kMaxFiles);
+                files.size(), kMaxCertificates);
   }
   std::ranges::sort(files, {}, &Candidate::path);
   return files;

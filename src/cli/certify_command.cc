@@ -20,7 +20,7 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-struct Options {
+struct CertifyOptions {
   std::string model;
   ChipChoice b;
   ChipChoice a{"reference", 0, {}, true};
@@ -45,7 +45,7 @@ base::Result<ops::Operands> ParseOperands(const std::string& name) {
               name);
 }
 
-base::Status CheckNumbers(const Options& options) {
+base::Status CheckNumbers(const CertifyOptions& options) {
   const auto check = [](std::string_view name, std::int64_t value, std::int64_t low,
                         std::int64_t high) -> base::Status {
     if (value >= low && value <= high) return {};
@@ -128,7 +128,7 @@ void Print(const certify::Certificate& certificate) {
 }
 
 // What a file may be called: "smollm2.opencl.json".
-std::filesystem::path DefaultOutput(const Options& options) {
+std::filesystem::path DefaultOutput(const CertifyOptions& options) {
   std::string name = std::filesystem::path(options.model).stem().string();
   for (char& c : name) {
     if (c == ':' || c == '/') c = '_';
@@ -136,7 +136,7 @@ std::filesystem::path DefaultOutput(const Options& options) {
   return name + "." + options.b.name + ".json";
 }
 
-base::Result<certify::Fingerprint> FingerprintOf(const Options& options,
+base::Result<certify::Fingerprint> FingerprintOf(const CertifyOptions& options,
                                                  const std::filesystem::path& model_path,
                                                  const model::Model& model, const OpenedChip& a,
                                                  const OpenedChip& b) {
@@ -157,7 +157,7 @@ base::Result<certify::Fingerprint> FingerprintOf(const Options& options,
   return fingerprint;
 }
 
-base::Status SignAndWrite(certify::Certificate& certificate, const Options& options,
+base::Status SignAndWrite(certify::Certificate& certificate, const CertifyOptions& options,
                           const Environment& environment) {
   const auto now = std::chrono::floor<std::chrono::seconds>(std::chrono::system_clock::now());
   certificate.issued = certify::FormatUtcTime(now);
@@ -175,7 +175,7 @@ base::Status SignAndWrite(certify::Certificate& certificate, const Options& opti
   return {};
 }
 
-base::Status RunCertify(Options options, const Environment& environment) {
+base::Status RunCertify(CertifyOptions options, const Environment& environment) {
   if (options.is_verification) return VerifyCertificate(options.verify, environment);
   if (options.model.empty() || options.b.name.empty()) {
     return Fail(ErrorCode::kInvalidArgument,
@@ -217,7 +217,7 @@ base::Status RunCertify(Options options, const Environment& environment) {
 }  // namespace
 
 void AddCertifyCommand(CommandLine& line, const Environment& environment) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<CertifyOptions>();
   CLI::App& command = line.Add(
       "certify", "Tells whether a model's answers on a chip can be trusted, and how fast it is.",
       [options, &environment] { return RunCertify(*options, environment); });

@@ -10,7 +10,7 @@
 namespace switchyard::cli {
 namespace {
 
-struct Options {
+struct ChipsOptions {
   bool json = false;
   bool measure = true;
   bool fresh = false;
@@ -49,7 +49,7 @@ base::Json ToJson(const device::ProbedChip& chip) {
 }
 
 base::Result<Ceilings> CeilingsOf(const device::ProbedChip& chip, std::uint32_t index,
-                                  const Options& options, const Environment& environment) {
+                                  const ChipsOptions& options, const Environment& environment) {
   SWITCHYARD_TRY(const auto device_options, ParseDeviceOptions(options.chip_options));
   SWITCHYARD_TRY(const device::Chip loaded,
                  device::Chip::Load(chip.plugin, KernelCacheFolder(environment, chip.name)));
@@ -89,7 +89,7 @@ void Print(const Ceilings& ceilings) {
   }
 }
 
-base::Status RunChips(const Options& options, const Environment& environment) {
+base::Status RunChips(const ChipsOptions& options, const Environment& environment) {
   const auto chips = ProbeAll(environment);
   if (options.json) {
     base::Json all = base::Json::array();
@@ -136,7 +136,7 @@ base::Status RunChips(const Options& options, const Environment& environment) {
 }  // namespace
 
 void AddChipsCommand(CommandLine& line, const Environment& environment) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ChipsOptions>();
   CLI::App& command =
       line.Add("chips", "Lists every chip found, with its measured ceilings and its proof.",
                [options, &environment] { return RunChips(*options, environment); });

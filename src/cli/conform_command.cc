@@ -14,7 +14,7 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-struct Options {
+struct ConformOptions {
   std::string chip;
   std::uint32_t device = 0;
   std::uint64_t seed = 1;
@@ -83,7 +83,7 @@ base::Status RunSuite(const std::filesystem::path& suite, std::vector<std::strin
   }
 }
 
-base::Status RunConform(const Options& options, const Environment& environment) {
+base::Status RunConform(const ConformOptions& options, const Environment& environment) {
   SWITCHYARD_TRY(const std::filesystem::path plugin, FindPlugin(options.chip, environment));
   std::vector<std::string> arguments = {plugin.string(), "--device", std::to_string(options.device),
                                         "--seed", std::to_string(options.seed)};
@@ -108,7 +108,7 @@ base::Status RunConform(const Options& options, const Environment& environment) 
 }  // namespace
 
 void AddConformCommand(CommandLine& line, const Environment& environment) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<ConformOptions>();
   CLI::App& command = line.Add(
       "conform", "Tells whether a chip keeps the interface's promises, and how far it has come.",
       [options, &environment] { return RunConform(*options, environment); });

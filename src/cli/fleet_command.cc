@@ -20,7 +20,7 @@ using base::ErrorCode;
 using base::Fail;
 using base::Json;
 
-constexpr const char* kExamples =
+constexpr const char* kFleetExamples =
     "Examples:\n"
     "  switchyard fleet status --key-file operators.txt\n"
     "  switchyard fleet drain rack-7                     nothing new there; what runs finishes\n"
@@ -32,7 +32,7 @@ constexpr const char* kExamples =
     "                                                    a member that is no server of ours\n"
     "The address and key can be set by SWITCHYARD_GATEWAY and SWITCHYARD_GATEWAY_KEY_FILE.\n";
 
-struct Options {
+struct FleetOptions {
   std::string gateway;
   std::string key_file;
   std::string ca_file;
@@ -51,19 +51,19 @@ struct Options {
   JoinOptions join;
 };
 
-base::Result<GatewayAddress> AddressOf(const Options& options) {
+base::Result<GatewayAddress> AddressOf(const FleetOptions& options) {
   GatewayAddress address{.url = options.gateway, .key = {}, .ca_file = options.ca_file};
   SWITCHYARD_TRY(address.key, ReadFirstKey(options.key_file));
   return address;
 }
 
-base::Result<std::unique_ptr<GatewayCalls>> Connect(const Options& options) {
+base::Result<std::unique_ptr<GatewayCalls>> Connect(const FleetOptions& options) {
   SWITCHYARD_TRY(const GatewayAddress address, AddressOf(options));
   return GatewayCalls::Create(address);
 }
 
 // What an order means, as the gateway writes it.
-base::Result<std::string> Meant(const Options& options) {
+base::Result<std::string> Meant(const FleetOptions& options) {
   const std::array<std::pair<std::string_view, const std::string*>, 6> said{{
       {"", &options.name},
       {"maker=", &options.maker},
@@ -90,12 +90,12 @@ base::Result<std::string> Meant(const Options& options) {
   return meant;
 }
 
-void Print(const Options& options, const Json& json, std::string (*text)(const Json&)) {
+void Print(const FleetOptions& options, const Json& json, std::string (*text)(const Json&)) {
   fmt::print("{}", options.json ? json.dump(2) + "\n" : text(json));
   std::fflush(stdout);
 }
 
-base::Status Show(const Options& options, const std::string& path,
+base::Status Show(const FleetOptions& options, const std::string& path,
                   std::string (*text)(const Json&)) {
   SWITCHYARD_TRY(const auto calls, Connect(options));
   SWITCHYARD_TRY(const Json json, calls->Get(path));
@@ -103,7 +103,7 @@ base::Status Show(const Options& options, const std::string& path,
   return {};
 }
 
-base::Status Top(const Options& options) {
+base::Status Top(const FleetOptions& options) {
   const bool is_terminal = ::isatty(STDOUT_FILENO) != 0;
   SWITCHYARD_TRY(const auto calls, Connect(options));
   ServeSignals signals(is_terminal);
@@ -115,7 +115,7 @@ base::Status Top(const Options& options) {
   return {};
 }
 
-base::Status Order(const Options& options, const std::string& verb) {
+base::Status Order(const FleetOptions& options, const std::string& verb) {
   SWITCHYARD_TRY(const std::string what, Meant(options));
   SWITCHYARD_TRY(const auto calls, Connect(options));
   SWITCHYARD_TRY(const Json answer,
@@ -129,12 +129,13 @@ base::Status Order(const Options& options, const std::string& verb) {
                  ? fmt::format("; {} answers go on elsewhere", base::CountAt(answer, "answers_cut"))
                  : std::string());
   if (const std::string why = base::TextAt(answer, "only_here"); !why.empty()) {
-    fmt::print(stderr, "switchyard: this gateway obeys; the others will once etcd knows: {}\n", why);
+    fmt::print(stderr, "switchyard: this gateway obeys; the others will once etcd knows: {}\n",
+               why);
   }
   return {};
 }
 
-base::Status RunDrill(const Options& options) {
+base::Status RunDrill(const FleetOptions& options) {
   SWITCHYARD_TRY(const std::string what, Meant(options));
   SWITCHYARD_TRY(const auto calls, Connect(options));
   SWITCHYARD_TRY(Json drill,
@@ -150,14 +151,14 @@ base::Status RunDrill(const Options& options) {
   return {};
 }
 
-base::Status Reload(const Options& options) {
+base::Status Reload(const FleetOptions& options) {
   SWITCHYARD_TRY(const auto calls, Connect(options));
   SWITCHYARD_TRY(const Json answer, calls->Post("fleet/reload", Json::object()));
   fmt::print("{} members\n", base::CountAt(answer, "members"));
   return {};
 }
 
-void AddMeant(CLI::App& command, Options& options) {
+void AddMeant(CLI::App& command, FleetOptions& options) {
   command.add_option("NAME", options.name, "A member");
   command.add_option("--maker", options.maker, "All members of this maker");
   command.add_option("--chip", options.chip, "All on this chip");
@@ -168,7 +169,7 @@ void AddMeant(CLI::App& command, Options& options) {
 }
 
 // Adds the verbs; the one that is said leaves its body in `chosen`.
-void AddVerbs(CLI::App& fleet, const std::shared_ptr<Options>& o,
+void AddVerbs(CLI::App& fleet, const std::shared_ptr<FleetOptions>& o,
               const std::shared_ptr<std::function<base::Status()>>& chosen) {
   const auto add = [&](const char* name, const char* meaning, std::function<base::Status()> body) {
     CLI::App* verb = fleet.add_subcommand(name, meaning);
@@ -204,23 +205,23 @@ void AddVerbs(CLI::App& fleet, const std::shared_ptr<Options>& o,
           [o] { return RunDrill(*o); });
   AddMeant(*drill, *o);
   drill->add_option("--seconds", o->seconds, "So long")->check(CLI::Range(1, 3600));
-  CLI::App* join = add("join", "Makes a server a member for as long as this runs",
-                       [o]() -> base::Status {
-                         SWITCHYARD_TRY(const GatewayAddress gateway, AddressOf(*o));
-                         return JoinFleet(gateway, o->join);
-                       });
+  CLI::App* join =
+      add("join", "Makes a server a member for as long as this runs", [o]() -> base::Status {
+        SWITCHYARD_TRY(const GatewayAddress gateway, AddressOf(*o));
+        return JoinFleet(gateway, o->join);
+      });
   AddJoinOptions(*join, o->join);
 }
 
 }  // namespace
 
 void AddFleetCommand(CommandLine& line, const Environment& environment) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<FleetOptions>();
   const auto chosen = std::make_shared<std::function<base::Status()>>();
   CLI::App& command = line.Add("fleet", "Operates the fleet behind a gateway.",
                                [chosen]() -> base::Status { return (*chosen)(); });
   command.require_subcommand(1);
-  command.footer(kExamples);
+  command.footer(kFleetExamples);
   o->gateway = environment.GetOr("SWITCHYARD_GATEWAY", "http://127.0.0.1:8080");
   o->key_file = environment.GetOr("SWITCHYARD_GATEWAY_KEY_FILE", "");
   command.add_option("--gateway", o->gateway, "The gateway's address")->capture_default_str();

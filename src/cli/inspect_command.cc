@@ -13,7 +13,7 @@ namespace {
 
 using base::Json;
 
-struct Options {
+struct InspectOptions {
   std::string model;
   std::int64_t context_tokens = 0;
   bool json = false;
@@ -128,7 +128,7 @@ std::vector<Verdict> Judge(model::Model& model, std::uint64_t needed_bytes,
   return verdicts;
 }
 
-base::Status Inspect(const Options& options, const Environment& environment) {
+base::Status Inspect(const InspectOptions& options, const Environment& environment) {
   SWITCHYARD_TRY(const auto path, ResolveModel(options.model, environment));
   SWITCHYARD_TRY(const auto model, model::Model::Load(path));
   const model::ModelConfig& config = model->config();
@@ -212,7 +212,7 @@ base::Status Inspect(const Options& options, const Environment& environment) {
 }  // namespace
 
 void AddInspectCommand(CommandLine& line, const Environment& environment) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<InspectOptions>();
   CLI::App& command =
       line.Add("inspect", "Tells what a model is, what it costs and which chips could run it.",
                [options, &environment] { return Inspect(*options, environment); });

@@ -16,7 +16,7 @@ using base::Result;
 
 // The largest repositories list some thousand files.
 constexpr std::size_t kMaxListingBytes = std::size_t{32} << 20;
-constexpr std::size_t kMaxFiles = 20'000;
+constexpr std::size_t kMaxListedFiles = 20'000;
 
 std::string TextOf(const Json& object, const char* key) {
   if (!object.is_object()) return {};
@@ -68,7 +68,8 @@ Result<std::vector<HubFile>> ParseHuggingFaceListing(std::string_view text, cons
                                                      const std::string& revision) {
   SWITCHYARD_TRY(const Json json, base::ParseJson(text, "the list of " + repository));
   const Json* siblings = ArrayOf(json, "siblings");
-  if (siblings == nullptr || siblings->size() > kMaxFiles) return NotAListing(access, repository);
+  if (siblings == nullptr || siblings->size() > kMaxListedFiles)
+    return NotAListing(access, repository);
   // The commit, so that a branch that moves between two files does not mix versions.
   std::string commit = TextOf(json, "sha");
   if (!IsSafeRelativePath(commit)) commit = revision;
@@ -96,7 +97,7 @@ Result<std::vector<HubFile>> ParseModelScopeListing(std::string_view text, const
   SWITCHYARD_TRY(const Json json, base::ParseJson(text, "the list of " + repository));
   const auto body = json.is_object() ? json.find("Data") : json.end();
   const Json* listed = body != json.end() ? ArrayOf(*body, "Files") : nullptr;
-  if (listed == nullptr || listed->size() > kMaxFiles) {
+  if (listed == nullptr || listed->size() > kMaxListedFiles) {
     // Refusals may come with HTTP 200 and a message inside.
     if (const std::string message = TextOf(json, "Message"); !message.empty()) {
       return Fail(ErrorCode::kNotFound, "'{}' says of '{}': {}",

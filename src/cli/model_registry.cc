@@ -19,7 +19,7 @@ using base::Status;
 constexpr std::size_t kMaxRegistryBytes = std::size_t{1} << 20;
 
 // One entry's table, with the words to complain about it.
-struct Entry {
+struct RegistryEntry {
   const toml::table& table;
   std::string where;  // "models.toml: [smollm2]"
 
@@ -34,7 +34,7 @@ struct Entry {
   }
 };
 
-Status CheckKeys(const Entry& entry) {
+Status CheckKeys(const RegistryEntry& entry) {
   static constexpr std::array<std::string_view, 13> kKeys = {
       "description", "licence", "hf",      "hf_revision", "ms",     "ms_revision", "file",
       "sha256",      "size",    "package", "version",     "member", "wheel_sha256"};
@@ -47,7 +47,7 @@ Status CheckKeys(const Entry& entry) {
   return {};
 }
 
-Result<std::string> Digest(const Entry& entry, std::string_view key) {
+Result<std::string> Digest(const RegistryEntry& entry, std::string_view key) {
   SWITCHYARD_TRY(std::string digest, entry.Text(key));
   if (!digest.empty() &&
       (digest.size() != 64 || digest.find_first_not_of("0123456789abcdef") != std::string::npos)) {
@@ -57,7 +57,7 @@ Result<std::string> Digest(const Entry& entry, std::string_view key) {
   return digest;
 }
 
-Result<std::optional<HubSource>> ParseHubSource(const Entry& entry, std::string_view key,
+Result<std::optional<HubSource>> ParseHubSource(const RegistryEntry& entry, std::string_view key,
                                                 std::string_view revision_key) {
   HubSource source;
   SWITCHYARD_TRY(source.repository, entry.Text(key));
@@ -70,7 +70,7 @@ Result<std::optional<HubSource>> ParseHubSource(const Entry& entry, std::string_
   return std::optional(std::move(source));
 }
 
-Result<std::optional<PackageSource>> ParsePackage(const Entry& entry) {
+Result<std::optional<PackageSource>> ParsePackage(const RegistryEntry& entry) {
   PackageSource source;
   SWITCHYARD_TRY(source.package, entry.Text("package"));
   SWITCHYARD_TRY(source.version, entry.Text("version"));
@@ -86,7 +86,7 @@ Result<std::optional<PackageSource>> ParsePackage(const Entry& entry) {
   return std::optional(std::move(source));
 }
 
-Result<RegisteredModel> ParseModel(const std::string& name, const Entry& entry) {
+Result<RegisteredModel> ParseModel(const std::string& name, const RegistryEntry& entry) {
   SWITCHYARD_RETURN_IF_ERROR(CheckKeys(entry));
   RegisteredModel model;
   model.name = name;

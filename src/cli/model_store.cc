@@ -162,9 +162,8 @@ Result<LocalModel> ModelStore::ResolveWeb(const WebReference& reference, Freshne
                 "hf:ORG/REPO for a repository",
                 net::UrlForDisplay(reference.url));
   }
-  base::Sha256 hash;
-  hash.Update(std::as_bytes(std::span(reference.url)));
-  const std::string path = fmt::format("web/{}/{}", hash.HexDigest().substr(0, 16), name);
+  const std::string path =
+      fmt::format("web/{}/{}", base::Sha256Of(reference.url).substr(0, 16), name);
   const HubFile source{
       .path = name, .url = reference.url, .size_bytes = {}, .sha256 = {}, .version = {}};
   SWITCHYARD_TRY(LocalModel found, BringFiles(key, path, {{path, source}},
@@ -334,11 +333,7 @@ LocalModel ModelStore::Found(const CachedModel& model, bool was_there) const {
 
 fs::path ModelStore::RecordPath(const std::string& key) const {
   std::string name = net::EscapeUrl(key, false);
-  if (name.size() > 180) {
-    base::Sha256 hash;
-    hash.Update(std::as_bytes(std::span(key)));
-    name = hash.HexDigest();
-  }
+  if (name.size() > 180) name = base::Sha256Of(key);
   return options_.cache_folder / "records" / (name + ".json");
 }
 

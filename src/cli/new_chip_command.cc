@@ -15,7 +15,7 @@ using base::Fail;
 
 constexpr std::size_t kLongestName = 32;
 
-struct Options {
+struct NewChipOptions {
   std::string name;
   std::string folder;
 };
@@ -114,7 +114,7 @@ base::Status WriteStandAlone(const fs::path& folder, const std::string& name) {
   return {};
 }
 
-base::Status WriteNewChip(const Options& options) {
+base::Status WriteNewChip(const NewChipOptions& options) {
   SWITCHYARD_RETURN_IF_ERROR(CheckName(options.name));
   if (!options.folder.empty()) return WriteStandAlone(options.folder, options.name);
   const fs::path tree = FindSourceTree();
@@ -124,7 +124,7 @@ base::Status WriteNewChip(const Options& options) {
 }  // namespace
 
 void AddNewChipCommand(CommandLine& line) {
-  const auto options = std::make_shared<Options>();
+  const auto options = std::make_shared<NewChipOptions>();
   CLI::App& command = line.Add("new-chip", "Writes the beginning of a chip plugin.",
                                [options] { return WriteNewChip(*options); });
   command.add_option("NAME", options->name, "Of the chip, as in --chip: a lower-case word")

@@ -36,8 +36,8 @@ std::vector<double> StatFields() {
 double BootTime() {
   std::ifstream file("/proc/stat");
   for (std::string word; file >> word;) {
-    double seconds = 0;
-    if (word == "btime" && file >> seconds) return seconds;
+    double boot = 0;
+    if (word == "btime" && file >> boot) return boot;
   }
   return 0;
 }
@@ -73,8 +73,8 @@ std::string ResourceMetrics() {
   }
   rlimit limit{};
   if (::getrlimit(RLIMIT_NOFILE, &limit) == 0) {
-    text += One("process_max_fds", "gauge", "Open files at most.",
-                static_cast<double>(limit.rlim_cur));
+    text +=
+        One("process_max_fds", "gauge", "Open files at most.", static_cast<double>(limit.rlim_cur));
   }
   return text;
 }

@@ -25,7 +25,7 @@ using base::Fail;
 constexpr std::string_view kDefaultQuestion =
     "What does a switchyard do in a power grid? Answer in two sentences.";
 
-struct Options {
+struct RunOptions {
   SessionOptions session;
   std::string prompt;
   std::string prompt_file;
@@ -79,7 +79,7 @@ base::Result<std::pair<model::TokenId, float>> ParseLogitBias(const std::string&
   return std::pair(id, bias);
 }
 
-base::Result<engine::SamplingParameters> ChooseSampling(const Options& options,
+base::Result<engine::SamplingParameters> ChooseSampling(const RunOptions& options,
                                                         const model::GenerationDefaults& defaults) {
   engine::SamplingParameters sampling = options.sampling;
   sampling.temperature = 0.8F;
@@ -90,8 +90,7 @@ base::Result<engine::SamplingParameters> ChooseSampling(const Options& options,
   sampling.top_p = options.top_p.value_or(sampling.top_p);
   sampling.top_k = options.top_k.value_or(sampling.top_k);
   sampling.min_p = options.min_p.value_or(sampling.min_p);
-  sampling.repetition_penalty =
-      options.repetition_penalty.value_or(sampling.repetition_penalty);
+  sampling.repetition_penalty = options.repetition_penalty.value_or(sampling.repetition_penalty);
   sampling.seed = options.seed ? *options.seed : std::random_device{}();
   for (const std::string& text : options.logit_bias) {
     SWITCHYARD_TRY(const auto bias, ParseLogitBias(text));
@@ -116,8 +115,8 @@ base::Result<std::string> ReadPromptFile(const std::string& path) {
 
 class Conversation {
  public:
-  Conversation(const Options& options, ModelSession& session, engine::SamplingParameters sampling,
-               const Environment& environment)
+  Conversation(const RunOptions& options, ModelSession& session,
+               engine::SamplingParameters sampling, const Environment& environment)
       : options_(options),
         session_(session),
         sampling_(std::move(sampling)),
@@ -183,7 +182,7 @@ class Conversation {
     return model.EncodeChat(messages_);
   }
 
-  const Options& options_;
+  const RunOptions& options_;
   ModelSession& session_;
   engine::SamplingParameters sampling_;
   const Environment& environment_;
@@ -207,7 +206,7 @@ base::Status Chat(Conversation& conversation) {
   return {};
 }
 
-base::Status RunModel(const Options& options, const Environment& environment) {
+base::Status RunModel(const RunOptions& options, const Environment& environment) {
   std::string prompt = options.prompt;
   if (!options.prompt_file.empty()) {
     SWITCHYARD_TRY(prompt, ReadPromptFile(options.prompt_file));
@@ -229,7 +228,7 @@ base::Status RunModel(const Options& options, const Environment& environment) {
 }  // namespace
 
 void AddRunCommand(CommandLine& line, const Environment& environment) {
-  const auto o = std::make_shared<Options>();
+  const auto o = std::make_shared<RunOptions>();
   CLI::App& command = line.Add("run", "Answers one prompt, or chats in the terminal.",
                                [o, &environment] { return RunModel(*o, environment); });
   AddSessionOptions(command, o->session);

@@ -64,7 +64,7 @@ std::size_t EditDistance(std::string_view a, std::string_view b) {
 }
 
 // One key of the file with its place, for complaints.
-struct Entry {
+struct ConfigEntry {
   std::string file;
   std::string key;
   const toml::node& node;
@@ -76,7 +76,7 @@ struct Entry {
   }
 };
 
-base::Result<CLI::Option*> FindOption(const Entry& entry, CLI::App& command) {
+base::Result<CLI::Option*> FindOption(const ConfigEntry& entry, CLI::App& command) {
   std::string wanted = entry.key;
   std::ranges::replace(wanted, '_', '-');
   std::string nearest;
@@ -109,7 +109,7 @@ std::optional<std::string> TextOf(const toml::node& node, Kind kind) {
   return std::nullopt;
 }
 
-base::Result<std::vector<std::string>> TextsOf(const Entry& entry, Kind kind) {
+base::Result<std::vector<std::string>> TextsOf(const ConfigEntry& entry, Kind kind) {
   std::vector<std::string> texts;
   const toml::array* const list = kind == Kind::kTexts ? entry.node.as_array() : nullptr;
   if (list == nullptr) {
@@ -126,7 +126,7 @@ base::Result<std::vector<std::string>> TextsOf(const Entry& entry, Kind kind) {
   return texts;
 }
 
-base::Status Apply(const Entry& entry, CLI::App& command, std::vector<std::string>& seen) {
+base::Status Apply(const ConfigEntry& entry, CLI::App& command, std::vector<std::string>& seen) {
   SWITCHYARD_TRY(CLI::Option* const option, FindOption(entry, command));
   if (std::ranges::find(seen, KeyOf(*option)) != seen.end()) {
     return entry.Refuse("'{}' is said twice, with '-' and with '_'; keep one", entry.key);
@@ -164,7 +164,7 @@ base::Status ApplyConfig(std::string_view text, const std::string& file, CLI::Ap
   SWITCHYARD_TRY(const toml::table table, base::ParseToml(text, file));
   std::vector<std::string> seen;
   for (const auto& [key, node] : table) {
-    const Entry entry{file, std::string(key.str()), node};
+    const ConfigEntry entry{file, std::string(key.str()), node};
     if (node.is_table()) {
       return entry.Refuse("[{}] is a table; all options stand at the top, without tables",
                           entry.key);

@@ -13,7 +13,7 @@ using base::Fail;
 constexpr std::int64_t kMaxRunning = engine::RunnerOptions{}.chunk_tokens;
 constexpr std::int64_t kLongest = 7 * 24 * 3600;  // s
 
-constexpr const char* kExamples =
+constexpr const char* kServeExamples =
     "Examples:\n"
     "  switchyard serve smollm2                                 on this machine's best chip\n"
     "  switchyard serve smollm2 --ask \"Why is the sky blue?\"    serve, and ask it that\n"
@@ -33,9 +33,10 @@ void AddModelOptions(CLI::App& command, ServeOptions& options) {
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command
-      .add_option("--certificate", options.certificates,
-                  "A certificate of 'switchyard certify' for a chip that serves, or a folder of them; "
-                  "repeated. One that does not hold here stops the start")
+      .add_option(
+          "--certificate", options.certificates,
+          "A certificate of 'switchyard certify' for a chip that serves, or a folder of them; "
+          "repeated. One that does not hold here stops the start")
       ->expected(1)
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
   command.add_option("--served-model-name", options.served_name, "The model's name to clients");
@@ -65,7 +66,7 @@ void AddMembershipOptions(CLI::App& command, MembershipOptions& options) {
 }  // namespace
 
 void AddServeOptions(CLI::App& command, ServeOptions& options) {
-  command.footer(kExamples);
+  command.footer(kServeExamples);
   command.option_defaults()->always_capture_default();
   AddModelOptions(command, options);
 
@@ -92,14 +93,16 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
   const OptionGroup limits{command, "Limits"};
   limits.Add("--max-running", options.max_running, "Requests in the batch at most")
       ->check(Between(std::int64_t{1}, kMaxRunning));
-  limits.Add("--step-budget-ms", options.step_budget_ms,
-             "What a step that decodes may take: prompts beside it get what fits, or what lets it "
-             "take four times as long as decoding alone if that is more. Less keeps answers "
-             "fluent, more begins them sooner; 0: prompts first, by whole chunks")
+  limits
+      .Add("--step-budget-ms", options.step_budget_ms,
+           "What a step that decodes may take: prompts beside it get what fits, or what lets it "
+           "take four times as long as decoding alone if that is more. Less keeps answers "
+           "fluent, more begins them sooner; 0: prompts first, by whole chunks")
       ->check(Between(0.0, 60'000.0));
-  limits.Add("--kv-pages", options.kv_pages,
-             "Pages of the KV cache, of 32 tokens or what the chip wants; 0: enough for all that "
-             "run at full context, or for 16 of them")
+  limits
+      .Add("--kv-pages", options.kv_pages,
+           "Pages of the KV cache, of 32 tokens or what the chip wants; 0: enough for all that "
+           "run at full context, or for 16 of them")
       ->check(Between(std::int64_t{0}, std::int64_t{1} << 31));
   limits.AddFlag("--deterministic", options.deterministic,
                  "No text depends on what else runs. On chips whose results depend on the batch "
@@ -111,15 +114,18 @@ void AddServeOptions(CLI::App& command, ServeOptions& options) {
   limits.Add("--max-body-mib", options.max_body_mib, "A request's body at most, in MiB")
       ->check(Between(1, 4096));
 
-  limits.Add("--request-seconds", options.request_seconds,
-             "What a request may take from its arrival to its end; then 504. 0: no limit")
+  limits
+      .Add("--request-seconds", options.request_seconds,
+           "What a request may take from its arrival to its end; then 504. 0: no limit")
       ->check(Between(std::int64_t{0}, kLongest));
-  limits.Add("--queue-seconds", options.queue_seconds,
-             "What a request may wait until it begins; then 503. 0: no limit")
+  limits
+      .Add("--queue-seconds", options.queue_seconds,
+           "What a request may wait until it begins; then 503. 0: no limit")
       ->check(Between(std::int64_t{0}, kLongest));
-  limits.Add("--heartbeat-seconds", options.heartbeat_seconds,
-             "A stream that is silent so long gets a comment, so that nobody on the way gives it "
-             "up. 0: never")
+  limits
+      .Add("--heartbeat-seconds", options.heartbeat_seconds,
+           "A stream that is silent so long gets a comment, so that nobody on the way gives it "
+           "up. 0: never")
       ->check(Between(std::int64_t{0}, kLongest));
 
   const OptionGroup life{command, "Start and stop"};
@@ -159,9 +165,10 @@ base::Status Check(const ServeOptions& options) {
                 "TLS needs both --tls-cert and --tls-key; --tls-client-ca goes with them");
   }
   if (!options.membership.gateways.empty() && options.member_key_file.empty()) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "--gateway needs --member-key-file: with that key the gateway asks for the server's "
-                "state");
+    return Fail(
+        ErrorCode::kInvalidArgument,
+        "--gateway needs --member-key-file: with that key the gateway asks for the server's "
+        "state");
   }
   if (!options.ask.empty() && !options.tls_client_ca.empty()) {
     return Fail(ErrorCode::kInvalidArgument,

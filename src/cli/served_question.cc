@@ -90,15 +90,14 @@ std::string RefusalIn(const std::string& body) {
 }  // namespace
 
 std::string QuestionBody(std::string_view model, std::string_view question, bool stream) {
-  base::Json body = {{"model", model},
-                     {"messages", {{{"role", "user"}, {"content", question}}}}};
+  base::Json body = {{"model", model}, {"messages", {{{"role", "user"}, {"content", question}}}}};
   if (stream) {
     body["temperature"] = 0;
     body["max_tokens"] = kMaxTokens;
     body["stream"] = true;
     body["stream_options"] = {{"include_usage", true}};
   }
-  return body.dump(-1, ' ', false, base::Json::error_handler_t::replace);
+  return base::WriteJson(body);
 }
 
 std::string ShellQuoted(std::string_view text) {
@@ -114,8 +113,8 @@ std::string ShellQuoted(std::string_view text) {
 }
 
 std::string CurlLine(const ServerAddress& server, const std::string& body) {
-  std::string line = fmt::format("curl {}/v1/chat/completions -H 'Content-Type: application/json'",
-                                 server.url);
+  std::string line =
+      fmt::format("curl {}/v1/chat/completions -H 'Content-Type: application/json'", server.url);
   if (!server.key.empty()) line += " -H 'Authorization: Bearer YOUR_KEY'";
   if (!server.ca_file.empty()) line += " --cacert " + ShellQuoted(server.ca_file);
   return line + " -d " + ShellQuoted(body);

@@ -24,9 +24,9 @@ using certify::SideFingerprint;
 
 // Measures what is here; what cannot be measured is a reason, for it cannot be known to be the
 // same.
-class Measurement {
+class Remeasurement {
  public:
-  Measurement(const VerifyOptions& options, const Environment& environment)
+  Remeasurement(const VerifyOptions& options, const Environment& environment)
       : options_(options), environment_(environment) {}
 
   void Run(const Fingerprint& then) {
@@ -140,7 +140,7 @@ Status VerifyCertificate(const VerifyOptions& options, const Environment& enviro
 
   const bool is_trusted =
       file.is_signed_by_key && std::ranges::find(keys, file.key, &TrustedKey::key) != keys.end();
-  Measurement here(options, environment);
+  Remeasurement here(options, environment);
   if (is_trusted && !options.elsewhere) {
     here.Run(fingerprint);
     circumstances.present = here.present();

@@ -12,12 +12,6 @@ namespace {
 
 using base::ErrorCode;
 
-std::string DigestOf(std::string_view text) {
-  base::Sha256 hash;
-  hash.Update(std::as_bytes(std::span(text)));
-  return hash.HexDigest();
-}
-
 class ZipMemberTest : public testing::Test {
  protected:
   base::Status Extract(const std::string& member, std::uint64_t size, const std::string& sha256) {
@@ -37,7 +31,7 @@ class ZipMemberTest : public testing::Test {
 
 TEST_F(ZipMemberTest, TakesTheMemberOut) {
   WriteZip(archive_, "pkg/model.gguf", content_);
-  const auto status = Extract("pkg/model.gguf", content_.size(), DigestOf(content_));
+  const auto status = Extract("pkg/model.gguf", content_.size(), base::Sha256Of(content_));
   ASSERT_TRUE(status) << status.error().message;
   EXPECT_EQ(net::ReadWholeFile(target_), content_);
   EXPECT_FALSE(std::filesystem::exists(target_.string() + ".unpacking"));
@@ -45,9 +39,9 @@ TEST_F(ZipMemberTest, TakesTheMemberOut) {
 
 TEST_F(ZipMemberTest, RefusesWhatIsNotExpected) {
   WriteZip(archive_, "pkg/model.gguf", content_);
-  EXPECT_EQ(Extract("pkg/other", content_.size(), DigestOf(content_)).error().code,
+  EXPECT_EQ(Extract("pkg/other", content_.size(), base::Sha256Of(content_)).error().code,
             ErrorCode::kNotFound);
-  EXPECT_EQ(Extract("pkg/model.gguf", content_.size() - 1, DigestOf(content_)).error().code,
+  EXPECT_EQ(Extract("pkg/model.gguf", content_.size() - 1, base::Sha256Of(content_)).error().code,
             ErrorCode::kDataLoss);
   EXPECT_EQ(Extract("pkg/model.gguf", content_.size(), std::string(64, '0')).error().code,
             ErrorCode::kDataLoss);
@@ -69,7 +63,7 @@ TEST_F(ZipMemberTest, ReadsNoMoreThanExpected) {
   }
   ASSERT_GE(replaced, 1);
   net::WriteWholeFile(archive_, bytes);
-  EXPECT_FALSE(Extract("m", 16, DigestOf(zeros.substr(0, 16))));
+  EXPECT_FALSE(Extract("m", 16, base::Sha256Of(zeros.substr(0, 16))));
   ExpectNothingWritten();
 }
 
@@ -77,15 +71,17 @@ TEST_F(ZipMemberTest, RefusesBrokenArchives) {
   WriteZip(archive_, "m", content_);
   const std::string bytes = net::ReadWholeFile(archive_);
   net::WriteWholeFile(archive_, "not a zip");
-  EXPECT_EQ(Extract("m", content_.size(), DigestOf(content_)).error().code, ErrorCode::kDataLoss);
+  EXPECT_EQ(Extract("m", content_.size(), base::Sha256Of(content_)).error().code,
+            ErrorCode::kDataLoss);
   net::WriteWholeFile(archive_, bytes.substr(0, bytes.size() / 2));
-  EXPECT_FALSE(Extract("m", content_.size(), DigestOf(content_)));
+  EXPECT_FALSE(Extract("m", content_.size(), base::Sha256Of(content_)));
   std::string flipped = bytes;
   flipped[bytes.size() / 2] = static_cast<char>(flipped[bytes.size() / 2] ^ 0x55);
   net::WriteWholeFile(archive_, flipped);
-  EXPECT_EQ(Extract("m", content_.size(), DigestOf(content_)).error().code, ErrorCode::kDataLoss);
+  EXPECT_EQ(Extract("m", content_.size(), base::Sha256Of(content_)).error().code,
+            ErrorCode::kDataLoss);
   std::filesystem::remove(archive_);
-  EXPECT_FALSE(Extract("m", content_.size(), DigestOf(content_)));
+  EXPECT_FALSE(Extract("m", content_.size(), base::Sha256Of(content_)));
   ExpectNothingWritten();
 }
 

@@ -7,13 +7,13 @@
 #include <numeric>
 #include <utility>
 
+#include "engine/token_rules.h"
+
 namespace switchyard::engine {
 namespace {
 
 using base::ErrorCode;
 using base::Fail;
-
-constexpr float kNever = -std::numeric_limits<float>::infinity();
 
 bool Contains(std::span<const TokenId> ids, TokenId id) {
   return std::ranges::find(ids, id) != ids.end();

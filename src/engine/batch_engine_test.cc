@@ -30,7 +30,7 @@ constexpr RunnerOptions kTight{
 constexpr RunnerOptions kRoomy{
     .context_tokens = 96, .sequences = 24, .chunk_tokens = 32, .page_size = 16};
 
-CompletionRequest Ask(int which) {
+CompletionRequest BatchRequest(int which) {
   CompletionRequest request;
   request.prompt = Text(3 + (which * 7) % 23, 3 + which % 5);
   request.sampling.seed = static_cast<std::uint64_t>(which);
@@ -62,11 +62,11 @@ class BatchEngineOn : public testing::TestWithParam<std::string> {
   // What Generate gives for the request alone.
   Generation Alone(const CompletionRequest& request, std::string* text = nullptr) {
     Sequence sequence;
-    auto result = Generate(*loaded_->runner, tokenizer(), sequence, request,
-                           [&](std::string_view piece) {
-                             if (text != nullptr) *text += piece;
-                             return true;
-                           });
+    auto result =
+        Generate(*loaded_->runner, tokenizer(), sequence, request, [&](std::string_view piece) {
+          if (text != nullptr) *text += piece;
+          return true;
+        });
     EXPECT_TRUE(result) << result.error().message;
     loaded_->runner->Release(sequence);
     return result ? *result : Generation{};
@@ -77,7 +77,7 @@ class BatchEngineOn : public testing::TestWithParam<std::string> {
     std::vector<Generation> alone;
     std::vector<std::string> texts(20);
     for (int i = 0; i < 20; ++i) {
-      alone.push_back(Alone(Ask(i), &texts[static_cast<std::size_t>(i)]));
+      alone.push_back(Alone(BatchRequest(i), &texts[static_cast<std::size_t>(i)]));
     }
     const auto engine = Engine(options);
     std::mt19937 random(7);
@@ -85,7 +85,7 @@ class BatchEngineOn : public testing::TestWithParam<std::string> {
     std::vector<std::shared_ptr<RecordingListener>> listeners;
     for (int i = 0; i < 20; ++i) {
       listeners.push_back(std::make_shared<RecordingListener>());
-      const auto id = engine->Submit(Ask(i), listeners.back());
+      const auto id = engine->Submit(BatchRequest(i), listeners.back());
       ASSERT_TRUE(id) << id.error().message;
       ids.push_back(*id);
       if (random() % 2 == 0)
@@ -143,7 +143,7 @@ TEST_P(BatchEngineOn, TextsDoNotDependOnThePrefixCache) {
 
 TEST_P(BatchEngineOn, AnswersToOnePromptShareItsPages) {
   Use(kRoomy);
-  CompletionRequest request = Ask(1);
+  CompletionRequest request = BatchRequest(1);
   request.prompt = Text(30, 7);
   request.max_tokens = 6;
   std::vector<std::vector<TokenId>> alone;
@@ -171,7 +171,7 @@ TEST_P(BatchEngineOn, AnswersToOnePromptShareItsPages) {
 
 TEST_P(BatchEngineOn, GoesOnBehindResumedTokens) {
   Use(kRoomy);
-  CompletionRequest request = Ask(4);
+  CompletionRequest request = BatchRequest(4);
   request.max_tokens = 20;
   std::string text;
   const Generation whole = Alone(request, &text);
@@ -198,7 +198,7 @@ TEST_P(BatchEngineOn, GoesOnBehindResumedTokens) {
 
 TEST_P(BatchEngineOn, StopsAndLogprobs) {
   Use(kRoomy);
-  CompletionRequest request = Ask(3);
+  CompletionRequest request = BatchRequest(3);
   request.max_tokens = 12;
   const Generation free = Alone(request);
   const auto engine = Engine();
@@ -222,7 +222,7 @@ TEST_P(BatchEngineOn, StopsAndLogprobs) {
 
 TEST_P(BatchEngineOn, RulesForbidTokens) {
   Use(kRoomy);
-  CompletionRequest request = Ask(3);
+  CompletionRequest request = BatchRequest(3);
   request.max_tokens = 12;
   const Generation free = Alone(request);
   request.end_tokens = {free.tokens[4]};
@@ -256,7 +256,7 @@ TEST_P(BatchEngineOn, RefusesWhatCanNeverRun) {
   Use(kTight);
   const auto engine = Engine();
   const auto refused = [&](auto change) {
-    CompletionRequest request = Ask(1);
+    CompletionRequest request = BatchRequest(1);
     change(request);
     const auto id = engine->Submit(request, std::make_shared<RecordingListener>());
     EXPECT_FALSE(id);
@@ -275,7 +275,7 @@ TEST_P(BatchEngineOn, EndsEverybodyWhenItGoes) {
     const auto engine = Engine();
     for (int i = 0; i < 12; ++i) {
       listeners.push_back(std::make_shared<RecordingListener>());
-      ASSERT_TRUE(engine->Submit(Ask(i), listeners.back()));
+      ASSERT_TRUE(engine->Submit(BatchRequest(i), listeners.back()));
     }
   }
   for (const auto& listener : listeners) {
@@ -300,7 +300,7 @@ TEST_P(BatchEngineOn, ACancelDuringThePromptTakesEffectBeforeTheNextStep) {
   victim->on_end = [&](const CompletionSummary& summary) {
     ended.set_value({summary, engine->Status().steps});
   };
-  CompletionRequest long_one = Ask(2);
+  CompletionRequest long_one = BatchRequest(2);
   long_one.prompt = Text(80, 3);  // five steps and more
   RequestId id = 0;
   int deltas = 0;
@@ -312,7 +312,7 @@ TEST_P(BatchEngineOn, ACancelDuringThePromptTakesEffectBeforeTheNextStep) {
     steps = engine->Status().steps;
     engine->Cancel(id);
   };
-  CompletionRequest first = Ask(1);
+  CompletionRequest first = BatchRequest(1);
   first.max_tokens = 10;
   first.prompt = Text(4, 3);
   ASSERT_TRUE(engine->Submit(first, watcher));
@@ -335,7 +335,7 @@ TEST(BatchEngine, ALostChipEndsItsRequests) {
   bool refused = false;
   for (int i = 0; i < 40 && !refused; ++i) {
     auto listener = std::make_shared<RecordingListener>();
-    const auto id = engine.Submit(Ask(i % 20), listener);
+    const auto id = engine.Submit(BatchRequest(i % 20), listener);
     refused = !id;
     if (refused) {
       EXPECT_EQ(id.error().code, base::ErrorCode::kUnavailable);

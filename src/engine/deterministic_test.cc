@@ -17,15 +17,15 @@ using test_support::Text;
 using testing::HasSubstr;
 using Tokens = std::vector<TokenId>;
 
-constexpr int kRequests = 12;
-constexpr RunnerOptions kRoomy{
+constexpr int kDeterministicRequests = 12;
+constexpr RunnerOptions kRoomyMemory{
     .context_tokens = 96, .sequences = 24, .chunk_tokens = 32, .page_size = 16};
 // So few that requests are preempted all the time.
-constexpr RunnerOptions kTight{
+constexpr RunnerOptions kTightMemory{
     .context_tokens = 96, .sequences = 1, .pages = 8, .chunk_tokens = 16, .page_size = 16};
 
 // With prompts of less than a page and of several, some of which begin alike.
-CompletionRequest Ask(int which) {
+CompletionRequest DeterministicRequest(int which) {
   CompletionRequest request;
   request.prompt = Text(5 + (which * 11) % 50, 3 + which % 2);
   request.sampling.seed = static_cast<std::uint64_t>(which);
@@ -56,10 +56,10 @@ class DeterministicTest : public testing::Test {
   // Each by itself and without a cache of others.
   std::vector<Tokens> Alone(bool deterministic) {
     std::vector<Tokens> texts;
-    for (int i = 0; i < kRequests; ++i) {
-      Use(kRoomy);
+    for (int i = 0; i < kDeterministicRequests; ++i) {
+      Use(kRoomyMemory);
       Begin(deterministic);
-      const auto listener = Submit(Ask(i));
+      const auto listener = Submit(DeterministicRequest(i));
       listener->Wait();
       texts.push_back(listener->tokens());
     }
@@ -67,7 +67,8 @@ class DeterministicTest : public testing::Test {
   }
   std::vector<Tokens> Together() {
     std::vector<std::shared_ptr<RecordingListener>> listeners;
-    for (int i = 0; i < kRequests; ++i) listeners.push_back(Submit(Ask(i)));
+    for (int i = 0; i < kDeterministicRequests; ++i)
+      listeners.push_back(Submit(DeterministicRequest(i)));
     std::vector<Tokens> texts;
     for (const auto& listener : listeners) {
       EXPECT_EQ(listener->Wait().end, CompletionEnd::kLength);
@@ -82,32 +83,32 @@ class DeterministicTest : public testing::Test {
 
 TEST_F(DeterministicTest, WithoutTheModeTextsDependOnTheBatch) {
   const auto alone = Alone(false);
-  Use(kRoomy);
+  Use(kRoomyMemory);
   Begin(false);
   EXPECT_NE(Together(), alone);
 }
 
 TEST_F(DeterministicTest, TextsDoNotDependOnWhatElseRuns) {
   const auto alone = Alone(true);
-  Use(kRoomy);
+  Use(kRoomyMemory);
   Begin(true);
   EXPECT_EQ(Together(), alone);
   // Now all prompts are cached.
   EXPECT_EQ(Together(), alone);
   EXPECT_GT(engine_->Status().cached_prompt_tokens, 0U);
-  Use(kTight);
+  Use(kTightMemory);
   Begin(true);
   EXPECT_EQ(Together(), alone);
   EXPECT_GT(engine_->Status().preemptions, 0U);
 }
 
 TEST_F(DeterministicTest, AnswersGoOnFromAnyOfTheirTokens) {
-  Use(kRoomy);
+  Use(kRoomyMemory);
   Begin(true);
-  const auto whole = Submit(Ask(5));
+  const auto whole = Submit(DeterministicRequest(5));
   whole->Wait();
   for (std::size_t cut = 1; cut < whole->tokens().size(); cut += 4) {
-    CompletionRequest request = Ask(5);
+    CompletionRequest request = DeterministicRequest(5);
     Tokens tokens = whole->tokens();
     request.resumed.assign(tokens.begin(), tokens.begin() + static_cast<std::ptrdiff_t>(cut));
     const auto rest = Submit(request);
@@ -119,20 +120,20 @@ TEST_F(DeterministicTest, AnswersGoOnFromAnyOfTheirTokens) {
 
 // The text of an answer comes again as a prompt, which is computed in other steps.
 TEST_F(DeterministicTest, WhatAnAnswerCachedIsNotTakenForAPrompt) {
-  Use(kRoomy);
+  Use(kRoomyMemory);
   Begin(true);
-  CompletionRequest first = Ask(1);
+  CompletionRequest first = DeterministicRequest(1);
   first.max_tokens = 40;
   const auto answered = Submit(first);
   answered->Wait();
-  CompletionRequest second = Ask(2);
+  CompletionRequest second = DeterministicRequest(2);
   second.prompt = first.prompt;
   const Tokens tokens = answered->tokens();
   second.prompt.insert(second.prompt.end(), tokens.begin(), tokens.end());
   second.prompt.push_back(7);
   const auto behind = Submit(second);
   behind->Wait();
-  Use(kRoomy);
+  Use(kRoomyMemory);
   Begin(true);
   const auto fresh = Submit(second);
   fresh->Wait();
@@ -140,13 +141,13 @@ TEST_F(DeterministicTest, WhatAnAnswerCachedIsNotTakenForAPrompt) {
 }
 
 TEST_F(DeterministicTest, EmbeddingsDoNotDependOnWhatElseRuns) {
-  Use(kRoomy);
+  Use(kRoomyMemory);
   Begin(true);
   CompletionRequest request;
   request.prompt = Text(40, 3);
   request.embeds = true;
   const auto alone = Submit(request)->Wait().embedding;
-  const auto beside = Submit(Ask(1));
+  const auto beside = Submit(DeterministicRequest(1));
   const auto together = Submit(request)->Wait().embedding;
   beside->Wait();
   EXPECT_FALSE(alone.empty());

@@ -3,16 +3,13 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/seconds_since.h"
 #include "engine/answer.h"
 
 namespace switchyard::engine {
 namespace {
 
 using Clock = std::chrono::steady_clock;
-
-double SecondsSince(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 // Keeps of `sequence` what begins `prompt` too, but never all of it: one token must be run for
 // logits.
@@ -31,7 +28,7 @@ base::Result<Generation> Finish(Runner& runner, Answer& answer, const TextSink& 
   result.prefill_tokens = before - sequence.cached;
   const auto start = Clock::now();
   SWITCHYARD_TRY(std::span<const float> logits, runner.Advance(sequence));
-  result.prefill_s = SecondsSince(start);
+  result.prefill_s = base::SecondsSince(start);
 
   const auto decode_start = Clock::now();
   bool is_wanted = true;
@@ -42,7 +39,7 @@ base::Result<Generation> Finish(Runner& runner, Answer& answer, const TextSink& 
     SWITCHYARD_TRY(logits, runner.Advance(sequence));
     ++result.decode_steps;
   }
-  result.decode_s = SecondsSince(decode_start);
+  result.decode_s = base::SecondsSince(decode_start);
   result.end = is_wanted ? *answer.end() : CompletionEnd::kCancelled;
   result.tokens.assign(sequence.tokens.begin() + before, sequence.tokens.end());
   return result;

@@ -24,7 +24,7 @@ using test_support::RecordingListener;
 using test_support::Text;
 using testing::HasSubstr;
 
-constexpr RunnerOptions kRoomy{
+constexpr RunnerOptions kRoomyForTransfer{
     .context_tokens = 128, .sequences = 4, .chunk_tokens = 32, .page_size = 16};
 constexpr std::uint64_t kAnyBytes = 64 << 20;
 
@@ -99,8 +99,8 @@ class KvTransferBetween : public testing::TestWithParam<std::pair<std::string, s
 };
 
 TEST_P(KvTransferBetween, AnAnswerThatWasCutGoesOnElsewhereWithItsPrefixCached) {
-  const Member from(GetParam().first, kRoomy);
-  const Member to(GetParam().second, kRoomy);
+  const Member from(GetParam().first, kRoomyForTransfer);
+  const Member to(GetParam().second, kRoomyForTransfer);
   const CompletionRequest request = Ask(Text(70, 5), 40);
   const Answered whole = Complete(*from, request);
   ASSERT_EQ(whole.tokens.size(), 40U);
@@ -133,12 +133,12 @@ TEST_P(KvTransferBetween, AnAnswerThatWasCutGoesOnElsewhereWithItsPrefixCached) 
 }
 
 TEST_P(KvTransferBetween, PageSizesMayDiffer) {
-  RunnerOptions large = kRoomy;
+  RunnerOptions large = kRoomyForTransfer;
   large.page_size = 32;
   const std::vector<TokenId> text = Text(100, 5);
   for (const bool from_large : {false, true}) {
-    const Member from(GetParam().first, from_large ? large : kRoomy);
-    const Member to(GetParam().second, from_large ? kRoomy : large);
+    const Member from(GetParam().first, from_large ? large : kRoomyForTransfer);
+    const Member to(GetParam().second, from_large ? kRoomyForTransfer : large);
     Complete(*from, Ask(text));
     const auto exported = Export(*from, text);
     ASSERT_TRUE(exported) << exported.error().message;
@@ -147,7 +147,7 @@ TEST_P(KvTransferBetween, PageSizesMayDiffer) {
     ASSERT_TRUE(imported) << imported.error().message;
     EXPECT_EQ(imported->cached_tokens, 96);
     // There and back again.
-    const Member back(GetParam().first, from_large ? large : kRoomy);
+    const Member back(GetParam().first, from_large ? large : kRoomyForTransfer);
     ASSERT_TRUE(Import(*back, Export(*to, text)->bytes));
     EXPECT_EQ(Export(*back, text)->bytes, exported->bytes);
   }
@@ -162,8 +162,8 @@ INSTANTIATE_TEST_SUITE_P(Chips, KvTransferBetween,
                          });
 
 TEST(KvTransfer, MovesInPieces) {
-  const Member from("reference", kRoomy);
-  const Member to("reference", kRoomy);
+  const Member from("reference", kRoomyForTransfer);
+  const Member to("reference", kRoomyForTransfer);
   const std::vector<TokenId> text = Text(96, 5);
   Complete(*from, Ask(text));
   const std::uint64_t page = from.loaded->runner->kv_shape().PageBytes();
@@ -190,7 +190,7 @@ TEST(KvTransfer, MovesInPieces) {
   // Once more: nothing is new.
   EXPECT_EQ(Import(*to, Export(*from, text)->bytes)->imported_tokens, 0);
   // A piece without those before it.
-  const Member empty("reference", kRoomy);
+  const Member empty("reference", kRoomyForTransfer);
   const auto gap = Import(*empty, Export(*from, text, 32)->bytes);
   ASSERT_FALSE(gap);
   EXPECT_EQ(gap.error().code, ErrorCode::kFailedPrecondition);
@@ -198,11 +198,11 @@ TEST(KvTransfer, MovesInPieces) {
 }
 
 TEST(KvTransfer, RefusesWhatDoesNotFit) {
-  const Member from("reference", kRoomy);
+  const Member from("reference", kRoomyForTransfer);
   const std::vector<TokenId> text = Text(40, 5);
   Complete(*from, Ask(text));
   const std::string bytes = Export(*from, text)->bytes;
-  RunnerOptions f32 = kRoomy;
+  RunnerOptions f32 = kRoomyForTransfer;
   f32.kv_dtype = tensor::DType::kF32;
   const Member other("reference", f32);
   EXPECT_THAT(Import(*other, bytes).error().message, HasSubstr("hold f16"));
@@ -216,15 +216,15 @@ TEST(KvTransfer, RefusesWhatDoesNotFit) {
   for (std::int64_t i = 0; i < head.shape.pages; ++i) writer.NextPage();
   EXPECT_THAT(Import(*from, writer.Finish()).error().message, HasSubstr("the vocabulary has"));
 
-  const Member uncached("reference", kRoomy, {.prefix_cache = false});
+  const Member uncached("reference", kRoomyForTransfer, {.prefix_cache = false});
   EXPECT_EQ(Import(*uncached, bytes).error().code, ErrorCode::kFailedPrecondition);
   EXPECT_EQ(Export(*uncached, text).error().code, ErrorCode::kFailedPrecondition);
 }
 
 // Requests that run keep their pages, and what is cached goes, the least recently used first.
 TEST(KvTransfer, NeverTakesPagesInUse) {
-  const Member from("reference", kRoomy);
-  RunnerOptions tight = kRoomy;
+  const Member from("reference", kRoomyForTransfer);
+  RunnerOptions tight = kRoomyForTransfer;
   tight.pages = 6;
   const Member to("reference", tight);
   const std::vector<TokenId> text = Text(96, 5);
@@ -259,8 +259,8 @@ TEST(KvTransfer, NeverTakesPagesInUse) {
 
 // Texts do not change by what is moved beside them.
 TEST(KvTransfer, RunsBesideRequests) {
-  const Member from("cpu", kRoomy);
-  const Member to("cpu", kRoomy);
+  const Member from("cpu", kRoomyForTransfer);
+  const Member to("cpu", kRoomyForTransfer);
   const std::vector<TokenId> text = Text(110, 7);
   Complete(*from, Ask(text, 2));
   std::vector<Answered> alone;
@@ -284,7 +284,7 @@ TEST(KvTransfer, RunsBesideRequests) {
 }
 
 TEST(KvTransfer, EndsWithItsEngine) {
-  const Member from("reference", kRoomy);
+  const Member from("reference", kRoomyForTransfer);
   const std::vector<TokenId> text = Text(40, 5);
   Complete(*from, Ask(text));
   const std::string bytes = Export(*from, text)->bytes;
@@ -294,11 +294,11 @@ TEST(KvTransfer, EndsWithItsEngine) {
 }
 
 TEST(KvTransfer, ALostChipRefuses) {
-  const Member from("reference", kRoomy);
+  const Member from("reference", kRoomyForTransfer);
   const std::vector<TokenId> text = Text(40, 5);
   Complete(*from, Ask(text));
   const std::string bytes = Export(*from, text)->bytes;
-  const Member lost("null", kRoomy, {}, 1, {{"lose_device_after", "1"}});
+  const Member lost("null", kRoomyForTransfer, {}, 1, {{"lose_device_after", "1"}});
   EXPECT_EQ(Import(*lost, bytes)->cached_tokens, 32);
   EXPECT_EQ(Complete(*lost, Ask(Text(50, 3))).summary.end, CompletionEnd::kFailed);
   EXPECT_EQ(Import(*lost, bytes).error().code, ErrorCode::kUnavailable);
@@ -309,7 +309,7 @@ TEST(KvTransfer, OfReplicasTheOneThatHasMostGivesAndTheOneThatHasTheRestTakes) {
   std::vector<std::unique_ptr<Loaded>> loaded;
   std::vector<std::unique_ptr<BatchEngine>> engines;
   for (int i = 0; i < 2; ++i) {
-    auto one = Load("reference", kRoomy);
+    auto one = Load("reference", kRoomyForTransfer);
     ASSERT_TRUE(one) << one.error().message;
     loaded.push_back(std::move(*one));
     engines.push_back(std::make_unique<BatchEngine>(
@@ -323,7 +323,7 @@ TEST(KvTransfer, OfReplicasTheOneThatHasMostGivesAndTheOneThatHasTheRestTakes) {
   ASSERT_TRUE(exported) << exported.error().message;
   EXPECT_EQ(exported->cached_tokens, 96);
 
-  const Member from("reference", kRoomy);
+  const Member from("reference", kRoomyForTransfer);
   const std::vector<TokenId> longer = Text(120, 5);
   Complete(*from, Ask(longer, 2));
   const auto imported = Import(both, Export(*from, longer, 96)->bytes);

@@ -20,9 +20,9 @@ using test_support::Text;
 
 constexpr RunnerOptions kOptions{
     .context_tokens = 96, .sequences = 6, .chunk_tokens = 16, .page_size = 16};
-constexpr int kRequests = 30;
+constexpr int kReplicaRequests = 30;
 
-CompletionRequest Ask(int which) {
+CompletionRequest ReplicaRequest(int which) {
   CompletionRequest request;
   request.prompt = Text(3 + (which * 7) % 23, 3 + which % 5);
   request.sampling.seed = static_cast<std::uint64_t>(which);
@@ -53,9 +53,9 @@ struct Fleet {
 
   std::vector<std::shared_ptr<RecordingListener>> SubmitAll() const {
     std::vector<std::shared_ptr<RecordingListener>> listeners;
-    for (int i = 0; i < kRequests; ++i) {
+    for (int i = 0; i < kReplicaRequests; ++i) {
       listeners.push_back(std::make_shared<RecordingListener>());
-      const auto id = service->Submit(Ask(i), listeners.back());
+      const auto id = service->Submit(ReplicaRequest(i), listeners.back());
       EXPECT_TRUE(id) << id.error().message;
     }
     return listeners;
@@ -87,7 +87,7 @@ TEST(Replicas, ALostChipLosesNoRequestAndNoToken) {
     }
     EXPECT_LT(fleet.service->alive(), std::ssize(lost_after));
     const ServiceStatus status = fleet.service->Status();
-    EXPECT_EQ(status.requests_ended, static_cast<std::uint64_t>(kRequests));
+    EXPECT_EQ(status.requests_ended, static_cast<std::uint64_t>(kReplicaRequests));
     EXPECT_EQ(status.running + status.waiting, 0);
     EXPECT_EQ(status.prefill_tokens, 0);
     ASSERT_EQ(status.replicas.size(), lost_after.size());
@@ -105,9 +105,9 @@ TEST(Replicas, WithoutAnyChipAllFailAndSaySo) {
   const Fleet fleet({20, 10});
   std::vector<std::shared_ptr<RecordingListener>> listeners;
   bool refused = false;
-  for (int i = 0; i < kRequests; ++i) {
+  for (int i = 0; i < kReplicaRequests; ++i) {
     const auto listener = std::make_shared<RecordingListener>();
-    const auto id = fleet.service->Submit(Ask(i), listener);
+    const auto id = fleet.service->Submit(ReplicaRequest(i), listener);
     if (id) listeners.push_back(listener);
     refused = refused || !id;
   }
@@ -118,7 +118,7 @@ TEST(Replicas, WithoutAnyChipAllFailAndSaySo) {
     EXPECT_EQ(summary.error.code, base::ErrorCode::kUnavailable);
     EXPECT_EQ(listener->ends(), 1);
   }
-  const auto late = fleet.service->Submit(Ask(1), std::make_shared<RecordingListener>());
+  const auto late = fleet.service->Submit(ReplicaRequest(1), std::make_shared<RecordingListener>());
   ASSERT_FALSE(late);
   EXPECT_EQ(late.error().code, base::ErrorCode::kUnavailable);
 }
@@ -127,9 +127,9 @@ TEST(Replicas, CancelsWhatRunsAndWhatWaits) {
   const Fleet fleet({-1, -1});
   std::vector<RequestId> ids;
   std::vector<std::shared_ptr<RecordingListener>> listeners;
-  for (int i = 0; i < kRequests; ++i) {
+  for (int i = 0; i < kReplicaRequests; ++i) {
     listeners.push_back(std::make_shared<RecordingListener>());
-    CompletionRequest request = Ask(i);
+    CompletionRequest request = ReplicaRequest(i);
     request.max_tokens = -1;
     const auto id = fleet.service->Submit(request, listeners.back());
     ASSERT_TRUE(id);
@@ -140,8 +140,8 @@ TEST(Replicas, CancelsWhatRunsAndWhatWaits) {
   for (const auto& listener : listeners) {
     cancelled += listener->Wait().end == CompletionEnd::kCancelled ? 1 : 0;
   }
-  EXPECT_GT(cancelled, kRequests / 2);
-  EXPECT_EQ(fleet.service->Status().requests_ended, static_cast<std::uint64_t>(kRequests));
+  EXPECT_GT(cancelled, kReplicaRequests / 2);
+  EXPECT_EQ(fleet.service->Status().requests_ended, static_cast<std::uint64_t>(kReplicaRequests));
 }
 
 }  // namespace

@@ -18,7 +18,7 @@ using test_support::Loaded;
 using test_support::PluginOf;
 using test_support::Text;
 
-constexpr RunnerOptions kRoomy{
+constexpr RunnerOptions kRoomyForResume{
     .context_tokens = 96, .sequences = 8, .chunk_tokens = 32, .page_size = 16};
 
 // Keeps the text as it stood after each token.
@@ -86,7 +86,7 @@ class ResumeOn : public testing::TestWithParam<std::string> {
       GTEST_SKIP() << "chip '" << GetParam() << "' is not built";
     }
     for (auto* place : {&first_, &second_}) {
-      auto loaded = Load(GetParam(), kRoomy);
+      auto loaded = Load(GetParam(), kRoomyForResume);
       ASSERT_TRUE(loaded) << loaded.error().message;
       *place = std::move(*loaded);
     }
@@ -120,7 +120,8 @@ class ResumeOn : public testing::TestWithParam<std::string> {
       for (const TokenId token : resumed->all.tokens()) all.push_back(token);
       EXPECT_EQ(all, tokens);
       EXPECT_EQ(resumed->all.Wait().end, whole->all.Wait().end);
-      EXPECT_EQ(resumed->all.Wait().completion_tokens, std::ssize(tokens) - std::ssize(rest.resumed));
+      EXPECT_EQ(resumed->all.Wait().completion_tokens,
+                std::ssize(tokens) - std::ssize(rest.resumed));
       const auto again = resumed->all.completion_tokens();
       for (std::size_t i = 0; i < again.size() && one.request.top_logprobs >= 0; ++i) {
         EXPECT_EQ(again[i].logprob->logprob, logprobs[cut + i].logprob->logprob);

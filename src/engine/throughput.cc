@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <chrono>
 
+#include "base/seconds_since.h"
+
 namespace switchyard::engine {
 namespace {
 
@@ -65,10 +67,6 @@ class Sequences {
   std::vector<Sequence> sequences_;
 };
 
-double SecondsSince(std::chrono::steady_clock::time_point start) {
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
-}
-
 }  // namespace
 
 base::Result<std::vector<double>> MeasurePrefill(Runner& runner, const Workload& workload,
@@ -78,7 +76,7 @@ base::Result<std::vector<double>> MeasurePrefill(Runner& runner, const Workload&
     Sequences sequences(runner, workload.sequences, workload.tokens);
     const auto start = std::chrono::steady_clock::now();
     SWITCHYARD_RETURN_IF_ERROR(sequences.Feed());
-    const double seconds = SecondsSince(start);
+    const double seconds = base::SecondsSince(start);
     if (i < 0) continue;
     samples.push_back(static_cast<double>(workload.tokens * workload.sequences) / seconds);
   }
@@ -94,7 +92,7 @@ base::Result<std::vector<double>> MeasureDecode(Runner& runner, const Workload& 
     SWITCHYARD_RETURN_IF_ERROR(sequences.Feed());
     const auto start = std::chrono::steady_clock::now();
     SWITCHYARD_RETURN_IF_ERROR(sequences.Continue(steps));
-    const double seconds = SecondsSince(start);
+    const double seconds = base::SecondsSince(start);
     if (i < 0) continue;
     samples.push_back(static_cast<double>(steps * workload.sequences) / seconds);
   }

@@ -6,8 +6,6 @@
 namespace switchyard::engine {
 namespace {
 
-constexpr float kNever = -std::numeric_limits<float>::infinity();
-
 void ForbidOne(TokenId token, std::span<float> logits) {
   if (token >= 0 && token < std::ssize(logits)) logits[static_cast<std::size_t>(token)] = kNever;
 }

@@ -44,7 +44,7 @@ std::optional<std::string> WithText(std::string_view data, const std::string& te
   base::Json& holder = is_text ? choices[0] : choices[0]["delta"];
   if (!holder.is_object()) return std::nullopt;
   holder[is_text ? "text" : "content"] = text;
-  return chunk.dump(-1, ' ', false, base::Json::error_handler_t::replace);
+  return base::WriteJson(chunk);
 }
 
 }  // namespace

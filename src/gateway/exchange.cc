@@ -6,6 +6,7 @@
 
 #include "base/json.h"
 #include "base/random_bits.h"
+#include "base/seconds_since.h"
 
 namespace switchyard::gateway {
 namespace {
@@ -40,8 +41,8 @@ bool Exchange::Failure::IsSilence() const {
 
 void Exchange::Begin(ExchangeContext& context, std::shared_ptr<const ClientRequest> request,
                      access::KeyUse key, std::shared_ptr<net::HttpResponder> responder) {
-  const auto exchange = std::make_shared<Exchange>(context, std::move(request), std::move(key),
-                                                   std::move(responder));
+  const auto exchange =
+      std::make_shared<Exchange>(context, std::move(request), std::move(key), std::move(responder));
   exchange->responder_->OnGone([exchange] { exchange->OnGone(); });
   context.fleet.CountRequest();
   exchange->Choose();
@@ -386,7 +387,7 @@ void Exchange::Close(int status, std::string_view error) {
     timer_->Start(kFarewell, [self = shared_from_this()] { self->asked_.call.reset(); });
   }
   key_.Settle(attempts_ > 0, ledger_->completion_tokens());
-  const double seconds = std::chrono::duration<double>(Clock::now() - request_->arrival).count();
+  const double seconds = base::SecondsSince(request_->arrival);
   context_.metrics.CountEnd(status);
   context_.metrics.request_s.Observe(seconds);
   Feel(status);

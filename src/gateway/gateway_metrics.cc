@@ -8,8 +8,8 @@
 namespace switchyard::gateway {
 namespace {
 
-constexpr std::array kSeconds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,  0.25,
-                                 0.5,   1.0,    2.5,   5.0,  10.0,  30.0, 60.0, 300.0};
+constexpr std::array kSecondsBounds = {0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,  0.25,
+                                       0.5,   1.0,    2.5,   5.0,  10.0,  30.0, 60.0, 300.0};
 
 std::string One(std::string_view name, std::string_view type, std::string_view help,
                 std::int64_t value) {
@@ -37,7 +37,9 @@ std::string_view Name(HedgeEnd end) {
 }  // namespace
 
 GatewayMetrics::GatewayMetrics()
-    : time_to_first_token_s(kSeconds), request_s(kSeconds), hand_over_s(kSeconds) {}
+    : time_to_first_token_s(kSecondsBounds),
+      request_s(kSecondsBounds),
+      hand_over_s(kSecondsBounds) {}
 
 void GatewayMetrics::CountEnd(int status) {
   ends_[static_cast<std::size_t>(std::clamp(status, 0, 599))].fetch_add(1,

@@ -20,12 +20,12 @@ using base::NumberAt;
 using base::TextAt;
 using base::TextsAt;
 
-constexpr std::size_t kSeconds = sizeof "2026-11-29T03:54:12" - 1;
+constexpr std::size_t kToSeconds = sizeof "2026-11-29T03:54:12" - 1;
 
 // One of the two clocks may be wrong; who is not sure does not vouch.
 policy::CertificateState CertificateOf(const Json& certificate, std::string_view now) {
   const std::string end = TextAt(certificate, "expires");
-  const bool is_over = !end.empty() && end.substr(0, kSeconds) < now.substr(0, kSeconds);
+  const bool is_over = !end.empty() && end.substr(0, kToSeconds) < now.substr(0, kToSeconds);
   if (FlagAt(certificate, "in_force") && !is_over) return policy::CertificateState::kInForce;
   return At(certificate, "against").is_string() ? policy::CertificateState::kExpired
                                                 : policy::CertificateState::kNone;
@@ -124,8 +124,7 @@ base::Result<MemberState> ReadState(std::string_view text, std::string_view now)
   return state;
 }
 
-base::Result<std::vector<ModelState>> ReadModels(std::string_view text,
-                                                 std::string_view now) {
+base::Result<std::vector<ModelState>> ReadModels(std::string_view text, std::string_view now) {
   SWITCHYARD_TRY(const Json json, base::ParseJson(text, "the member's list of models"));
   const Json& list = At(json, "data");
   if (!list.is_array()) {

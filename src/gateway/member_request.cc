@@ -12,9 +12,7 @@ namespace {
 using protocol::EditedBody;
 using protocol::RequestOutline;
 
-std::string Quoted(std::string_view text) {
-  return base::Json(text).dump(-1, ' ', false, base::Json::error_handler_t::replace);
-}
+std::string Quoted(std::string_view text) { return base::WriteJson(text); }
 
 std::string_view PathOf(RequestKind kind) {
   switch (kind) {
@@ -58,12 +56,23 @@ void Continue(const ClientRequest& request, const AnswerLedger& ledger, EditedBo
 }
 
 // Of a chat's fields those that say how tokens are drawn, which a completion has as well.
-constexpr std::array<std::string_view, 17> kDrawing{
-    "temperature",        "top_p",       "top_k",           "min_p",
-    "presence_penalty",   "logit_bias",  "stop_token_ids",  "frequency_penalty",
-    "repetition_penalty", "ignore_eos",  "bad_words",       "skip_special_tokens",
-    "stream_options",     "user",        "priority",        "service_tier",
-    "spaces_between_special_tokens"};
+constexpr std::array<std::string_view, 17> kDrawing{"temperature",
+                                                    "top_p",
+                                                    "top_k",
+                                                    "min_p",
+                                                    "presence_penalty",
+                                                    "logit_bias",
+                                                    "stop_token_ids",
+                                                    "frequency_penalty",
+                                                    "repetition_penalty",
+                                                    "ignore_eos",
+                                                    "bad_words",
+                                                    "skip_special_tokens",
+                                                    "stream_options",
+                                                    "user",
+                                                    "priority",
+                                                    "service_tier",
+                                                    "spaces_between_special_tokens"};
 
 // All tokens so far are the prompt of what is left.
 std::string FromTokens(const ClientRequest& request, const ModelState& model,
@@ -119,8 +128,8 @@ struct KeptBody {
 
 }  // namespace
 
-net::CallRequest ToMember(const std::shared_ptr<const ClientRequest>& request,
-                          const Member& member, const ModelState& model, const AskPlan& plan,
+net::CallRequest ToMember(const std::shared_ptr<const ClientRequest>& request, const Member& member,
+                          const ModelState& model, const AskPlan& plan,
                           const AnswerLedger& ledger) {
   const auto kept = std::make_shared<KeptBody>(request);
   const RequestOutline& outline = request->outline;

@@ -185,8 +185,7 @@ ExprId JsonText::KeyOtherThan(std::span<const std::string> taken) {
 }
 
 ExprId JsonText::Constant(const base::Json& value) {
-  return grammar_.Literal(
-      value.dump(-1, ' ', /*ensure_ascii=*/false, base::Json::error_handler_t::replace));
+  return grammar_.Literal(base::WriteJson(value));
 }
 
 Grammar AnyJsonObject() {

@@ -121,7 +121,7 @@ TEST(Matcher, MasksAreWhatTryingEachTokenSays) {
   EXPECT_GT(followed, 20);
 }
 
-std::shared_ptr<const Vocabulary> Bytes(std::vector<std::string> more = {}) {
+std::shared_ptr<const Vocabulary> BytesAnd(std::vector<std::string> more = {}) {
   VocabularyBytes bytes;
   for (int byte = 0; byte < 256; ++byte) bytes.tokens.emplace_back(1, static_cast<char>(byte));
   for (std::string& token : more) bytes.tokens.push_back(std::move(token));
@@ -131,7 +131,7 @@ std::shared_ptr<const Vocabulary> Bytes(std::vector<std::string> more = {}) {
 TEST(Matcher, FollowsTextsThatNestDeeplyUpToItsBound) {
   const auto grammar = FromEbnf("root ::= \"(\" root \")\" | \"x\"");
   ASSERT_TRUE(grammar);
-  const auto compiled = CompiledGrammar::Compile(*grammar, Bytes());
+  const auto compiled = CompiledGrammar::Compile(*grammar, BytesAnd());
   ASSERT_TRUE(compiled);
   Matcher matcher(*compiled);
   EXPECT_TRUE(matcher.AcceptText(std::string(500, '(') + "x" + std::string(499, ')')));
@@ -155,7 +155,7 @@ TEST(Matcher, FollowsTextsThatNestDeeplyUpToItsBound) {
 TEST(Matcher, ItemsInARowDoNotNest) {
   const auto grammar = FromEbnf("root ::= \"a\" root | \"b\"");
   ASSERT_TRUE(grammar);
-  const auto compiled = CompiledGrammar::Compile(*grammar, Bytes());
+  const auto compiled = CompiledGrammar::Compile(*grammar, BytesAnd());
   ASSERT_TRUE(compiled);
   Matcher matcher(*compiled);
   EXPECT_TRUE(matcher.AcceptText(std::string(100'000, 'a') + "b"));
@@ -167,7 +167,7 @@ TEST(Matcher, SpecialTokensAreNoText) {
   grammar.SetRoot(grammar.Sequence(
       {grammar.TextWithout("<call>"), grammar.SpecialToken("<call>"), grammar.Literal("x")}));
   const auto compiled =
-      CompiledGrammar::Compile(grammar, Bytes({SpecialSpelling("<call>"), "<call>", "<ca"}));
+      CompiledGrammar::Compile(grammar, BytesAnd({SpecialSpelling("<call>"), "<call>", "<ca"}));
   ASSERT_TRUE(compiled);
   Matcher matcher(*compiled);
   EXPECT_TRUE(matcher.AcceptText("see <cal <"));
@@ -185,7 +185,7 @@ TEST(Matcher, TextsStopAtTheFirstOfSeveralStops) {
     Grammar grammar;
     const std::array<std::string_view, 3> stops = {"<call>", "<call_end>", "all"};
     grammar.SetRoot(grammar.TextWithout(stops));
-    const auto compiled = CompiledGrammar::Compile(grammar, Bytes({}));
+    const auto compiled = CompiledGrammar::Compile(grammar, BytesAnd({}));
     Matcher matcher(*compiled);
     return matcher.AcceptText(text) && matcher.is_complete();
   };
@@ -202,7 +202,7 @@ TEST(Grammar, IsComposedOfOthers) {
   whole.AddRule("other", whole.Literal("x"));
   const ExprId body = whole.Import(*schema);
   whole.SetRoot(whole.Sequence({whole.Literal("<call>"), body, whole.Literal("</call>")}));
-  const auto compiled = CompiledGrammar::Compile(whole, Bytes());
+  const auto compiled = CompiledGrammar::Compile(whole, BytesAnd());
   ASSERT_TRUE(compiled) << compiled.error().message;
   Matcher matcher(*compiled);
   EXPECT_TRUE(matcher.AcceptText("<call>{\"a\":1}</call>"));
@@ -214,7 +214,7 @@ TEST(Matcher, FollowsObjectsOfManyOptionalProperties) {
   for (int i = 0; i < 500; ++i) schema["properties"][fmt::format("p{}", i)] = {{"type", "null"}};
   const auto grammar = FromJsonSchema(schema);
   ASSERT_TRUE(grammar) << grammar.error().message;
-  const auto compiled = CompiledGrammar::Compile(*grammar, Bytes());
+  const auto compiled = CompiledGrammar::Compile(*grammar, BytesAnd());
   ASSERT_TRUE(compiled) << compiled.error().message;
   Matcher matcher(*compiled);
   EXPECT_TRUE(matcher.AcceptText("{\"p7\":null,\"p499\":null}"));
@@ -222,7 +222,7 @@ TEST(Matcher, FollowsObjectsOfManyOptionalProperties) {
 }
 
 TEST(CompiledGrammar, HostileOnesEndInTime) {
-  const auto vocabulary = Bytes({"aa", "aaaa", "aaaaaaaa"});
+  const auto vocabulary = BytesAnd({"aa", "aaaa", "aaaaaaaa"});
   const auto try_it = [&](const std::string& text) {
     const auto grammar = FromEbnf(text);
     if (!grammar) return;

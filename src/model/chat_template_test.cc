@@ -44,7 +44,7 @@ std::chrono::system_clock::time_point Now() {
   return std::chrono::system_clock::from_time_t(std::mktime(&local));
 }
 
-std::string Fnv1a(std::string_view text) {
+std::string DigestOfText(std::string_view text) {
   std::uint64_t value = 0xCBF29CE484222325U;
   for (const char c : text) {
     value = (value ^ static_cast<unsigned char>(c)) * 0x100000001B3U;
@@ -64,7 +64,7 @@ base::Result<std::string> Render(std::string_view source, const Json& context) {
 }
 
 // The error's message; fails the test if there is none.
-std::string Refusal(std::string_view source, const Json& context = Json::object()) {
+std::string TemplateRefusal(std::string_view source, const Json& context = Json::object()) {
   const auto result = Render(source, context);
   EXPECT_FALSE(result) << "rendered: " << result->substr(0, 200);
   return result ? "" : result.error().message;
@@ -109,7 +109,7 @@ TEST(ChatTemplate, RendersPublishedTemplatesAsPythonDoes) {
   const Json published = Json::parse(ReadText(kCases / "published.json"));
   for (const auto& [name, entry] : published.items()) {
     const std::string source = ReadText(kPublished / name);
-    ASSERT_EQ(Fnv1a(source), entry["source"].get<std::string>())
+    ASSERT_EQ(DigestOfText(source), entry["source"].get<std::string>())
         << name << " has changed; run tests/chat_templates/make_expected.py";
     for (const auto& [conversation, expected] : entry["results"].items()) {
       SCOPED_TRACE(name + ": " + conversation);
@@ -126,7 +126,7 @@ TEST(ChatTemplate, RendersPublishedTemplatesAsPythonDoes) {
       }
       ASSERT_TRUE(result) << result.error().message;
       EXPECT_EQ(result->size(), expected[0].get<std::size_t>()) << *result;
-      EXPECT_EQ(Fnv1a(*result), expected[1].get<std::string>()) << *result;
+      EXPECT_EQ(DigestOfText(*result), expected[1].get<std::string>()) << *result;
     }
   }
 }
@@ -153,26 +153,28 @@ TEST(ChatTemplate, RendersOftenFromOneParse) {
 }
 
 TEST(ChatTemplate, ErrorsNameTheLineAndTheFault) {
-  EXPECT_EQ(Refusal("a\n\n{{ x.y.z }}"), "chat template, line 3: 'x' is undefined");
-  EXPECT_EQ(Refusal("\n{{ {}.a.b }}"), "chat template, line 2: 'dict object' has no attribute 'a'");
+  EXPECT_EQ(TemplateRefusal("a\n\n{{ x.y.z }}"), "chat template, line 3: 'x' is undefined");
+  EXPECT_EQ(TemplateRefusal("\n{{ {}.a.b }}"),
+            "chat template, line 2: 'dict object' has no attribute 'a'");
   EXPECT_EQ(
-      Refusal("\n\n{% if x"),
+      TemplateRefusal("\n\n{% if x"),
       "chat template, line 3: unexpected end of template, expected 'end of statement block'.");
-  EXPECT_EQ(Refusal("{{ 'a'|frobnicate }}"),
+  EXPECT_EQ(TemplateRefusal("{{ 'a'|frobnicate }}"),
             "chat template, line 1: No filter named 'frobnicate'.");
-  EXPECT_EQ(Refusal("{{ [].append(1) }}"),
+  EXPECT_EQ(TemplateRefusal("{{ [].append(1) }}"),
             "chat template, line 1: access to attribute 'append' of 'list' object is unsafe.");
-  EXPECT_EQ(Refusal("{% macro m() %}\n{{ 1 + 'a' }}\n{% endmacro %}\n{{ m() }}"),
+  EXPECT_EQ(TemplateRefusal("{% macro m() %}\n{{ 1 + 'a' }}\n{% endmacro %}\n{{ m() }}"),
             "chat template, line 2: unsupported operand type(s) for +: 'int' and 'str'");
-  EXPECT_THAT(Refusal("{% include 'other' %}"), HasSubstr("must stand alone"));
-  EXPECT_THAT(Refusal("{% for x in y %}"), HasSubstr("looking for the following tags: 'endfor'"));
+  EXPECT_THAT(TemplateRefusal("{% include 'other' %}"), HasSubstr("must stand alone"));
+  EXPECT_THAT(TemplateRefusal("{% for x in y %}"),
+              HasSubstr("looking for the following tags: 'endfor'"));
 }
 
 TEST(ChatTemplate, RefusesWhatIsNotATemplateOrAContext) {
-  EXPECT_THAT(Refusal("\xff{{ 1 }}"), HasSubstr("not valid UTF-8"));
-  EXPECT_THAT(Refusal(std::string(2 << 20, 'a')), HasSubstr("at most 1048576"));
-  EXPECT_THAT(Refusal("x", Json::array()), HasSubstr("must be a JSON object, not array"));
-  EXPECT_THAT(Refusal("{{ n }}", {{"n", UINT64_MAX}}), HasSubstr("beyond 64 signed bits"));
+  EXPECT_THAT(TemplateRefusal("\xff{{ 1 }}"), HasSubstr("not valid UTF-8"));
+  EXPECT_THAT(TemplateRefusal(std::string(2 << 20, 'a')), HasSubstr("at most 1048576"));
+  EXPECT_THAT(TemplateRefusal("x", Json::array()), HasSubstr("must be a JSON object, not array"));
+  EXPECT_THAT(TemplateRefusal("{{ n }}", {{"n", UINT64_MAX}}), HasSubstr("beyond 64 signed bits"));
 }
 
 TEST(ChatTemplate, BrokenUtf8InTheContextIsKept) {
@@ -216,7 +218,8 @@ TEST(ChatTemplate, RefusesDeepNesting) {
       "{% set " + Nested("(", "a", ",)", kTimes) + " = 1 %}",
   };
   for (const std::string& source : sources) {
-    EXPECT_THAT(Refusal(source), StartsWith("chat template, line 1: ")) << source.substr(0, 40);
+    EXPECT_THAT(TemplateRefusal(source), StartsWith("chat template, line 1: "))
+        << source.substr(0, 40);
   }
 }
 
@@ -313,7 +316,7 @@ TEST(ChatTemplate, BoundsHostileTemplates) {
       "%}",
   };
   for (const std::string& source : sources) {
-    EXPECT_THAT(Refusal(source), StartsWith("chat template, line ")) << source;
+    EXPECT_THAT(TemplateRefusal(source), StartsWith("chat template, line ")) << source;
   }
 }
 
@@ -340,7 +343,7 @@ TEST(ChatTemplate, SurvivesCyclesAndOddities) {
 TEST(ChatTemplate, RefusesADeepContext) {
   Json nested = 1;
   for (int i = 0; i < 500; ++i) nested = Json::array({nested});
-  EXPECT_THAT(Refusal("{{ x|length }}", {{"x", nested}}), HasSubstr("nested deeper"));
+  EXPECT_THAT(TemplateRefusal("{{ x|length }}", {{"x", nested}}), HasSubstr("nested deeper"));
 }
 
 }  // namespace

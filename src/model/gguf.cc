@@ -27,7 +27,7 @@ static_assert(std::endian::native == std::endian::little, "GGUF fields are read 
 constexpr std::uint64_t kDefaultAlignment = 32;
 constexpr std::uint64_t kLargestAlignment = std::uint64_t{1} << 30;
 constexpr std::uint64_t kLongestName = 65535;  // the specification's limit for keys
-constexpr std::uint32_t kMaxRank = 4;          // GGML_MAX_DIMS
+constexpr std::uint32_t kMaxGgufRank = 4;      // GGML_MAX_DIMS
 constexpr std::uint64_t kLargestInt64 = std::numeric_limits<std::int64_t>::max();
 
 // The least that one entry can occupy; bounds what a count may make us allocate.
@@ -52,13 +52,13 @@ enum class ValueType : std::uint32_t {
 
 // ggml's numbers for tensor types. Those without a dtype are named so that the refusal can say
 // which format the file is in.
-struct FileType {
+struct GgufType {
   std::uint32_t number;
   std::string_view name;
   std::optional<DType> dtype;
 };
 
-constexpr FileType kFileTypes[] = {
+constexpr GgufType kGgufTypes[] = {
     {0, "F32", DType::kF32},        {1, "F16", DType::kF16},       {2, "Q4_0", DType::kQ4_0},
     {3, "Q4_1", DType::kQ4_1},      {6, "Q5_0", DType::kQ5_0},     {7, "Q5_1", DType::kQ5_1},
     {8, "Q8_0", DType::kQ8_0},      {9, "Q8_1", std::nullopt},     {10, "Q2_K", DType::kQ2_K},
@@ -74,7 +74,7 @@ constexpr FileType kFileTypes[] = {
 
 std::string SupportedTypes() {
   std::string list;
-  for (const FileType& type : kFileTypes) {
+  for (const GgufType& type : kGgufTypes) {
     if (!type.dtype) continue;
     if (!list.empty()) list += ", ";
     list += type.name;
@@ -83,9 +83,9 @@ std::string SupportedTypes() {
 }
 
 Result<DType> DTypeOfFile(std::uint32_t number) {
-  const auto* found = std::ranges::find(kFileTypes, number, &FileType::number);
-  if (found != std::end(kFileTypes) && found->dtype) return *found->dtype;
-  const std::string_view name = found == std::end(kFileTypes) ? "unknown" : found->name;
+  const auto* found = std::ranges::find(kGgufTypes, number, &GgufType::number);
+  if (found != std::end(kGgufTypes) && found->dtype) return *found->dtype;
+  const std::string_view name = found == std::end(kGgufTypes) ? "unknown" : found->name;
   return Fail(ErrorCode::kUnimplemented,
               "type number {} ({}) is not supported; use a file whose tensors are of {}", number,
               name, SupportedTypes());
@@ -392,10 +392,10 @@ Result<std::uint64_t> TensorBytes(const GgufTensor& entry) {
 // Everything of a directory entry after its name.
 Result<Claim> ReadTensorEntry(Cursor& cursor, GgufTensor& entry) {
   SWITCHYARD_TRY(const auto rank, cursor.Read<std::uint32_t>("its rank"));
-  if (rank < 1 || rank > kMaxRank) {
+  if (rank < 1 || rank > kMaxGgufRank) {
     return Fail(ErrorCode::kInvalidArgument,
                 "its rank is {} but must be 1 to {}: the file is damaged; fetch it again", rank,
-                kMaxRank);
+                kMaxGgufRank);
   }
   entry.dims.resize(rank);
   for (std::uint32_t i = 0; i < rank; ++i) {

@@ -33,15 +33,15 @@ std::vector<std::byte> SomeBytes(std::size_t size) {
 }
 
 // The message of the refusal, or "" if the file was accepted.
-std::string Refusal(std::span<const std::byte> bytes, ErrorCode* code = nullptr) {
+std::string GgufRefusal(std::span<const std::byte> bytes, ErrorCode* code = nullptr) {
   auto file = GgufFile::Parse(bytes, "m.gguf");
   if (file) return "";
   if (code != nullptr) *code = file.error().code;
   return file.error().message;
 }
 
-std::string Refusal(const GgufWriter& writer) { return Refusal(writer.Bytes()); }
-std::string Refusal(const GgufFields& fields) { return Refusal(fields.bytes()); }
+std::string GgufRefusal(const GgufWriter& writer) { return GgufRefusal(writer.Bytes()); }
+std::string GgufRefusal(const GgufFields& fields) { return GgufRefusal(fields.bytes()); }
 
 GgufFields Header(std::uint64_t tensors, std::uint64_t keys) {
   GgufFields fields;
@@ -165,7 +165,7 @@ TEST(Gguf, IntegerAboveSixtyThreeBitsIsNoInt) {
   EXPECT_THAT(file->GetInt("big").error().message, HasSubstr("63 bits"));
   GgufWriter array;
   array.SetArray("bigs", std::vector<std::uint64_t>{std::uint64_t{1} << 63});
-  EXPECT_THAT(Refusal(array), AllOf(HasSubstr("'bigs'"), HasSubstr("63 bits")));
+  EXPECT_THAT(GgufRefusal(array), AllOf(HasSubstr("'bigs'"), HasSubstr("63 bits")));
 }
 
 TEST(Gguf, OpensFromDiskAndSurvivesMoves) {
@@ -188,18 +188,18 @@ TEST(Gguf, OpensFromDiskAndSurvivesMoves) {
 TEST(Gguf, VersionTwoIsReadAndOthersAreRefused) {
   GgufWriter writer = SmallModel();
   writer.set_version(2);
-  EXPECT_EQ(Refusal(writer), "");
+  EXPECT_EQ(GgufRefusal(writer), "");
   writer.set_version(1);
-  EXPECT_THAT(Refusal(writer), HasSubstr("version 1 is not supported"));
+  EXPECT_THAT(GgufRefusal(writer), HasSubstr("version 1 is not supported"));
   writer.set_version(4);
-  EXPECT_THAT(Refusal(writer), HasSubstr("version 4 is not supported"));
+  EXPECT_THAT(GgufRefusal(writer), HasSubstr("version 4 is not supported"));
   writer.set_version(0x03000000);
-  EXPECT_THAT(Refusal(writer), HasSubstr("big-endian (version 3)"));
+  EXPECT_THAT(GgufRefusal(writer), HasSubstr("big-endian (version 3)"));
 }
 
 TEST(Gguf, OtherFilesAreNamedForWhatTheyAre) {
   const auto refusal = [](std::string_view text) {
-    return Refusal(std::as_bytes(std::span(text)));
+    return GgufRefusal(std::as_bytes(std::span(text)));
   };
   EXPECT_THAT(refusal(""), HasSubstr("empty"));
   EXPECT_THAT(refusal("<!DOCTYPE html>"), HasSubstr("web page"));
@@ -218,17 +218,17 @@ TEST(Gguf, EveryTruncationIsRefusedWithASentence) {
     // A copy of its own, so that the address sanitizer sees a read beyond it.
     const std::vector<std::byte> part(bytes.begin(),
                                       bytes.begin() + static_cast<std::ptrdiff_t>(size));
-    const std::string message = Refusal(part);
+    const std::string message = GgufRefusal(part);
     ASSERT_THAT(message, HasSubstr("m.gguf")) << size;
     ASSERT_THAT(message, HasSubstr("again")) << size;
   }
-  EXPECT_EQ(Refusal(std::span(bytes).first(needed)), "");
+  EXPECT_EQ(GgufRefusal(std::span(bytes).first(needed)), "");
 }
 
 TEST(Gguf, TensorBeyondTheEndNamesBothSizes) {
   const auto bytes = SmallModel().Bytes();
   ErrorCode code{};
-  const std::string message = Refusal(std::span(bytes).first(bytes.size() - 17), &code);
+  const std::string message = GgufRefusal(std::span(bytes).first(bytes.size() - 17), &code);
   EXPECT_EQ(message, fmt::format("m.gguf: tensor 'b.weight': it ends at byte {} but the file has "
                                  "{}: the download is probably incomplete; fetch it again",
                                  bytes.size() - 16, bytes.size() - 17));
@@ -237,50 +237,50 @@ TEST(Gguf, TensorBeyondTheEndNamesBothSizes) {
 
 TEST(Gguf, CountsBeyondTheFileAreRefusedBeforeAllocation) {
   constexpr auto kHuge = std::numeric_limits<std::uint64_t>::max();
-  EXPECT_THAT(Refusal(Header(0, kHuge)), HasSubstr("count of metadata entries"));
-  EXPECT_THAT(Refusal(Header(kHuge, 0)), HasSubstr("count of tensors"));
-  EXPECT_THAT(Refusal(Header(0, 1).PutText(std::string(64, '\xff'))), HasSubstr("the key"));
+  EXPECT_THAT(GgufRefusal(Header(0, kHuge)), HasSubstr("count of metadata entries"));
+  EXPECT_THAT(GgufRefusal(Header(kHuge, 0)), HasSubstr("count of tensors"));
+  EXPECT_THAT(GgufRefusal(Header(0, 1).PutText(std::string(64, '\xff'))), HasSubstr("the key"));
   for (const std::uint32_t type : {0U, 1U, 2U, 3U, 4U, 5U, 6U, 7U, 8U, 10U, 11U, 12U}) {
     GgufFields fields = Header(0, 1);
     fields.PutString("k").Put(std::uint32_t{9}).Put(type).Put(kHuge / 4);
-    EXPECT_THAT(Refusal(fields), AllOf(HasSubstr("'k'"), HasSubstr("its array's length")));
+    EXPECT_THAT(GgufRefusal(fields), AllOf(HasSubstr("'k'"), HasSubstr("its array's length")));
   }
 }
 
 TEST(Gguf, BadValuesAreRefused) {
   GgufFields unknown = Header(0, 1);
   unknown.PutString("k").Put(std::uint32_t{13}).Put(std::uint64_t{0});
-  EXPECT_THAT(Refusal(unknown), AllOf(HasSubstr("'k'"), HasSubstr("value type 13")));
+  EXPECT_THAT(GgufRefusal(unknown), AllOf(HasSubstr("'k'"), HasSubstr("value type 13")));
   GgufFields unknown_inside = Header(0, 1);
   unknown_inside.PutString("k").Put(std::uint32_t{9}).Put(std::uint32_t{77}).Put(std::uint64_t{0});
-  EXPECT_THAT(Refusal(unknown_inside), HasSubstr("value type 77"));
+  EXPECT_THAT(GgufRefusal(unknown_inside), HasSubstr("value type 77"));
   GgufFields nested = Header(0, 1);
   nested.PutString("k").Put(std::uint32_t{9}).Put(std::uint32_t{9}).Put(std::uint64_t{1});
-  EXPECT_THAT(Refusal(nested), HasSubstr("array of arrays"));
+  EXPECT_THAT(GgufRefusal(nested), HasSubstr("array of arrays"));
   GgufFields boolean = Header(0, 1);
   boolean.PutString("k").Put(std::uint32_t{7}).Put(std::uint8_t{2});
-  EXPECT_THAT(Refusal(boolean), HasSubstr("its boolean is 2"));
+  EXPECT_THAT(GgufRefusal(boolean), HasSubstr("its boolean is 2"));
   GgufFields nameless = Header(0, 1);
   nameless.PutString("").Put(std::uint32_t{4}).Put(std::uint32_t{2});
-  EXPECT_THAT(Refusal(nameless), HasSubstr("0 bytes long"));
+  EXPECT_THAT(GgufRefusal(nameless), HasSubstr("0 bytes long"));
 }
 
 TEST(Gguf, DuplicatesAreRefused) {
   GgufWriter keys;
   keys.Set("k", std::uint32_t{1});
   keys.Set("k", std::uint32_t{1});
-  EXPECT_THAT(Refusal(keys), HasSubstr("metadata key 'k' occurs twice"));
+  EXPECT_THAT(GgufRefusal(keys), HasSubstr("metadata key 'k' occurs twice"));
   GgufWriter tensors;
   tensors.AddTensor("t", DType::kF32, {8}, SomeBytes(32));
   tensors.AddTensor("t", DType::kF32, {8}, SomeBytes(32));
-  EXPECT_THAT(Refusal(tensors), HasSubstr("tensor 't' occurs twice"));
+  EXPECT_THAT(GgufRefusal(tensors), HasSubstr("tensor 't' occurs twice"));
 }
 
 TEST(Gguf, BadShapesAreRefused) {
   const auto refusal = [](const std::vector<std::uint64_t>& dims, std::uint32_t type = kF32) {
     GgufWriter writer;
     writer.AddTensor("t", type, dims, 64, [] { return SomeBytes(64); });
-    return Refusal(writer);
+    return GgufRefusal(writer);
   };
   EXPECT_EQ(refusal({2, 2, 2, 2}), "");
   EXPECT_THAT(refusal({}), HasSubstr("its rank is 0"));
@@ -298,11 +298,11 @@ TEST(Gguf, BadShapesAreRefused) {
 TEST(Gguf, UnsupportedTypesAreNamed) {
   GgufWriter known;
   known.AddTensor("t", 16, {256}, 66, [] { return SomeBytes(66); });
-  EXPECT_THAT(Refusal(known),
+  EXPECT_THAT(GgufRefusal(known),
               AllOf(HasSubstr("tensor 't'"), HasSubstr("16 (IQ2_XXS)"), HasSubstr("Q4_K")));
   GgufWriter unknown;
   unknown.AddTensor("t", 4, {256}, 66, [] { return SomeBytes(66); });
-  EXPECT_THAT(Refusal(unknown), HasSubstr("type number 4 (unknown)"));
+  EXPECT_THAT(GgufRefusal(unknown), HasSubstr("type number 4 (unknown)"));
 }
 
 TEST(Gguf, EverySupportedTypeIsRead) {
@@ -328,7 +328,7 @@ TEST(Gguf, PlacesOfTensorsAreChecked) {
     writer.AddEntry("b", kF32, {16}, second);
     auto bytes = writer.Bytes();
     bytes.resize(bytes.size() + 256);
-    return Refusal(bytes);
+    return GgufRefusal(bytes);
   };
   EXPECT_EQ(refusal(0, 64), "");
   EXPECT_EQ(refusal(128, 0), "");
@@ -353,11 +353,11 @@ TEST(Gguf, AlignmentIsKeptAndChecked) {
   for (const std::uint32_t alignment : {0U, 4U, 24U, 0x80000000U}) {
     GgufWriter writer;
     writer.Set("general.alignment", alignment);
-    EXPECT_THAT(Refusal(writer), HasSubstr("general.alignment")) << alignment;
+    EXPECT_THAT(GgufRefusal(writer), HasSubstr("general.alignment")) << alignment;
   }
   GgufWriter text;
   text.Set("general.alignment", "32");
-  EXPECT_THAT(Refusal(text), HasSubstr("not an unsigned integer"));
+  EXPECT_THAT(GgufRefusal(text), HasSubstr("not an unsigned integer"));
 }
 
 TEST(Gguf, HostileNamesStayPrintable) {
@@ -365,7 +365,7 @@ TEST(Gguf, HostileNamesStayPrintable) {
   const std::string name = "\x1b[31m\n" + std::string(200, 'x');
   writer.Set(name, true);
   writer.Set(name, true);
-  const std::string message = Refusal(writer);
+  const std::string message = GgufRefusal(writer);
   EXPECT_THAT(message, HasSubstr("\\x1b[31m\\x0a"));
   EXPECT_LT(message.size(), 300U);
 }
@@ -375,7 +375,7 @@ TEST(Gguf, FileWithoutTensorsNeedsNoDataSection) {
   writer.Set("general.architecture", "llama");
   auto bytes = writer.Bytes();
   bytes.resize(24 + 8 + 20 + 4 + 8 + 5);  // header and the one entry, without padding
-  EXPECT_EQ(Refusal(bytes), "");
+  EXPECT_EQ(GgufRefusal(bytes), "");
 }
 
 TEST(Gguf, ReadsVocabulariesInUse) {

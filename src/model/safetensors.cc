@@ -30,20 +30,20 @@ using tensor::DType;
 static_assert(std::endian::native == std::endian::little, "the length is read as it lies");
 
 constexpr std::uint64_t kLongestHeader = 100'000'000;  // the reference implementation's limit
-constexpr std::size_t kMaxRank = 8;
+constexpr std::size_t kMaxSafetensorsRank = 8;
 constexpr std::string_view kMetadataKey = "__metadata__";
 
-struct FileType {
+struct SafetensorsType {
   std::string_view name;
   DType dtype;
 };
-constexpr FileType kFileTypes[] = {{"F32", DType::kF32},   {"F16", DType::kF16},
-                                   {"BF16", DType::kBF16}, {"I8", DType::kI8},
-                                   {"I32", DType::kI32},   {"I64", DType::kI64}};
+constexpr SafetensorsType kSafetensorsTypes[] = {{"F32", DType::kF32},   {"F16", DType::kF16},
+                                                 {"BF16", DType::kBF16}, {"I8", DType::kI8},
+                                                 {"I32", DType::kI32},   {"I64", DType::kI64}};
 
 Result<DType> DTypeOfFile(std::string_view name) {
-  const auto* found = std::ranges::find(kFileTypes, name, &FileType::name);
-  if (found != std::end(kFileTypes)) return found->dtype;
+  const auto* found = std::ranges::find(kSafetensorsTypes, name, &SafetensorsType::name);
+  if (found != std::end(kSafetensorsTypes)) return found->dtype;
   return Fail(ErrorCode::kUnimplemented,
               "its dtype '{}' is not supported; use a checkpoint in F32, F16 or BF16 (I8, I32 and "
               "I64 can be read too)",
@@ -111,7 +111,7 @@ class HeaderEvents : public internal::JsonEvents {
       entry.offsets->push_back(value);
       return {};
     }
-    if (path[1] == "shape" && entry.dims && entry.dims->size() < kMaxRank &&
+    if (path[1] == "shape" && entry.dims && entry.dims->size() < kMaxSafetensorsRank &&
         value <= std::uint64_t{std::numeric_limits<std::int64_t>::max()}) {
       entry.dims->push_back(static_cast<std::int64_t>(value));
       return {};
@@ -120,7 +120,7 @@ class HeaderEvents : public internal::JsonEvents {
         ErrorCode::kInvalidArgument,
         "tensor '{}': its {} has a value too many or too large ({}); a shape has at most {} "
         "dimensions and data_offsets are two numbers: fetch the file again",
-        Printable(path[0]), Printable(path[1]), value, kMaxRank);
+        Printable(path[0]), Printable(path[1]), value, kMaxSafetensorsRank);
   }
 
   Status OnOther(JsonPath path) override {

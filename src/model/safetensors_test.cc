@@ -108,8 +108,10 @@ TEST(Safetensors, EveryTruncationIsRefusedWithASentence) {
 }
 
 TEST(Safetensors, BadHeadersAreRefused) {
-  EXPECT_THAT(Refusal(std::string(8, '\xff')), HasSubstr("above the limit of 100000000"));
-  EXPECT_THAT(Refusal("version https://git-lfs.github.com/spec/v1"), HasSubstr("git lfs pull"));
+  EXPECT_THAT(Refusal(std::string(8, '\xff')),
+              HasSubstr("above the limit of 100000000"));
+  EXPECT_THAT(Refusal("version https://git-lfs.github.com/spec/v1"),
+              HasSubstr("git lfs pull"));
   EXPECT_THAT(Refusal("", 0), HasSubstr("not valid JSON at byte"));
   EXPECT_THAT(Refusal("[]", 0), HasSubstr("the header is not of the kind"));
   EXPECT_THAT(Refusal("7", 0), HasSubstr("the header is not of the kind"));
@@ -151,16 +153,18 @@ TEST(Safetensors, BadFieldsAreRefused) {
 }
 
 TEST(Safetensors, UnsupportedDTypesAreNamed) {
-  EXPECT_THAT(Refusal(R"({"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}})", 4),
-              AllOf(HasSubstr("tensor 'a'"), HasSubstr("'F8_E4M3'"), HasSubstr("BF16")));
+  EXPECT_THAT(
+      Refusal(R"({"a":{"dtype":"F8_E4M3","shape":[4],"data_offsets":[0,4]}})", 4),
+      AllOf(HasSubstr("tensor 'a'"), HasSubstr("'F8_E4M3'"), HasSubstr("BF16")));
 }
 
 TEST(Safetensors, PlacesOfTensorsAreChecked) {
   const auto refusal = [](std::string_view shape, std::string_view offsets) {
-    return Refusal(fmt::format(R"({{"x":{{"dtype":"I8","shape":[8],"data_offsets":[8,16]}},)"
-                               R"("a":{{"dtype":"F32","shape":{},"data_offsets":{}}}}})",
-                               shape, offsets),
-                   64);
+    return Refusal(
+        fmt::format(R"({{"x":{{"dtype":"I8","shape":[8],"data_offsets":[8,16]}},)"
+                    R"("a":{{"dtype":"F32","shape":{},"data_offsets":{}}}}})",
+                    shape, offsets),
+        64);
   };
   EXPECT_EQ(refusal("[4]", "[16,32]"), "");
   EXPECT_EQ(refusal("[4]", "[48,64]"), "");
@@ -174,8 +178,8 @@ TEST(Safetensors, PlacesOfTensorsAreChecked) {
 
 TEST(Safetensors, DuplicateNamesAreRefused) {
   EXPECT_THAT(Refusal(R"({"a":{"dtype":"I8","shape":[1],"data_offsets":[0,1]},)"
-                      R"("a":{"dtype":"I8","shape":[1],"data_offsets":[1,2]}})",
-                      2),
+                                 R"("a":{"dtype":"I8","shape":[1],"data_offsets":[1,2]}})",
+                                 2),
               HasSubstr("tensor 'a' occurs twice"));
 }
 

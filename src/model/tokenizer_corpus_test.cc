@@ -19,18 +19,13 @@
 #include "model/internal/tokenizer/tokenizer_json.h"
 #include "model/tokenizer.h"
 #include "tests/support/gguf_writer.h"
+#include "tests/support/read_file.h"
 
 namespace switchyard::model {
 namespace {
 
 const std::filesystem::path kData = "build/test_data";
 constexpr std::string_view kFetch = "; run tests/tokenizers/get_vocabularies.sh to have it";
-
-std::optional<std::string> ReadFile(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
 
 std::uint32_t Fnv1a(std::string_view bytes) {
   std::uint32_t hash = 0x811C9DC5;

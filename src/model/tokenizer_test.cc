@@ -25,7 +25,7 @@ using ::testing::ElementsAre;
 using ::testing::HasSubstr;
 using ::testing::IsEmpty;
 
-std::string ReadFile(const std::string& path) {
+std::string GoldenText(const std::string& path) {
   std::ifstream file(path, std::ios::binary);
   EXPECT_TRUE(file) << path;
   return std::string(std::istreambuf_iterator<char>(file), {});
@@ -33,7 +33,7 @@ std::string ReadFile(const std::string& path) {
 
 std::unique_ptr<Tokenizer> LoadTiny(const std::string& name) {
   auto tokenizer =
-      Tokenizer::FromHuggingFace(ReadFile("tests/tokenizers/tiny/" + name + ".json"), "");
+      Tokenizer::FromHuggingFace(GoldenText("tests/tokenizers/tiny/" + name + ".json"), "");
   EXPECT_TRUE(tokenizer) << tokenizer.error().message;
   return tokenizer ? std::move(*tokenizer) : nullptr;
 }
@@ -55,7 +55,7 @@ TEST_P(TinyTokenizerTest, AgreesWithHuggingFace) {
   const auto tokenizer = LoadTiny(GetParam());
   ASSERT_TRUE(tokenizer);
   const auto cases =
-      base::ParseJson(ReadFile("tests/tokenizers/tiny/" + GetParam() + ".cases.json"), "cases");
+      base::ParseJson(GoldenText("tests/tokenizers/tiny/" + GetParam() + ".cases.json"), "cases");
   ASSERT_TRUE(cases);
   ASSERT_GT(cases->size(), 50U);
   for (const auto& expected : *cases) {
@@ -185,7 +185,7 @@ TEST(HuggingFaceTokenizer, FollowsTheConfig) {
 }
 
 // The message of the refusal, or "" if the file was accepted.
-std::string Refusal(std::string_view tokenizer_json, std::string_view config = "") {
+std::string TokenizerRefusal(std::string_view tokenizer_json, std::string_view config = "") {
   auto tokenizer = Tokenizer::FromHuggingFace(tokenizer_json, config);
   return tokenizer ? "" : tokenizer.error().message;
 }
@@ -196,67 +196,79 @@ std::string WithModel(const std::string& model, const std::string& rest = "") {
 
 TEST(HuggingFaceTokenizer, RefusesHostileFilesInASentence) {
   const std::string letters = R"({"type": "BPE", "vocab": {"a": 0}, "merges": []})";
-  EXPECT_EQ(Refusal(WithModel(letters)), "");
-  EXPECT_THAT(Refusal("{"), HasSubstr("not valid JSON at byte 2"));
-  EXPECT_THAT(Refusal("{"), HasSubstr("fetch it again"));
-  EXPECT_THAT(Refusal("[]"), HasSubstr("'model' is missing"));
-  EXPECT_THAT(Refusal(std::string(100'000, '[')), HasSubstr("nested too deeply"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "WordLevel", "vocab": {"a": 0}})")),
+  EXPECT_EQ(TokenizerRefusal(WithModel(letters)), "");
+  EXPECT_THAT(TokenizerRefusal("{"), HasSubstr("not valid JSON at byte 2"));
+  EXPECT_THAT(TokenizerRefusal("{"), HasSubstr("fetch it again"));
+  EXPECT_THAT(TokenizerRefusal("[]"), HasSubstr("'model' is missing"));
+  EXPECT_THAT(TokenizerRefusal(std::string(100'000, '[')), HasSubstr("nested too deeply"));
+  EXPECT_THAT(TokenizerRefusal(WithModel(R"({"type": "WordLevel", "vocab": {"a": 0}})")),
               HasSubstr("'WordLevel' are not supported"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "BPE", "vocab": {"a": -5}, "merges": []})")),
+  EXPECT_THAT(TokenizerRefusal(WithModel(R"({"type": "BPE", "vocab": {"a": -5}, "merges": []})")),
               HasSubstr("id -5 is outside"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "BPE", "vocab": {"a": 9999999999}, "merges": []})")),
-              HasSubstr("id 9999999999 is outside"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "BPE", "vocab": {"a": 18446744073709551615}})")),
-              HasSubstr("too large"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "BPE", "vocab": {"a": "x"}, "merges": []})")),
+  EXPECT_THAT(
+      TokenizerRefusal(WithModel(R"({"type": "BPE", "vocab": {"a": 9999999999}, "merges": []})")),
+      HasSubstr("id 9999999999 is outside"));
+  EXPECT_THAT(
+      TokenizerRefusal(WithModel(R"({"type": "BPE", "vocab": {"a": 18446744073709551615}})")),
+      HasSubstr("too large"));
+  EXPECT_THAT(TokenizerRefusal(WithModel(R"({"type": "BPE", "vocab": {"a": "x"}, "merges": []})")),
               HasSubstr("not a number"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": []})")),
-              HasSubstr("id 0 has two tokens, 'a' and 'b'"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0, "a": 1}, "merges": []})")),
-              HasSubstr("'a' has two ids"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0}, "merges": ["a"]})")),
+  EXPECT_THAT(
+      TokenizerRefusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0, "b": 0}, "merges": []})")),
+      HasSubstr("id 0 has two tokens, 'a' and 'b'"));
+  EXPECT_THAT(
+      TokenizerRefusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0, "a": 1}, "merges": []})")),
+      HasSubstr("'a' has two ids"));
+  EXPECT_THAT(TokenizerRefusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0}, "merges": ["a"]})")),
               HasSubstr("pairs of tokens"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0}, "merges": [["a", 1]]})")),
-              HasSubstr("pairs of tokens"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0}, "merges": ["a z"]})")),
-              HasSubstr("'z' is not in the vocabulary"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0}, "merges": ["a a"]})")),
-              HasSubstr("makes 'aa', which is not in the vocabulary"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "Unigram", "vocab": [["a"]], "unk_id": 0})")),
+  EXPECT_THAT(
+      TokenizerRefusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0}, "merges": [["a", 1]]})")),
+      HasSubstr("pairs of tokens"));
+  EXPECT_THAT(
+      TokenizerRefusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0}, "merges": ["a z"]})")),
+      HasSubstr("'z' is not in the vocabulary"));
+  EXPECT_THAT(
+      TokenizerRefusal(WithModel(R"({"type": "BPE", "vocab": {"a": 0}, "merges": ["a a"]})")),
+      HasSubstr("makes 'aa', which is not in the vocabulary"));
+  EXPECT_THAT(TokenizerRefusal(WithModel(R"({"type": "Unigram", "vocab": [["a"]], "unk_id": 0})")),
               HasSubstr("pairs of a token and its score"));
-  EXPECT_THAT(Refusal(WithModel(R"({"type": "Unigram", "vocab": [["a", -1]], "unk_id": 7})")),
-              HasSubstr("unk_id 7 is not in the vocabulary of 1"));
-  EXPECT_THAT(Refusal(WithModel(letters, R"(, "pre_tokenizer": {"type": "Split",
+  EXPECT_THAT(
+      TokenizerRefusal(WithModel(R"({"type": "Unigram", "vocab": [["a", -1]], "unk_id": 7})")),
+      HasSubstr("unk_id 7 is not in the vocabulary of 1"));
+  EXPECT_THAT(TokenizerRefusal(WithModel(letters, R"(, "pre_tokenizer": {"type": "Split",
                   "pattern": {"Regex": "(a"}, "behavior": "Isolated"})")),
               HasSubstr("pre_tokenizer: Split: the regular expression '(a' is not valid"));
-  EXPECT_THAT(Refusal(WithModel(letters, R"(, "pre_tokenizer": {"type": "Split",
+  EXPECT_THAT(TokenizerRefusal(WithModel(letters, R"(, "pre_tokenizer": {"type": "Split",
                   "pattern": {"Regex": "[a&&[b]]"}, "behavior": "Isolated"})")),
               HasSubstr("not supported"));
-  EXPECT_THAT(Refusal(WithModel(letters, R"(, "pre_tokenizer": {"type": "UnicodeScripts"})")),
-              HasSubstr("UnicodeScripts: this kind of pre-tokenizer is not supported"));
-  EXPECT_THAT(Refusal(WithModel(letters, R"(, "decoder": {"type": "CTC"})")),
+  EXPECT_THAT(
+      TokenizerRefusal(WithModel(letters, R"(, "pre_tokenizer": {"type": "UnicodeScripts"})")),
+      HasSubstr("UnicodeScripts: this kind of pre-tokenizer is not supported"));
+  EXPECT_THAT(TokenizerRefusal(WithModel(letters, R"(, "decoder": {"type": "CTC"})")),
               HasSubstr("CTC: this kind of decoder is not supported"));
   const std::string longer = R"({"type": "Replace", "pattern": {"String": "a"}, "content": ")" +
                              std::string(200, 'a') + R"("})";
-  EXPECT_THAT(
-      Refusal(WithModel(letters, R"(, "normalizer": {"type": "Sequence", "normalizers": [)" +
-                                     longer + ", " + longer + "]}")),
-      HasSubstr("1024 times as long"));
-  EXPECT_THAT(Refusal(WithModel(letters, R"(, "decoder": {"type": "Sequence", "decoders": [)" +
-                                             longer + ", " + longer + "]}")),
+  EXPECT_THAT(TokenizerRefusal(
+                  WithModel(letters, R"(, "normalizer": {"type": "Sequence", "normalizers": [)" +
+                                         longer + ", " + longer + "]}")),
               HasSubstr("1024 times as long"));
-  EXPECT_THAT(Refusal(WithModel(letters, R"(, "pre_tokenizer": {"type": "Metaspace",
+  EXPECT_THAT(
+      TokenizerRefusal(WithModel(letters, R"(, "decoder": {"type": "Sequence", "decoders": [)" +
+                                              longer + ", " + longer + "]}")),
+      HasSubstr("1024 times as long"));
+  EXPECT_THAT(TokenizerRefusal(WithModel(letters, R"(, "pre_tokenizer": {"type": "Metaspace",
                   "replacement": "  "})")),
               HasSubstr("nor hold a space"));
-  EXPECT_THAT(Refusal(WithModel(letters, R"(, "normalizer": {"type": "Precompiled",
+  EXPECT_THAT(TokenizerRefusal(WithModel(letters, R"(, "normalizer": {"type": "Precompiled",
                   "precompiled_charsmap": "/////wAA"})")),
               HasSubstr("the precompiled character map's trie has 4294967295 bytes"));
-  EXPECT_THAT(Refusal(WithModel(letters, R"(, "post_processor": {"type": "TemplateProcessing",
+  EXPECT_THAT(
+      TokenizerRefusal(WithModel(letters, R"(, "post_processor": {"type": "TemplateProcessing",
                   "single": [{"SpecialToken": {"id": "<s>"}}],
                   "special_tokens": {"<s>": {"ids": [77]}}})")),
-              HasSubstr("the id 77 is not in the vocabulary"));
-  EXPECT_THAT(Refusal(WithModel(letters), R"({"add_bos_token": )"), HasSubstr("not valid JSON"));
+      HasSubstr("the id 77 is not in the vocabulary"));
+  EXPECT_THAT(TokenizerRefusal(WithModel(letters), R"({"add_bos_token": )"),
+              HasSubstr("not valid JSON"));
 }
 
 // A pattern that backtracks without end matches nothing, so the text stays in one piece.

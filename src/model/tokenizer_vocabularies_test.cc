@@ -16,18 +16,13 @@
 #include "model/internal/tokenizer/tokenizer_json.h"
 #include "model/tokenizer.h"
 #include "tests/support/gguf_writer.h"
+#include "tests/support/read_file.h"
 
 namespace switchyard::model {
 namespace {
 
 const std::filesystem::path kVocabularies = "../shared/data/vocabs";
 const std::filesystem::path kFetched = "build/test_data/vocabularies";
-
-std::optional<std::string> ReadFile(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return std::nullopt;
-  return std::string(std::istreambuf_iterator<char>(file), {});
-}
 
 std::vector<std::string> SplitTexts(std::string_view file) {
   constexpr std::string_view kSeparator = "\n__ggml_vocab_test__\n";

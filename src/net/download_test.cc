@@ -20,12 +20,6 @@ namespace fs = std::filesystem;
 
 constexpr std::size_t kSize = 1'000'000;
 
-std::string DigestOf(std::string_view text) {
-  base::Sha256 hash;
-  hash.Update(std::as_bytes(std::span(text)));
-  return hash.HexDigest();
-}
-
 class DownloadTest : public testing::Test {
  protected:
   void SetUp() override {
@@ -86,7 +80,7 @@ TEST_F(DownloadTest, BringsAFile) {
   auto file = Download(request, options_);
   ASSERT_TRUE(file) << file.error().message;
   EXPECT_EQ(file->size_bytes, kSize);
-  EXPECT_EQ(file->sha256, DigestOf(content_));
+  EXPECT_EQ(file->sha256, base::Sha256Of(content_));
   EXPECT_EQ(last, kSize);
   EXPECT_EQ(ReadWholeFile(destination_), content_);
   ExpectNothingLeftBehind();
@@ -117,7 +111,7 @@ TEST_F(DownloadTest, GoesOnInALaterRun) {
   LeavePart("/file", 400'000);
   auto file = Get("/file");
   ASSERT_TRUE(file) << file.error().message;
-  EXPECT_EQ(file->sha256, DigestOf(content_));
+  EXPECT_EQ(file->sha256, base::Sha256Of(content_));
   EXPECT_EQ(ReadWholeFile(destination_), content_);
   EXPECT_EQ(HeaderOf("/file", 1, "range"), "bytes=400000-");
   ExpectNothingLeftBehind();
@@ -130,7 +124,7 @@ TEST_F(DownloadTest, ManyBreaksAreNoReasonToGiveUpWhileThereIsHeadway) {
                               {"cut_at": 2000000}])");
   auto file = Get("/file");  // with 3 attempts
   ASSERT_TRUE(file) << file.error().message;
-  EXPECT_EQ(file->sha256, DigestOf(large));
+  EXPECT_EQ(file->sha256, base::Sha256Of(large));
 }
 
 TEST_F(DownloadTest, StartsAgainWhenTheFileHasChanged) {
@@ -172,7 +166,7 @@ TEST_F(DownloadTest, WithoutAValidatorOnlyAChecksumAllowsToGoOn) {
   EXPECT_EQ(HeaderOf("/file", 1, "range"), "");
   options_.max_attempts = attempts;
   DownloadRequest request = Request("/file");
-  request.expected_sha256 = DigestOf(content_);
+  request.expected_sha256 = base::Sha256Of(content_);
   ASSERT_TRUE(Download(request, options_));
   EXPECT_EQ(HeaderOf("/file", 2, "range"), "bytes=500000-");
   EXPECT_EQ(ReadWholeFile(destination_), content_);
@@ -183,7 +177,7 @@ TEST_F(DownloadTest, StartsAgainWhenAnEarlierPartIsWrong) {
   WriteWholeFile(Beside(".partial"), SampleBytes(400'000, 9));
   DownloadRequest request = Request("/file");
   request.expected_bytes = kSize;
-  request.expected_sha256 = DigestOf(content_);
+  request.expected_sha256 = base::Sha256Of(content_);
   auto file = Download(request, options_);
   ASSERT_TRUE(file) << file.error().message;
   EXPECT_EQ(ReadWholeFile(destination_), content_);
@@ -194,7 +188,7 @@ TEST_F(DownloadTest, KnowsAPartThatIsWholeAlready) {
   server_.Put("/file", content_);
   WriteWholeFile(Beside(".partial"), content_);
   DownloadRequest request = Request("/file");
-  request.expected_sha256 = DigestOf(content_);
+  request.expected_sha256 = base::Sha256Of(content_);
   ASSERT_TRUE(Download(request, options_));  // the server answers 416
   EXPECT_EQ(ReadWholeFile(destination_), content_);
 
@@ -225,7 +219,7 @@ TEST_F(DownloadTest, RefusesAndRemovesAFileWithAnotherChecksum) {
   auto file = Download(request, options_);
   ASSERT_FALSE(file);
   EXPECT_EQ(file.error().code, ErrorCode::kDataLoss);
-  EXPECT_THAT(file.error().message, HasSubstr(DigestOf(content_)));
+  EXPECT_THAT(file.error().message, HasSubstr(base::Sha256Of(content_)));
   EXPECT_FALSE(fs::exists(destination_));
   ExpectNothingLeftBehind();
 }
@@ -368,7 +362,7 @@ TEST_F(DownloadTest, TwoAtOnceBringTheFileOnce) {
     threads.emplace_back([&] {
       auto file = Get("/file");
       ASSERT_TRUE(file) << file.error().message;
-      EXPECT_EQ(file->sha256, DigestOf(content_));
+      EXPECT_EQ(file->sha256, base::Sha256Of(content_));
     });
   }
   for (std::thread& thread : threads) thread.join();

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <thread>
 
+#include "tests/support/eventually.h"
 #include "tests/support/raw_client.h"
 
 namespace switchyard::net {
@@ -21,14 +22,6 @@ using testing::HasSubstr;
 using testing::StartsWith;
 
 // Waits until `what` is true; tests may be slow, so the limit is generous.
-bool Eventually(const std::function<bool()>& what) {
-  for (int i = 0; i < 1000; ++i) {
-    if (what()) return true;
-    std::this_thread::sleep_for(milliseconds(10));
-  }
-  return false;
-}
-
 class HttpServerTest : public testing::Test {
  protected:
   void Start(HttpServerOptions options = {}) {

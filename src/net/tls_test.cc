@@ -13,6 +13,7 @@
 #include "base/temporary_folder.h"
 #include "net/http_post.h"
 #include "net/http_server.h"
+#include "tests/support/eventually.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/test_certificate.h"
 
@@ -22,14 +23,6 @@ namespace {
 using std::chrono::milliseconds;
 using testing::HasSubstr;
 namespace asio = boost::asio;
-
-bool Eventually(const std::function<bool()>& what) {
-  for (int i = 0; i < 1000; ++i) {
-    if (what()) return true;
-    std::this_thread::sleep_for(milliseconds(10));
-  }
-  return false;
-}
 
 // A client that blocks, with OpenSSL's own idea of TLS.
 class TlsClient {
@@ -286,8 +279,7 @@ TEST_F(Tls, RefusalsNameTheFile) {
   EXPECT_EQ(refusal(Files()), "");
   EXPECT_THAT(refusal({"/nowhere.pem", File("server.key"), ""}), HasSubstr("/nowhere.pem"));
   EXPECT_THAT(refusal({File("server.pem"), "/nowhere.key", ""}), HasSubstr("/nowhere.key"));
-  EXPECT_THAT(refusal({File("server.pem"), File("authority.key"), ""}),
-              HasSubstr("authority.key"));
+  EXPECT_THAT(refusal({File("server.pem"), File("authority.key"), ""}), HasSubstr("authority.key"));
   EXPECT_THAT(refusal({File("server.pem"), File("server.key"), "/nowhere.ca"}),
               HasSubstr("/nowhere.ca"));
   const auto identity = TlsIdentity::Load(Files());

@@ -8,14 +8,14 @@
 namespace switchyard::policy {
 namespace {
 
-constexpr BreakerLimits kLimits{.failures = 3, .open_s = 2, .longest_s = 5};
+constexpr BreakerLimits kBreakerLimits{.failures = 3, .open_s = 2, .longest_s = 5};
 
 void EndAll(Breaker& breaker, AttemptEnd end, double now_s, int times = 1) {
   for (int i = 0; i < times; ++i) breaker.End(breaker.Begin(now_s), end, now_s);
 }
 
 TEST(Breaker, OpensAfterFailuresInARowAndClosesByTrials) {
-  Breaker breaker(kLimits);
+  Breaker breaker(kBreakerLimits);
   EndAll(breaker, AttemptEnd::kFailed, 0, 2);
   EndAll(breaker, AttemptEnd::kSucceeded, 0);
   EndAll(breaker, AttemptEnd::kFailed, 0, 2);
@@ -34,7 +34,7 @@ TEST(Breaker, OpensAfterFailuresInARowAndClosesByTrials) {
 }
 
 TEST(Breaker, AFailedTrialOpensForLongerUpToTheLongest) {
-  Breaker breaker(kLimits);
+  Breaker breaker(kBreakerLimits);
   EndAll(breaker, AttemptEnd::kFailed, 0, 3);
   EndAll(breaker, AttemptEnd::kFailed, 2);  // 4 s now
   EXPECT_FALSE(breaker.Admits(5.9));
@@ -44,7 +44,7 @@ TEST(Breaker, AFailedTrialOpensForLongerUpToTheLongest) {
 }
 
 TEST(Breaker, AClientThatLeavesIsNoFailureAndGivesTheTrialBack) {
-  Breaker breaker(kLimits);
+  Breaker breaker(kBreakerLimits);
   EndAll(breaker, AttemptEnd::kCancelled, 0, 100);
   EXPECT_EQ(breaker.StateAt(0), BreakerState::kClosed);
   EndAll(breaker, AttemptEnd::kFailed, 0, 3);
@@ -54,7 +54,7 @@ TEST(Breaker, AClientThatLeavesIsNoFailureAndGivesTheTrialBack) {
 }
 
 TEST(Breaker, WhatBeganBeforeItOpenedSaysNothing) {
-  Breaker breaker(kLimits);
+  Breaker breaker(kBreakerLimits);
   std::vector<Breaker::Pass> passes;
   for (int i = 0; i < 20; ++i) passes.push_back(breaker.Begin(0));
   for (int i = 0; i < 10; ++i)
@@ -66,7 +66,7 @@ TEST(Breaker, WhatBeganBeforeItOpenedSaysNothing) {
 }
 
 TEST(Breaker, OpensOnAShareOfFailures) {
-  Breaker breaker(kLimits);
+  Breaker breaker(kBreakerLimits);
   for (int i = 0; i < 6; ++i) {
     EXPECT_TRUE(breaker.Admits(0)) << i;
     EndAll(breaker, AttemptEnd::kSucceeded, 0);

@@ -13,7 +13,7 @@ namespace {
 
 using testing::ElementsAre;
 
-std::vector<Token> Text(std::int64_t count, Token first = 0) {
+std::vector<Token> TokensFrom(std::int64_t count, Token first = 0) {
   std::vector<Token> tokens(static_cast<std::size_t>(count));
   std::iota(tokens.begin(), tokens.end(), first);
   return tokens;
@@ -43,35 +43,35 @@ TEST(PagePool, GivesAllOrNothing) {
 
 TEST(PagePool, FindsTheLongestPrefixInWholePages) {
   PagePool pool(8, 4);
-  std::vector<PageId> first = Written(pool, Text(11));  // two full pages and a part
+  std::vector<PageId> first = Written(pool, TokensFrom(11));  // two full pages and a part
   std::vector<PageId> second;
-  pool.AcquirePrefix(Text(11), second);
+  pool.AcquirePrefix(TokensFrom(11), second);
   EXPECT_THAT(second, ElementsAre(first[0], first[1]));
   EXPECT_EQ(pool.holders(first[0]), 2);
   EXPECT_EQ(pool.in_use(), 3);
 
-  std::vector<Token> other = Text(11);
+  std::vector<Token> other = TokensFrom(11);
   other[5] = 77;
   EXPECT_THAT(pool.FindPrefix(other).pages, ElementsAre(first[0]));
-  EXPECT_TRUE(pool.FindPrefix(Text(11, 1)).pages.empty());
+  EXPECT_TRUE(pool.FindPrefix(TokensFrom(11, 1)).pages.empty());
 }
 
 TEST(PagePool, TheLastTokenIsAlwaysComputed) {
   PagePool pool(8, 4);
-  std::vector<PageId> pages = Written(pool, Text(8));
-  EXPECT_EQ(pool.FindPrefix(Text(8)).pages.size(), 1U);
-  EXPECT_EQ(pool.FindPrefix(Text(9)).pages.size(), 2U);
+  std::vector<PageId> pages = Written(pool, TokensFrom(8));
+  EXPECT_EQ(pool.FindPrefix(TokensFrom(8)).pages.size(), 1U);
+  EXPECT_EQ(pool.FindPrefix(TokensFrom(9)).pages.size(), 2U);
 }
 
 TEST(PagePool, WhoMovesPagesGetsTheLastFullOneToo) {
   PagePool pool(8, 4);
-  std::vector<PageId> pages = Written(pool, Text(11));
+  std::vector<PageId> pages = Written(pool, TokensFrom(11));
   std::vector<PageId> moved;
-  pool.AcquireFull(Text(8), moved);
+  pool.AcquireFull(TokensFrom(8), moved);
   EXPECT_THAT(moved, ElementsAre(pages[0], pages[1]));
   EXPECT_EQ(pool.holders(pages[1]), 2);
   pool.Release(moved);
-  pool.AcquireFull(Text(3), moved);
+  pool.AcquireFull(TokensFrom(3), moved);
   EXPECT_TRUE(moved.empty());
 }
 

@@ -131,8 +131,7 @@ std::optional<std::string> AsContinuation(std::string_view data, Endpoint endpoi
     if (has_text) choice["delta"]["content"] = std::move(choice["text"]);
     choice.erase("text");
   }
-  return is_empty ? std::string()
-                  : chunk.dump(-1, ' ', false, base::Json::error_handler_t::replace);
+  return is_empty ? std::string() : base::WriteJson(chunk);
 }
 
 bool ChunkChanges::IsNeeded(const AnswerChunk& chunk) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <vector>
 
+#include "base/json.h"
 #include "grammar/json_schema.h"
 
 namespace switchyard::protocol {
@@ -10,7 +11,7 @@ namespace {
 
 using grammar::ExprId;
 using grammar::Grammar;
-using Kind = StructuredOutput::Kind;
+using OutputKind = StructuredOutput::Kind;
 
 bool IsAnyStrict(const ToolFields& tools) {
   return tools.may_call() && std::ranges::any_of(*tools.tools, &Tool::strict);
@@ -37,7 +38,7 @@ class Writer {
     if (!call) return call;
     const bool is_demanded = tools_.choice == ToolChoice::kRequired;
     if (is_demanded) return Calls(*call);
-    const bool is_formed = request_.structured_output.kind != Kind::kNone;
+    const bool is_formed = request_.structured_output.kind != OutputKind::kNone;
     auto content = is_formed ? Content() : ApiResult<ExprId>(FreeText());
     if (!content) return content;
     const ExprId calls = Calls(*call);
@@ -85,8 +86,7 @@ class Writer {
     const CallSpelling& spelling = form_.format->spelling;
     std::vector<ExprId> parts = {Spelled(spelling.before_calls), call};
     if (tools_.parallel) {
-      parts.push_back(
-          whole_.Repeat(whole_.Sequence({Spelled(spelling.between_calls), call}), 0));
+      parts.push_back(whole_.Repeat(whole_.Sequence({Spelled(spelling.between_calls), call}), 0));
     }
     parts.push_back(Spelled(spelling.after_calls));
     return whole_.Sequence(parts);
@@ -162,7 +162,7 @@ class Writer {
 }  // namespace
 
 bool NeedsGrammar(const CompletionRequest& request) {
-  return request.structured_output.kind != Kind::kNone ||
+  return request.structured_output.kind != OutputKind::kNone ||
          request.chat.tools.choice == ToolChoice::kRequired || IsAnyStrict(request.chat.tools);
 }
 
@@ -175,7 +175,7 @@ std::string GrammarKey(const CompletionRequest& request, const AnswerForm& form)
       key.push_back({tool.name, tool.strict, tool.parameters()});
     }
   }
-  return key.dump(-1, ' ', false, base::Json::error_handler_t::replace);
+  return base::WriteJson(key);
 }
 
 ApiResult<Grammar> AnswerGrammar(const CompletionRequest& request, const AnswerForm& form,
@@ -184,7 +184,7 @@ ApiResult<Grammar> AnswerGrammar(const CompletionRequest& request, const AnswerF
 }
 
 ApiError InvalidGrammar(const CompletionRequest& request, const base::Error& error) {
-  if (request.structured_output.kind != Kind::kNone) {
+  if (request.structured_output.kind != OutputKind::kNone) {
     return InvalidStructuredOutput(request.structured_output, error);
   }
   return InvalidField("tools", "invalid_value", fmt::format("Invalid 'tools': {}", error.message));

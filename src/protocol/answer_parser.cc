@@ -9,7 +9,7 @@
 namespace switchyard::protocol {
 namespace {
 
-using Kind = AnswerEvent::Kind;
+using EventKind = AnswerEvent::Kind;
 
 // What a call in progress may hold; an answer is bounded by the context, and this is far above it.
 constexpr std::size_t kCallBytes = 4 << 20;
@@ -148,7 +148,7 @@ void AnswerParser::Plain(char byte) {
   if (IsJsonBlank(byte)) {
     if (drops_blanks_) return;
     if (mode_ == Mode::kText && form_.format == nullptr && has_begun_) {
-      return Tell(Kind::kContent, {&byte, 1});
+      return Tell(EventKind::kContent, {&byte, 1});
     }
     blanks_ += byte;
     return;
@@ -156,7 +156,7 @@ void AnswerParser::Plain(char byte) {
   has_begun_ = true;
   drops_blanks_ = false;
   if (mode_ == Mode::kReasoning) {
-    Tell(Kind::kReasoning, std::exchange(blanks_, {}) + byte);
+    Tell(EventKind::kReasoning, std::exchange(blanks_, {}) + byte);
     return;
   }
   if (byte == '{' && form_.format != nullptr && form_.format->takes_bare_object && !has_said_) {
@@ -164,11 +164,11 @@ void AnswerParser::Plain(char byte) {
     return Read(byte);
   }
   SayBlanks();
-  Tell(Kind::kContent, {&byte, 1});
+  Tell(EventKind::kContent, {&byte, 1});
 }
 
 void AnswerParser::SayBlanks() {
-  if (!blanks_.empty()) Tell(Kind::kContent, std::exchange(blanks_, {}));
+  if (!blanks_.empty()) Tell(EventKind::kContent, std::exchange(blanks_, {}));
 }
 
 void AnswerParser::OpenCalls(std::string_view opener) {
@@ -209,9 +209,9 @@ void AnswerParser::GiveBack() {
   if (std::exchange(is_call_open_, false)) {
     if (is_muted_) return;
     has_said_ = true;
-    events_.push_back({.kind = Kind::kCallBroken, .text = raw, .told = told_raw_});
+    events_.push_back({.kind = EventKind::kCallBroken, .text = raw, .told = told_raw_});
   } else if (!raw.empty()) {
-    Tell(Kind::kContent, raw);
+    Tell(EventKind::kContent, raw);
   }
 }
 
@@ -219,13 +219,13 @@ void AnswerParser::Begin(std::string name, std::string id) {
   is_call_open_ = true;
   is_muted_ = calls_ >= form_.max_calls;
   if (is_muted_) return;
-  events_.push_back({.kind = Kind::kCall, .text = std::move(name), .id = std::move(id)});
+  events_.push_back({.kind = EventKind::kCall, .text = std::move(name), .id = std::move(id)});
   told_raw_ = raw_.size();
 }
 
 void AnswerParser::Arguments(std::string_view text) {
   if (is_muted_ || text.empty()) return;
-  Tell(Kind::kArguments, text);
+  Tell(EventKind::kArguments, text);
   told_raw_ = raw_.size();
 }
 
@@ -234,13 +234,13 @@ void AnswerParser::End() {
   raw_.clear();
   ++section_calls_;
   if (is_muted_) return;
-  events_.push_back({.kind = Kind::kCallEnd, .text = {}});
+  events_.push_back({.kind = EventKind::kCallEnd, .text = {}});
   ++calls_;
   told_raw_ = 0;
 }
 
-void AnswerParser::Tell(Kind kind, std::string_view text, std::string id) {
-  if (kind == Kind::kContent) {
+void AnswerParser::Tell(EventKind kind, std::string_view text, std::string id) {
+  if (kind == EventKind::kContent) {
     has_said_ = true;
     is_behind_call_ = false;
   }

@@ -103,7 +103,7 @@ std::string ErrorBody(const ApiError& error) {
                              {"type", error.type},
                              {"param", OrNull(error.param)},
                              {"code", OrNull(error.code)}}}};
-  return body.dump(-1, ' ', false, base::Json::error_handler_t::replace);
+  return base::WriteJson(body);
 }
 
 }  // namespace switchyard::protocol

@@ -6,7 +6,6 @@
 namespace switchyard::protocol {
 namespace {
 
-constexpr std::size_t kNameBytes = 1024;
 constexpr std::size_t kDocuments = 1024;
 constexpr std::size_t kVariables = 64;
 
@@ -114,9 +113,9 @@ void ReadVariables(FieldReader& reader, base::Json& variables) {
         "chat_template", "tokenize", "bos_token", "eos_token"}) {
     if (!given->contains(name)) continue;
     const std::string param = fmt::format("chat_template_kwargs.{}", name);
-    return reader.Fail(InvalidField(
-        param, "invalid_value",
-        fmt::format("Invalid '{}': '{}' cannot be set there.", param, name)));
+    return reader.Fail(
+        InvalidField(param, "invalid_value",
+                     fmt::format("Invalid '{}': '{}' cannot be set there.", param, name)));
   }
   variables = *given;
 }

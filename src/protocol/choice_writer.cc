@@ -5,7 +5,7 @@
 namespace switchyard::protocol {
 namespace {
 
-using Kind = AnswerEvent::Kind;
+using EventKind = AnswerEvent::Kind;
 
 std::string Letters(std::uint64_t bits, std::size_t count) {
   static constexpr std::string_view kLetters =
@@ -33,24 +33,24 @@ std::vector<Choice> ChoiceWriter::ToParts(std::vector<AnswerEvent> events) {
   for (AnswerEvent& event : events) {
     Choice part;
     switch (event.kind) {
-      case Kind::kContent:
+      case EventKind::kContent:
         part.text = std::move(event.text);
         break;
-      case Kind::kReasoning:
+      case EventKind::kReasoning:
         if (!form_.tells_reasoning) continue;
         part.reasoning = std::move(event.text);
         break;
-      case Kind::kCall:
+      case EventKind::kCall:
         part.calls.push_back({.index = next_call_++,
                               .id = CallId(std::move(event.id)),
                               .name = std::move(event.text)});
         break;
-      case Kind::kArguments:
+      case EventKind::kArguments:
         part.calls.push_back({.index = next_call_ - 1, .arguments = std::move(event.text)});
         break;
-      case Kind::kCallEnd:
+      case EventKind::kCallEnd:
         continue;
-      case Kind::kCallBroken:
+      case EventKind::kCallBroken:
         // What was told cannot be taken back; the rest shows what the model did.
         part.text = event.text.substr(event.told);
         if (part.text.empty()) continue;
@@ -64,23 +64,23 @@ std::vector<Choice> ChoiceWriter::ToParts(std::vector<AnswerEvent> events) {
 void ChoiceWriter::AddTo(Choice& whole, std::vector<AnswerEvent> events) {
   for (AnswerEvent& event : events) {
     switch (event.kind) {
-      case Kind::kContent:
+      case EventKind::kContent:
         whole.text += event.text;
         break;
-      case Kind::kReasoning:
+      case EventKind::kReasoning:
         if (form_.tells_reasoning) whole.reasoning += event.text;
         break;
-      case Kind::kCall:
+      case EventKind::kCall:
         whole.calls.push_back({.index = next_call_++,
                                .id = CallId(std::move(event.id)),
                                .name = std::move(event.text)});
         break;
-      case Kind::kArguments:
+      case EventKind::kArguments:
         whole.calls.back().arguments += event.text;
         break;
-      case Kind::kCallEnd:
+      case EventKind::kCallEnd:
         break;
-      case Kind::kCallBroken:
+      case EventKind::kCallBroken:
         whole.calls.pop_back();
         whole.text += event.text;
         break;

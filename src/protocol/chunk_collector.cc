@@ -142,7 +142,7 @@ std::string ChunkCollector::Whole(std::string_view usage) const {
   auto counted = base::ParseJson(usage, "usage");
   answer["usage"] = counted ? std::move(*counted) : Json(nullptr);
   if (!extension_.is_null()) answer["switchyard"] = extension_;
-  return answer.dump(-1, ' ', false, Json::error_handler_t::replace);
+  return base::WriteJson(answer);
 }
 
 }  // namespace switchyard::protocol

@@ -9,7 +9,6 @@ namespace {
 
 // OpenAI's ranges, https://platform.openai.com/docs/api-reference/chat/create; where a number is
 // bounded by no one, by us.
-constexpr std::size_t kNameBytes = 1024;
 constexpr std::size_t kStops = 32;
 constexpr std::size_t kStopBytes = 4096;
 constexpr std::size_t kBiases = 1024;

@@ -8,11 +8,7 @@ namespace {
 
 using base::Json;
 
-std::string Text(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
-}
-
-std::string Event(const Json& json) { return "data: " + Text(json) + "\n\n"; }
+std::string Event(const Json& json) { return "data: " + base::WriteJson(json) + "\n\n"; }
 
 Json FinishReason(std::optional<Finish> finish) {
   return finish ? Json(FinishWord(*finish)) : Json(nullptr);
@@ -188,17 +184,16 @@ std::string WholeAnswer(const AnswerHead& head, std::span<const Choice> choices,
     if (!chat) {
       answer["choices"].push_back(TextChoice(choice));
     } else {
-      answer["choices"].push_back(
-          {{"index", choice.index},
-           {"message", Message(choice)},
-           {"logprobs", ChatLogprobs(choice)},
-           {"finish_reason", FinishReason(choice.finish)}});
+      answer["choices"].push_back({{"index", choice.index},
+                                   {"message", Message(choice)},
+                                   {"logprobs", ChatLogprobs(choice)},
+                                   {"finish_reason", FinishReason(choice.finish)}});
     }
     AddTokenIds(answer, head.endpoint, choice);
   }
   answer["usage"] = UsageJson(usage);
   AddSeed(answer, head);
-  return Text(answer);
+  return base::WriteJson(answer);
 }
 
 std::string OpeningEvent(const AnswerHead& head, const Choice& opening) {
@@ -244,9 +239,9 @@ std::string ErrorEvent(const ApiError& error) { return "data: " + ErrorBody(erro
 std::string ModelList(std::span<const ListedModel> models) {
   Json list = {{"object", "list"}, {"data", Json::array()}};
   for (const ListedModel& model : models) list["data"].push_back(ModelJson(model));
-  return Text(list);
+  return base::WriteJson(list);
 }
 
-std::string ModelEntry(const ListedModel& model) { return Text(ModelJson(model)); }
+std::string ModelEntry(const ListedModel& model) { return base::WriteJson(ModelJson(model)); }
 
 }  // namespace switchyard::protocol

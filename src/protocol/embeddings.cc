@@ -11,7 +11,6 @@
 namespace switchyard::protocol {
 namespace {
 
-constexpr std::size_t kNameBytes = 1024;
 constexpr std::int64_t kMostDimensions = 1 << 20;
 
 // RFC 4648, section 4.
@@ -79,13 +78,11 @@ std::string EmbeddingAnswer(std::string_view model, std::span<const std::vector<
     data.push_back({{"object", "embedding"}, {"index", i}});
     data.back()["embedding"] = form.base64 ? base::Json(Base64(values)) : base::Json(values);
   }
-  return base::Json(
-             {{"object", "list"},
-              {"data", std::move(data)},
-              {"model", model},
-              {"usage",
-               {{"prompt_tokens", usage.prompt_tokens}, {"total_tokens", usage.prompt_tokens}}}})
-      .dump(-1, ' ', false, base::Json::error_handler_t::replace);
+  return base::WriteJson(
+      {{"object", "list"},
+       {"data", std::move(data)},
+       {"model", model},
+       {"usage", {{"prompt_tokens", usage.prompt_tokens}, {"total_tokens", usage.prompt_tokens}}}});
 }
 
 }  // namespace switchyard::protocol

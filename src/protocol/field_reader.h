@@ -17,6 +17,9 @@
 
 namespace switchyard::protocol {
 
+// Of a model, a role, a user.
+inline constexpr std::size_t kNameBytes = 1024;
+
 // "a string", "an integer", … as OpenAI names what it got.
 std::string_view JsonTypeName(const base::Json& value);
 

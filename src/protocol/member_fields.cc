@@ -6,10 +6,10 @@
 namespace switchyard::protocol {
 namespace {
 
-constexpr std::size_t kIdBytes = 128;
+constexpr std::size_t kMemberIdBytes = 128;
 
 void ReadIdentity(FieldReader& reader, Resume& resume) {
-  resume.id = reader.String("id", kIdBytes).value_or("");
+  resume.id = reader.String("id", kMemberIdBytes).value_or("");
   if (!std::ranges::all_of(resume.id, [](char c) { return c > 0x20 && c < 0x7F; })) {
     reader.Fail(InvalidField(reader.Param("id"), "invalid_value",
                              fmt::format("Invalid '{}': it must be printable ASCII without blanks.",
@@ -28,10 +28,10 @@ void ReadPromptTokens(FieldReader& reader, std::size_t prompts, std::size_t max_
   const bool is_nested = !given->empty() && given->front().is_array();
   const std::size_t count = is_nested ? given->size() : 1;
   if (count != prompts) {
-    return reader.Fail(InvalidField(
-        param, "invalid_value",
-        fmt::format("Invalid '{}': the request has {} prompts, but got ids for {}.", param, prompts,
-                    count)));
+    return reader.Fail(
+        InvalidField(param, "invalid_value",
+                     fmt::format("Invalid '{}': the request has {} prompts, but got ids for {}.",
+                                 param, prompts, count)));
   }
   for (std::size_t i = 0; i < count; ++i) {
     auto ids = ReadTokenIds(is_nested ? (*given)[i] : *given, param, max_tokens);
@@ -50,10 +50,10 @@ void ReadChoices(FieldReader& reader, std::int64_t count, std::size_t max_tokens
   const std::string param = reader.Param("choices");
   if (!given->is_array()) return reader.Fail(WrongType(param, "an array", *given));
   if (static_cast<std::int64_t>(given->size()) > count) {
-    return reader.Fail(InvalidField(
-        param, "array_above_max_length",
-        fmt::format("Invalid '{}': the request has {} choices, but got {}.", param, count,
-                    given->size())));
+    return reader.Fail(
+        InvalidField(param, "array_above_max_length",
+                     fmt::format("Invalid '{}': the request has {} choices, but got {}.", param,
+                                 count, given->size())));
   }
   std::set<std::int64_t> seen;
   for (std::size_t i = 0; i < given->size(); ++i) {
@@ -67,9 +67,9 @@ void ReadChoices(FieldReader& reader, std::int64_t count, std::size_t max_tokens
     choice.is_finished = inner.Boolean("finished").value_or(false);
     if (inner.error()) return reader.Fail(*inner.error());
     if (!seen.insert(*index).second) {
-      return reader.Fail(InvalidField(
-          at + ".index", "invalid_value",
-          fmt::format("Invalid '{}.index': choice {} is named twice.", at, *index)));
+      return reader.Fail(
+          InvalidField(at + ".index", "invalid_value",
+                       fmt::format("Invalid '{}.index': choice {} is named twice.", at, *index)));
     }
     choice.index = static_cast<std::int32_t>(*index);
     resume.choices.push_back(std::move(choice));

@@ -8,10 +8,10 @@ namespace {
 constexpr std::size_t kBadWords = 256;
 constexpr std::size_t kBadWordBytes = 256;
 constexpr std::size_t kAllowedTokens = 65536;
-constexpr std::int64_t kBestOf = 20;  // OpenAI's
+constexpr std::int64_t kMostBestOf = 20;  // OpenAI's
 
 void ReadBestOf(FieldReader& reader, const OutputContext& request, OutputFields& fields) {
-  fields.best_of = static_cast<std::int32_t>(reader.Integer("best_of", 0, kBestOf).value_or(0));
+  fields.best_of = static_cast<std::int32_t>(reader.Integer("best_of", 0, kMostBestOf).value_or(0));
   if (fields.best_of == 0) {
     fields.best_of = request.n;
   } else if (fields.best_of < request.n) {

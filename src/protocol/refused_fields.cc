@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "base/json.h"
+
 namespace switchyard::protocol {
 namespace {
 
@@ -38,7 +40,7 @@ constexpr auto kChatOnly = std::to_array<Refused>({
 });
 
 bool IsHarmless(const base::Json& value, std::string_view harmless) {
-  const std::string text = value.dump(-1, ' ', false, base::Json::error_handler_t::replace);
+  const std::string text = base::WriteJson(value);
   while (!harmless.empty()) {
     const std::size_t end = harmless.find(' ');
     if (text == harmless.substr(0, end)) return true;

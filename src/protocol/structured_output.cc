@@ -12,9 +12,8 @@
 namespace switchyard::protocol {
 namespace {
 
-using Kind = StructuredOutput::Kind;
+using OutputKind = StructuredOutput::Kind;
 
-constexpr std::size_t kNameBytes = 1024;
 constexpr std::size_t kPatternBytes = 64 << 10;
 constexpr std::size_t kGrammarBytes = 1 << 20;
 constexpr std::size_t kChoices = 10'000;
@@ -25,8 +24,8 @@ class Wishes {
  public:
   explicit Wishes(FieldReader& reader) : reader_(reader) {}
 
-  StructuredOutput* Add(Kind kind, const std::string& param) {
-    if (wanted_.kind != Kind::kNone) {
+  StructuredOutput* Add(OutputKind kind, const std::string& param) {
+    if (wanted_.kind != OutputKind::kNone) {
       reader_.Fail(InvalidField(param, "invalid_parameter_combination",
                                 fmt::format("Setting '{}' and '{}' at the same time is not "
                                             "supported: an answer has one form.",
@@ -51,7 +50,8 @@ class Wishes {
     if (!schema.is_object() && !schema.is_boolean()) {
       return reader_.Fail(WrongType(param, "a JSON schema", schema));
     }
-    if (StructuredOutput* wish = Add(Kind::kJsonSchema, param)) wish->schema = std::move(schema);
+    if (StructuredOutput* wish = Add(OutputKind::kJsonSchema, param))
+      wish->schema = std::move(schema);
   }
 
   // The four kinds, by the names that they have in `fields`.
@@ -59,14 +59,16 @@ class Wishes {
     const auto& [json, regex, choice, grammar] = names;
     if (const base::Json* schema = fields.Find(json)) AddSchema(*schema, fields.Param(json));
     if (auto text = fields.String(regex, kPatternBytes)) {
-      if (auto* wish = Add(Kind::kRegex, fields.Param(regex))) wish->text = std::move(*text);
+      if (auto* wish = Add(OutputKind::kRegex, fields.Param(regex))) wish->text = std::move(*text);
     }
     if (fields.Find(choice) != nullptr) {
       auto choices = fields.Strings(choice, kChoices, kChoiceBytes);
-      if (auto* wish = Add(Kind::kChoice, fields.Param(choice))) wish->choices = std::move(choices);
+      if (auto* wish = Add(OutputKind::kChoice, fields.Param(choice)))
+        wish->choices = std::move(choices);
     }
     if (auto text = fields.String(grammar, kGrammarBytes)) {
-      if (auto* wish = Add(Kind::kGrammar, fields.Param(grammar))) wish->text = std::move(*text);
+      if (auto* wish = Add(OutputKind::kGrammar, fields.Param(grammar)))
+        wish->text = std::move(*text);
     }
   }
 
@@ -96,7 +98,7 @@ void ReadResponseFormat(FieldReader& reader, Wishes& wishes) {
     if (const base::Json* schema = inner.Find("schema")) {
       return wishes.AddSchema(*schema, "response_format.schema");
     }
-    wishes.Add(Kind::kJsonObject, "response_format");
+    wishes.Add(OutputKind::kJsonObject, "response_format");
     return;
   }
   if (*type != "json_schema") {
@@ -123,7 +125,7 @@ void ReadResponseFormat(FieldReader& reader, Wishes& wishes) {
   if (!schema->is_object()) {
     return reader.Fail(WrongType("response_format.json_schema.schema", "an object", *schema));
   }
-  if (StructuredOutput* wish = wishes.Add(Kind::kJsonSchema, "response_format")) {
+  if (StructuredOutput* wish = wishes.Add(OutputKind::kJsonSchema, "response_format")) {
     wish->schema = *schema;
     wish->schema_name = name.value_or("");
     wish->strict = strict;
@@ -139,7 +141,7 @@ void ReadStructuredOutputs(FieldReader& reader, Wishes& wishes) {
   FieldReader fields(*object, "structured_outputs.");
   wishes.AddKinds(fields, {"json", "regex", "choice", "grammar"});
   if (fields.Boolean("json_object").value_or(false)) {
-    wishes.Add(Kind::kJsonObject, "structured_outputs.json_object");
+    wishes.Add(OutputKind::kJsonObject, "structured_outputs.json_object");
   }
   wishes.set_blank(fields.String("whitespace_pattern", kPatternBytes));
   if (fields.Boolean("disable_any_whitespace").value_or(false)) wishes.set_blank("");
@@ -160,7 +162,7 @@ std::string StructuredOutput::Key() const {
                           text,
                           choices,
                           blank ? base::Json(*blank) : base::Json()};
-  return key.dump(-1, ' ', false, base::Json::error_handler_t::replace);
+  return base::WriteJson(key);
 }
 
 StructuredOutput ReadStructuredOutput(FieldReader& reader) {
@@ -174,25 +176,25 @@ StructuredOutput ReadStructuredOutput(FieldReader& reader) {
 
 base::Result<grammar::Grammar> ToGrammar(const StructuredOutput& wanted) {
   switch (wanted.kind) {
-    case Kind::kJsonObject:
+    case OutputKind::kJsonObject:
       return grammar::FromJsonSchema({{"type", "object"}}, {.blank = wanted.blank});
-    case Kind::kJsonSchema:
+    case OutputKind::kJsonSchema:
       return grammar::FromJsonSchema(wanted.schema,
                                      {.blank = wanted.blank, .strict = wanted.strict});
-    case Kind::kRegex:
+    case OutputKind::kRegex:
       return grammar::FromRegex(wanted.text);
-    case Kind::kChoice:
+    case OutputKind::kChoice:
       return grammar::FromChoices(wanted.choices);
-    case Kind::kGrammar:
+    case OutputKind::kGrammar:
       return grammar::FromEbnf(wanted.text);
-    case Kind::kNone:
+    case OutputKind::kNone:
       break;
   }
   return base::Fail(base::ErrorCode::kInternal, "no form was asked for");
 }
 
 ApiError InvalidStructuredOutput(const StructuredOutput& wanted, const base::Error& error) {
-  if (wanted.param == "response_format" && wanted.kind == Kind::kJsonSchema) {
+  if (wanted.param == "response_format" && wanted.kind == OutputKind::kJsonSchema) {
     return InvalidField(wanted.param, "",
                         fmt::format("Invalid schema for response_format '{}': {}",
                                     wanted.schema_name, error.message));

@@ -6,12 +6,7 @@
 namespace switchyard::protocol {
 namespace {
 
-constexpr std::size_t kNameBytes = 1024;
-constexpr std::size_t kMaxTokens = 1 << 20;
-
-std::string Text(const base::Json& json) {
-  return json.dump(-1, ' ', false, base::Json::error_handler_t::replace);
-}
+constexpr std::size_t kMostTokens = 1 << 20;
 
 }  // namespace
 
@@ -41,10 +36,10 @@ ApiResult<TokenizeRequest> ParseTokenizeRequest(std::string_view body) {
 std::string TokenizeAnswer(std::span<const std::int32_t> tokens, std::int64_t max_model_len) {
   base::Json list = base::Json::array();
   for (const std::int32_t token : tokens) list.push_back(token);
-  return Text({{"count", tokens.size()},
-               {"max_model_len", max_model_len},
-               {"tokens", std::move(list)},
-               {"token_strs", nullptr}});
+  return base::WriteJson({{"count", tokens.size()},
+                          {"max_model_len", max_model_len},
+                          {"tokens", std::move(list)},
+                          {"token_strs", nullptr}});
 }
 
 ApiResult<DetokenizeRequest> ParseDetokenizeRequest(std::string_view body) {
@@ -54,11 +49,13 @@ ApiResult<DetokenizeRequest> ParseDetokenizeRequest(std::string_view body) {
   DetokenizeRequest request;
   request.model = reader.String("model", kNameBytes).value_or("");
   if (reader.Find("tokens") == nullptr) reader.FailMissing("tokens");
-  request.tokens = reader.TokenIds("tokens", kMaxTokens);
+  request.tokens = reader.TokenIds("tokens", kMostTokens);
   if (reader.error()) return std::unexpected(*reader.error());
   return request;
 }
 
-std::string DetokenizeAnswer(std::string_view prompt) { return Text({{"prompt", prompt}}); }
+std::string DetokenizeAnswer(std::string_view prompt) {
+  return base::WriteJson({{"prompt", prompt}});
+}
 
 }  // namespace switchyard::protocol

@@ -7,7 +7,7 @@ namespace {
 
 // OpenAI's bounds.
 constexpr std::size_t kTools = 128;
-constexpr std::size_t kNameBytes = 64;
+constexpr std::size_t kFunctionNameBytes = 64;
 constexpr std::size_t kCallsOfAMessage = 256;
 constexpr std::size_t kTypeBytes = 64;
 
@@ -15,14 +15,15 @@ ApiError InvalidName(const std::string& param, std::string_view name) {
   return InvalidField(param, "invalid_value",
                       fmt::format("Invalid '{}': '{}' must have 1 to {} letters, digits, '_', '-' "
                                   "or '.'.",
-                                  param, name.substr(0, kNameBytes), kNameBytes));
+                                  param, name.substr(0, kFunctionNameBytes), kFunctionNameBytes));
 }
 
 bool IsName(std::string_view name) {
-  return !name.empty() && name.size() <= kNameBytes && std::ranges::all_of(name, [](char c) {
-    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
-           c == '_' || c == '-' || c == '.';
-  });
+  return !name.empty() && name.size() <= kFunctionNameBytes &&
+         std::ranges::all_of(name, [](char c) {
+           return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') ||
+                  c == '_' || c == '-' || c == '.';
+         });
 }
 
 // {"type":"function", …}; the type may be left out, as vLLM has it.
@@ -31,9 +32,9 @@ std::optional<ApiError> CheckType(FieldReader& reader) {
   if (reader.error()) return reader.error();
   if (type.value_or("function") == "function") return std::nullopt;
   const std::string param = reader.Param("type");
-  return InvalidField(param, "invalid_value",
-                      fmt::format("Invalid value for '{}': '{}'. Supported values are: 'function'.",
-                                  param, *type));
+  return InvalidField(
+      param, "invalid_value",
+      fmt::format("Invalid value for '{}': '{}'. Supported values are: 'function'.", param, *type));
 }
 
 // The object in `field`, behind a look at the type.
@@ -132,8 +133,8 @@ ApiError NoSuchChoice(std::string_view param, std::string_view value) {
 std::optional<ApiError> KeepNamed(const base::Json& reference, const std::string& param,
                                   const std::vector<Tool>& tools, std::vector<Tool>& kept) {
   const bool is_flat = reference.is_object() && reference.contains("name");
-  const auto function = is_flat ? ApiResult<const base::Json*>(&reference)
-                                : FunctionOf(reference, param);
+  const auto function =
+      is_flat ? ApiResult<const base::Json*>(&reference) : FunctionOf(reference, param);
   if (!function) return function.error();
   const auto name = NameOf(**function, is_flat ? param : param + ".function");
   if (!name) return name.error();
@@ -142,7 +143,7 @@ std::optional<ApiError> KeepNamed(const base::Json& reference, const std::string
     return InvalidField(
         param, "invalid_value",
         fmt::format("Invalid value for '{}': there is no tool named '{}' in 'tools'.", param,
-                    name->substr(0, kNameBytes)));
+                    name->substr(0, kFunctionNameBytes)));
   }
   if (FindTool(kept, *name) == nullptr) kept.push_back(*tool);
   return std::nullopt;

@@ -8,9 +8,8 @@ namespace switchyard::protocol {
 
 const ToolFormat* RecogniseToolFormat(std::string_view chat_template) {
   // Those with marks that no other has come first.
-  for (const ToolFormat* format :
-       {&MistralFormat(), &DeepSeekFormat(), &KimiFormat(), &QwenCoderFormat(), &LlamaJsonFormat(),
-        &HermesFormat()}) {
+  for (const ToolFormat* format : {&MistralFormat(), &DeepSeekFormat(), &KimiFormat(),
+                                   &QwenCoderFormat(), &LlamaJsonFormat(), &HermesFormat()}) {
     if (format->recognises(chat_template)) return format;
   }
   return nullptr;
@@ -20,9 +19,9 @@ const ToolFormat& GenericToolFormat() { return HermesFormat(); }
 
 std::string SpellCall(const ToolFormat& format, std::string_view name, std::string_view arguments) {
   std::string text;
-  for (const std::string_view part : {format.spelling.before_name, name,
-                                      format.spelling.before_arguments, arguments,
-                                      format.spelling.after_arguments}) {
+  for (const std::string_view part :
+       {format.spelling.before_name, name, format.spelling.before_arguments, arguments,
+        format.spelling.after_arguments}) {
     text += part;
   }
   return text;
@@ -30,13 +29,15 @@ std::string SpellCall(const ToolFormat& format, std::string_view name, std::stri
 
 std::string ToolInstructions(const ToolFormat& format, std::span<const Tool> tools) {
   std::string text =
-      "# Tools\n\nYou can call functions. Their signatures stand between <tools> and </tools>, one a "
+      "# Tools\n\nYou can call functions. Their signatures stand between <tools> and </tools>, one "
+      "a "
       "line:\n<tools>\n";
   for (const Tool& tool : tools) {
-    text += tool.definition.dump(-1, ' ', false, base::Json::error_handler_t::replace) + "\n";
+    text += base::WriteJson(tool.definition) + "\n";
   }
-  text += "</tools>\n\nTo call a function, answer exactly so, with its name and its arguments as a "
-          "JSON object that follows its parameters:\n";
+  text +=
+      "</tools>\n\nTo call a function, answer exactly so, with its name and its arguments as a "
+      "JSON object that follows its parameters:\n";
   text += format.spelling.before_calls;
   text += SpellCall(format, "NAME", "ARGUMENTS");
   text += format.spelling.after_calls;

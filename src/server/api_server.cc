@@ -4,6 +4,7 @@
 
 #include "access/error_response.h"
 #include "base/random_bits.h"
+#include "base/seconds_since.h"
 #include "net/request_id.h"
 #include "protocol/tokenize.h"
 #include "server/answer.h"
@@ -37,7 +38,8 @@ engine::SamplingParameters Sampling(const protocol::SamplingFields& fields,
   Take(sampling.repetition_penalty, fields.repetition_penalty);
   sampling.logit_bias = fields.logit_bias;
   // Every reader of JSON holds 53 bits exactly.
-  sampling.seed = fields.seed ? static_cast<std::uint64_t>(*fields.seed) : base::RandomBits() >> 11U;
+  sampling.seed =
+      fields.seed ? static_cast<std::uint64_t>(*fields.seed) : base::RandomBits() >> 11U;
   return sampling;
 }
 
@@ -231,7 +233,7 @@ struct ApiServer::Call {
 
   void Respond(net::HttpResponse response) {
     line.status = response.status;
-    line.total_s = std::chrono::duration<double>(Clock::now() - arrival).count();
+    line.total_s = base::SecondsSince(arrival);
     state.metrics.CountHttp(response.status);
     if (state.options.log) state.options.log(ToRecord(line));
     response.headers.emplace_back("x-request-id", line.id);
@@ -244,9 +246,8 @@ struct ApiServer::Call {
     net::HttpResponse response = access::ErrorResponse(error, line.id);
     std::erase_if(response.headers, [&headers](const auto& header) {
       return header.first == "x-request-id" ||
-             std::ranges::find(headers, header.first, [](const auto& other) {
-               return other.first;
-             }) != headers.end();
+             std::ranges::find(headers, header.first,
+                               [](const auto& other) { return other.first; }) != headers.end();
     });
     response.headers.insert(response.headers.end(), headers.begin(), headers.end());
     Respond(std::move(response));

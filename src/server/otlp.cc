@@ -58,10 +58,9 @@ std::string ToOtlpJson(std::span<const Span> spans, const SpanAttributes& resour
   const Json scope = {{"scope", {{"name", "switchyard"}, {"version", version}}},
                       {"spans", std::move(list)}};
   const Json body = {
-      {"resourceSpans",
-       Json::array({{{"resource", {{"attributes", Attributes(resource)}}},
-                     {"scopeSpans", Json::array({scope})}}})}};
-  return body.dump(-1, ' ', false, Json::error_handler_t::replace);
+      {"resourceSpans", Json::array({{{"resource", {{"attributes", Attributes(resource)}}},
+                                      {"scopeSpans", Json::array({scope})}}})}};
+  return base::WriteJson(body);
 }
 
 }  // namespace switchyard::server

@@ -96,7 +96,6 @@ class IncludesCheck(unittest.TestCase):
             "std::int64_t n;",
             "uint8_t byte;",
             "fmt::format_string<> text;",
-            "nlohmann::json tree;",
             "std::unheard_of x;",
             "#include <map>\nstd::unordered_map<int, int> x;",
         ):

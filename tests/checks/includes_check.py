@@ -1,8 +1,7 @@
 #!/usr/bin/env python3
-"""Fails on headers that do not themselves include what they name of the standard library, of fmt
-and of nlohmann_json.
+"""Fails on headers that do not themselves include what they name of the standard library and of fmt.
 
-The build proves that each header compiles on its own, but with those three precompiled, since they
+The build proves that each header compiles on its own, but with those two precompiled, since they
 would take most of its time; whether a header includes them it cannot see.
 """
 
@@ -71,9 +70,9 @@ HEADER_OF = {name: header for header, names in DECLARED_BY.items() for name in n
 # Declared by several headers, each of which also declares the type that they are of.
 OF_THEIR_ARGUMENT = {"begin", "data", "empty", "end", "get", "size"}
 NOT_CODE = re.compile(r'//[^\n]*|/\*.*?\*/|"(?:\\.|[^"\\\n])*"', re.DOTALL)
-INCLUDE = re.compile(r"^#include <(?:(fmt|nlohmann)/)?([^>]+)>", re.MULTILINE)
+INCLUDE = re.compile(r"^#include <(?:(fmt)/)?([^>]+)>", re.MULTILINE)
 # Names without std:: are C's.
-NAME = re.compile(r"\bstd::(\w+(?:::\w+)?)|(?<![\w:.>])(u?int(?:8|16|32|64|ptr)_t|size_t|assert)\b(?!:)|\b(fmt|nlohmann)::")
+NAME = re.compile(r"\bstd::(\w+(?:::\w+)?)|(?<![\w:.>])(u?int(?:8|16|32|64|ptr)_t|size_t|assert)\b(?!:)|\b(fmt)::")
 
 
 def needed(text: str) -> dict[str, str]:
@@ -96,7 +95,7 @@ def problems(root: pathlib.Path) -> list[str]:
         text = path.read_text(encoding="utf-8")
         included = {library or header for library, header in INCLUDE.findall(text)}
         for header, name in needed(text).items():
-            if header not in DECLARED_BY and header not in ("fmt", "nlohmann"):
+            if header not in DECLARED_BY and header != "fmt":
                 found.append(f"{path.relative_to(root)}: which header declares {name}? Tell {pathlib.Path(__file__).name}")
             elif header not in included:
                 found.append(f"{path.relative_to(root)}: names {name} and does not include <{header}>")

@@ -13,18 +13,11 @@
 
 #include "base/json.h"
 #include "server/api_server.h"
+#include "tests/support/eventually.h"
 #include "tests/support/raw_client.h"
 #include "tests/support/scripted_engine.h"
 
 namespace switchyard::server {
-
-inline bool Eventually(const std::function<bool()>& what) {
-  for (int i = 0; i < 1000; ++i) {
-    if (what()) return true;
-    std::this_thread::sleep_for(std::chrono::milliseconds(10));
-  }
-  return false;
-}
 
 struct Reply {
   int status = 0;

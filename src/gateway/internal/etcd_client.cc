@@ -18,7 +18,7 @@ using base::Fail;
 using base::Json;
 using base::Result;
 
-constexpr std::size_t kMaxAnswer = 64 << 20;
+constexpr std::size_t kMaxEtcdAnswer = 64 << 20;
 constexpr std::size_t kMaxLine = 4 << 20;  // of a watch
 constexpr int kNotFound = 5;               // gRPC's code
 
@@ -195,7 +195,7 @@ class HttpEtcdClient final : public EtcdClient {
     net::CallRequest request = Post(target, body);
     asking_[number] =
         net::Fetch(loop_, *http_, endpoints_[endpoint_], std::move(request),
-                   {.max_bytes = kMaxAnswer, .total = total_},
+                   {.max_bytes = kMaxEtcdAnswer, .total = total_},
                    [this, number, target = std::move(target), body = std::move(body),
                     told = std::move(told), tries](Result<net::FetchedAnswer> answer) mutable {
                      const auto over = asking_.extract(number);  // lives as long as this

@@ -7,7 +7,7 @@
 namespace switchyard::gateway::internal {
 namespace {
 
-constexpr std::size_t kMaxAnswer = 4 << 20;
+constexpr std::size_t kMaxMemberAnswer = 4 << 20;
 
 }  // namespace
 
@@ -37,7 +37,7 @@ std::unique_ptr<net::HttpFetch> MemberCalls::Send(const MemberConfig& member, st
     net::SetBody(request, std::move(body));
   }
   return net::Fetch(loop_, **client, *origin, std::move(request),
-                    {.max_bytes = kMaxAnswer, .total = total}, std::move(told));
+                    {.max_bytes = kMaxMemberAnswer, .total = total}, std::move(told));
 }
 
 }  // namespace switchyard::gateway::internal

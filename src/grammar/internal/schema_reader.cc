@@ -24,7 +24,7 @@ constexpr std::size_t kMostValues = 20'000;         // in its text
 constexpr std::size_t kMostSchemas = 20'000;        // read, each as often as it is met
 constexpr std::size_t kMostMergedValues = 500'000;  // copied to put schemas together
 constexpr std::size_t kMostAlternatives = 64;       // of oneOf, which are compared in pairs
-constexpr int kMostDepth = 100;
+constexpr int kMostSchemaDepth = 100;
 // An integer beyond is no longer exact as a double, in which JSON's numbers come.
 constexpr double kMostIntegerBound = 9e15;
 
@@ -85,9 +85,9 @@ Result<ExprId> SchemaReader::Read() {
 }
 
 Result<ExprId> SchemaReader::ReadSchema(const Json& schema, const std::string& at) {
-  if (++schemas_ > kMostSchemas || depth_ >= kMostDepth) {
+  if (++schemas_ > kMostSchemas || depth_ >= kMostSchemaDepth) {
     return At(at, fmt::format("more than {} schemas, or more than {} one within another",
-                              kMostSchemas, kMostDepth));
+                              kMostSchemas, kMostSchemaDepth));
   }
   if (schema.is_boolean()) return schema == true ? text_.Value() : grammar_.Nothing();
   if (!schema.is_object()) return At(at, "a schema is an object or a boolean");

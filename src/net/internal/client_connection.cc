@@ -16,7 +16,7 @@ using boost::system::error_code;
 using Stage = CallFailure::Stage;
 namespace asio = boost::asio;
 
-constexpr std::size_t kReadBytes = 16 << 10;
+constexpr std::size_t kResponseReadBytes = 16 << 10;
 
 std::string_view StageText(Stage stage) {
   switch (stage) {
@@ -36,10 +36,9 @@ std::string WhyNotTrusted(SSL* tls) {
   if (result == X509_V_OK) return {};
   const bool is_about_time =
       result == X509_V_ERR_CERT_HAS_EXPIRED || result == X509_V_ERR_CERT_NOT_YET_VALID;
-  return fmt::format(": {}{}", X509_verify_cert_error_string(result),
-                     is_about_time ? fmt::format("; here it is {:%FT%TZ}",
-                                                 fmt::gmtime(std::time(nullptr)))
-                                   : "");
+  return fmt::format(
+      ": {}{}", X509_verify_cert_error_string(result),
+      is_about_time ? fmt::format("; here it is {:%FT%TZ}", fmt::gmtime(std::time(nullptr))) : "");
 }
 
 }  // namespace
@@ -71,8 +70,8 @@ void ClientConnection::Resolve() {
   error_code error;
   const auto address = asio::ip::make_address(origin_.host, error);
   if (!error) {
-    return Connect(Tcp::resolver::results_type::create(
-        Tcp::endpoint(address, origin_.port), origin_.host, std::to_string(origin_.port)));
+    return Connect(Tcp::resolver::results_type::create(Tcp::endpoint(address, origin_.port),
+                                                       origin_.host, std::to_string(origin_.port)));
   }
   resolver_.async_resolve(
       origin_.host, std::to_string(origin_.port),
@@ -160,9 +159,8 @@ void ClientConnection::Begin() {
   if (unwritten_.empty()) return;
   is_writing_ = true;
   asio::async_write(stream_, unwritten_,
-                    [self = shared_from_this(), keeper = request_->keeper](error_code, std::size_t) {
-                      self->is_writing_ = false;
-                    });
+                    [self = shared_from_this(), keeper = request_->keeper](
+                        error_code, std::size_t) { self->is_writing_ = false; });
 }
 
 void ClientConnection::AwaitHead() {
@@ -182,7 +180,7 @@ void ClientConnection::TellHead() {
 
 void ClientConnection::Read() {
   is_reading_ = true;
-  stream_.async_read_some(buffer_.prepare(kReadBytes),
+  stream_.async_read_some(buffer_.prepare(kResponseReadBytes),
                           [self = shared_from_this()](error_code error, std::size_t bytes) {
                             self->is_reading_ = false;
                             if (!self->is_closed_) self->OnRead(error, bytes);
@@ -210,9 +208,10 @@ bool ClientConnection::Parse() {
     buffer_.consume(used);
     if (error == boost::beast::http::error::need_more) break;
     if (error) {
-      Fail({stage_, false,
-            {ErrorCode::kUnavailable, fmt::format("'{}' does not speak HTTP: {}",
-                                                  authority_, error.message())}});
+      Fail({stage_,
+            false,
+            {ErrorCode::kUnavailable,
+             fmt::format("'{}' does not speak HTTP: {}", authority_, error.message())}});
       return false;
     }
     if (!parser_->is_header_done()) continue;
@@ -246,7 +245,8 @@ void ClientConnection::FailRead(error_code error) {
     if (!unfinished && parser_->is_done()) return Finish();
   }
   const bool is_untrusted = stream_.is_encrypted() && !is_connected_;
-  Fail({stage_, false,
+  Fail({stage_,
+        false,
         {ErrorCode::kUnavailable,
          fmt::format("'{}' {}: {}{}", authority_, StageText(stage_), error.message(),
                      is_untrusted ? WhyNotTrusted(stream_.tls().native_handle()) : "")}});
@@ -284,7 +284,8 @@ void ClientConnection::Await(std::chrono::milliseconds time) {
 
 void ClientConnection::OnDeadline() {
   if (is_closed_) return;
-  Fail({stage_, true,
+  Fail({stage_,
+        true,
         {ErrorCode::kDeadlineExceeded,
          fmt::format("'{}' {} in time", authority_, StageText(stage_))}});
 }

@@ -27,7 +27,7 @@ constexpr std::chrono::milliseconds kLinger{2'000};
 constexpr std::size_t kKeptBytes = 8 << 10;
 
 // Read at once of what is not a body, and of one.
-constexpr std::size_t kReadBytes = 4096;
+constexpr std::size_t kRequestReadBytes = 4096;
 constexpr std::size_t kReadBodyBytes = 256 << 10;
 
 // Written anew each second.
@@ -213,11 +213,11 @@ void ServedExchange::After(std::chrono::milliseconds time, std::function<void()>
 }
 
 void ServedExchange::OnGone(std::function<void()> on_gone) {
-  Enter([executor = connection_->executor(), watch = watch_,
-         on_gone = std::move(on_gone)]() mutable {
-    if (watch->gone) return asio::post(executor, std::move(on_gone));
-    if (!watch->is_over) watch->on_gone = std::move(on_gone);
-  });
+  Enter(
+      [executor = connection_->executor(), watch = watch_, on_gone = std::move(on_gone)]() mutable {
+        if (watch->gone) return asio::post(executor, std::move(on_gone));
+        if (!watch->is_over) watch->on_gone = std::move(on_gone);
+      });
 }
 
 void HttpConnection::Begin(const std::shared_ptr<ServerShared>& shared, LoopSocket socket) {
@@ -298,12 +298,11 @@ void HttpConnection::Read() {
     target = asio::buffer(request_.body) + body_bytes_;
     target = asio::buffer(target, kReadBodyBytes);
   } else {
-    target = buffer_.prepare(stage_ == Stage::kChunks ? kReadAheadBytes : kReadBytes);
+    target = buffer_.prepare(stage_ == Stage::kChunks ? kReadAheadBytes : kRequestReadBytes);
   }
-  stream_.async_read_some(target,
-                          [self = shared_from_this()](error_code error, std::size_t bytes) {
-                            self->OnRead(error, bytes);
-                          });
+  stream_.async_read_some(target, [self = shared_from_this()](error_code error, std::size_t bytes) {
+    self->OnRead(error, bytes);
+  });
 }
 
 void HttpConnection::OnRead(error_code error, std::size_t bytes) {

@@ -6,7 +6,7 @@
 namespace switchyard::protocol {
 namespace {
 
-constexpr std::size_t kIdBytes = 64;
+constexpr std::size_t kCallIdBytes = 64;
 
 // What follows [TOOL_CALLS]: a list of objects, or NAME, perhaps [CALL_ID]ID, perhaps [ARGS], and
 // the arguments.
@@ -55,7 +55,7 @@ class MistralReader final : public CallReader {
     constexpr std::string_view kArgs = "[ARGS]";
     if (byte != '{') {
       head_ += byte;
-      if (head_.size() > kFunctionNameBytes + kIdBytes) return Step::kBroken;
+      if (head_.size() > kFunctionNameBytes + kCallIdBytes) return Step::kBroken;
       if (!head_.ends_with(kArgs)) return Step::kMore;
       head_.resize(head_.size() - kArgs.size());
     }

@@ -1,5 +1,6 @@
 #include <optional>
 
+#include "base/json.h"
 #include "protocol/json_call.h"
 #include "protocol/tool_formats/tool_formats.h"
 
@@ -13,9 +14,7 @@ constexpr std::string_view kFunctionEnd = "</function>";
 // Of a value that is no string, and so is known only at its end.
 constexpr std::size_t kValueBytes = 1 << 20;
 
-std::string Quoted(std::string_view text) {
-  return base::Json(text).dump(-1, ' ', false, base::Json::error_handler_t::replace);
-}
+std::string Quoted(std::string_view text) { return base::WriteJson(text); }
 
 // What follows <tool_call>: the function and its parameters as tags, whose values become JSON. A
 // string's value is passed on as it comes; all others when they are whole. The same models, forced
@@ -61,8 +60,9 @@ class QwenCoderReader final : public CallReader {
       sink.End();
       return Step::kDone;
     }
-    const bool may_go_on = at_start ? kFunction.starts_with(tag_)
-                                    : kParameter.starts_with(tag_) || kFunctionEnd.starts_with(tag_);
+    const bool may_go_on = at_start
+                               ? kFunction.starts_with(tag_)
+                               : kParameter.starts_with(tag_) || kFunctionEnd.starts_with(tag_);
     return may_go_on ? Step::kMore : Step::kBroken;
   }
 
@@ -141,8 +141,7 @@ class QwenCoderReader final : public CallReader {
       return sink.Arguments("\"");
     }
     const auto json = base::ParseJson(value, "parameter");
-    sink.Arguments(json ? json->dump(-1, ' ', false, base::Json::error_handler_t::replace)
-                        : Quoted(value));
+    sink.Arguments(json ? base::WriteJson(*json) : Quoted(value));
   }
 
   // A parameter of which the schema says nothing is a string.

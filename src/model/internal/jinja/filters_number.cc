@@ -130,7 +130,7 @@ Value Attr(Renderer& renderer, const Value& input, const Arguments& arguments) {
   return renderer.GetAttribute(input, name);
 }
 
-constexpr FilterEntry kFilters[] = {
+constexpr FilterEntry kNumberFilters[] = {
     {"abs", Abs},         {"attr", Attr},           {"count", Length},  {"d", Default},
     {"default", Default}, {"float", ToFloat},       {"int", ToInteger}, {"length", Length},
     {"round", Round},     {"wordcount", WordCount},
@@ -138,6 +138,6 @@ constexpr FilterEntry kFilters[] = {
 
 }  // namespace
 
-std::span<const FilterEntry> NumberFilters() { return kFilters; }
+std::span<const FilterEntry> NumberFilters() { return kNumberFilters; }
 
 }  // namespace switchyard::model::jinja

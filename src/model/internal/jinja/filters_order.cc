@@ -209,13 +209,13 @@ Value GroupBy(Renderer& renderer, const Value& input, const Arguments& arguments
   return Value::List(groups.Finish());
 }
 
-constexpr FilterEntry kFilters[] = {
+constexpr FilterEntry kOrderFilters[] = {
     {"dictsort", DictSort},  {"groupby", GroupBy}, {"max", Extreme<true>},
     {"min", Extreme<false>}, {"sort", Sort},       {"unique", Unique},
 };
 
 }  // namespace
 
-std::span<const FilterEntry> OrderFilters() { return kFilters; }
+std::span<const FilterEntry> OrderFilters() { return kOrderFilters; }
 
 }  // namespace switchyard::model::jinja

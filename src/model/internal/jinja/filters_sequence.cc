@@ -240,7 +240,7 @@ Value Sum(Renderer& renderer, const Value& input, const Arguments& arguments) {
   return total;
 }
 
-constexpr FilterEntry kFilters[] = {
+constexpr FilterEntry kSequenceFilters[] = {
     {"batch", Batch},
     {"first", First},
     {"items", Items},
@@ -258,6 +258,6 @@ constexpr FilterEntry kFilters[] = {
 
 }  // namespace
 
-std::span<const FilterEntry> SequenceFilters() { return kFilters; }
+std::span<const FilterEntry> SequenceFilters() { return kSequenceFilters; }
 
 }  // namespace switchyard::model::jinja

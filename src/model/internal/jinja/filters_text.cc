@@ -27,7 +27,7 @@ Value SoftText(Renderer& renderer, const Value& value) {
 }
 
 template <std::string (*kConvert)(std::string_view)>
-Value Convert(Renderer& renderer, const Value& input, const Arguments& arguments) {
+Value ConvertFilter(Renderer& renderer, const Value& input, const Arguments& arguments) {
   ExpectNoArguments("the filter", arguments);
   return ConvertText(renderer.arena(), SoftText(renderer, input), kConvert);
 }
@@ -58,7 +58,7 @@ Value Trim(Renderer& renderer, const Value& input, const Arguments& arguments) {
   return StripText(SoftText(renderer, input), characters, true, true);
 }
 
-Value Replace(Renderer& renderer, const Value& input, const Arguments& arguments) {
+Value ReplaceFilter(Renderer& renderer, const Value& input, const Arguments& arguments) {
   const auto [old_text, new_text, limit] = Bind("replace", arguments, {"old", "new", "count"}, 2);
   Arena& arena = renderer.arena();
   return Value::String(ReplaceText(arena, ToText(arena, input), ToText(arena, old_text),
@@ -66,7 +66,7 @@ Value Replace(Renderer& renderer, const Value& input, const Arguments& arguments
                                    IsGiven(limit) ? ToInt(limit, "replace's count") : -1));
 }
 
-Value Join(Renderer& renderer, const Value& input, const Arguments& arguments) {
+Value JoinFilter(Renderer& renderer, const Value& input, const Arguments& arguments) {
   const auto [separator, attribute] = Bind("join", arguments, {"d", "attribute"});
   const std::string_view between =
       separator.Is(Kind::kMissing) ? std::string_view() : ToText(renderer.arena(), separator);
@@ -330,8 +330,8 @@ Value XmlAttributes(Renderer& renderer, const Value& input, const Arguments& arg
   return Value::String(out.Finish());
 }
 
-constexpr FilterEntry kFilters[] = {
-    {"capitalize", Convert<unicode::Capitalize>},
+constexpr FilterEntry kTextFilters[] = {
+    {"capitalize", ConvertFilter<unicode::Capitalize>},
     {"center", Center},
     {"e", Escape},
     {"escape", Escape},
@@ -339,23 +339,23 @@ constexpr FilterEntry kFilters[] = {
     {"forceescape", ForceEscape},
     {"format", Format},
     {"indent", Indent},
-    {"join", Join},
-    {"lower", Convert<unicode::ToLower>},
-    {"replace", Replace},
+    {"join", JoinFilter},
+    {"lower", ConvertFilter<unicode::ToLower>},
+    {"replace", ReplaceFilter},
     {"safe", Safe},
     {"string", AsText},
     {"striptags", StripTags},
-    {"title", Convert<TitleWords>},
+    {"title", ConvertFilter<TitleWords>},
     {"tojson", ToJson},
     {"trim", Trim},
     {"truncate", Truncate},
-    {"upper", Convert<unicode::ToUpper>},
+    {"upper", ConvertFilter<unicode::ToUpper>},
     {"urlencode", UrlEncode},
     {"xmlattr", XmlAttributes},
 };
 
 }  // namespace
 
-std::span<const FilterEntry> TextFilters() { return kFilters; }
+std::span<const FilterEntry> TextFilters() { return kTextFilters; }
 
 }  // namespace switchyard::model::jinja

@@ -17,8 +17,6 @@
 namespace switchyard::model::jinja {
 namespace {
 
-bool IsDigit(char c) { return c >= '0' && c <= '9'; }
-
 std::string IntegerDigits(std::uint64_t magnitude, char type) {
   switch (type) {
     case 'b':

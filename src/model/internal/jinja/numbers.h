@@ -11,6 +11,8 @@
 
 namespace switchyard::model::jinja {
 
+inline bool IsDigit(char c) { return c >= '0' && c <= '9'; }
+
 std::optional<std::int64_t> ParseInt(std::string_view text, int base);  // int(text, base)
 std::optional<double> ParseFloat(std::string_view text);                // float(text)
 std::string FloatRepr(double value);                                    // repr(value)

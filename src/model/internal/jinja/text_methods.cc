@@ -19,7 +19,7 @@ namespace switchyard::model::jinja {
 namespace {
 
 template <std::string (*kConvert)(std::string_view)>
-Value Convert(Renderer& renderer, const Value& self, const Arguments& arguments) {
+Value ConvertMethod(Renderer& renderer, const Value& self, const Arguments& arguments) {
   ExpectNoArguments("the str method", arguments);
   return ConvertText(renderer.arena(), self, kConvert);
 }
@@ -90,7 +90,7 @@ Value Partition(Renderer& renderer, const Value& self, const Arguments& argument
   return Value::Tuple(items.Finish());
 }
 
-Value Replace(Renderer& renderer, const Value& self, const Arguments& arguments) {
+Value ReplaceMethod(Renderer& renderer, const Value& self, const Arguments& arguments) {
   const auto [old_text, new_text, limit] = Bind("replace", arguments, {"old", "new", "count"}, 2);
   const std::int64_t count = IsGiven(limit) ? ToInt(limit, "count") : -1;
   std::string_view with = ToString(new_text, "replace() argument 2");
@@ -99,7 +99,7 @@ Value Replace(Renderer& renderer, const Value& self, const Arguments& arguments)
                                     ToString(old_text, "replace() argument 1"), with, count));
 }
 
-Value Join(Renderer& renderer, const Value& self, const Arguments& arguments) {
+Value JoinMethod(Renderer& renderer, const Value& self, const Arguments& arguments) {
   const auto [iterable] = Bind("join", arguments, {"iterable"}, 1);
   Iterator& items = IteratorOver(renderer, iterable);
   TextBuilder out(renderer.arena());
@@ -190,7 +190,7 @@ Value FormatMap(Renderer& renderer, const Value& self, const Arguments& argument
   return FormatBraces(renderer, self, named_arguments);
 }
 
-constexpr MethodEntry kMethods[] = {
+constexpr MethodEntry kTextMethods[] = {
     {"strip", Strip<true, true>},
     {"lstrip", Strip<true, false>},
     {"rstrip", Strip<false, true>},
@@ -199,14 +199,14 @@ constexpr MethodEntry kMethods[] = {
     {"splitlines", SplitIntoLines},
     {"partition", Partition<false>},
     {"rpartition", Partition<true>},
-    {"replace", Replace},
-    {"join", Join},
-    {"upper", Convert<unicode::ToUpper>},
-    {"lower", Convert<unicode::ToLower>},
-    {"title", Convert<unicode::ToTitle>},
-    {"capitalize", Convert<unicode::Capitalize>},
-    {"swapcase", Convert<unicode::SwapCase>},
-    {"casefold", Convert<unicode::FoldCase>},
+    {"replace", ReplaceMethod},
+    {"join", JoinMethod},
+    {"upper", ConvertMethod<unicode::ToUpper>},
+    {"lower", ConvertMethod<unicode::ToLower>},
+    {"title", ConvertMethod<unicode::ToTitle>},
+    {"capitalize", ConvertMethod<unicode::Capitalize>},
+    {"swapcase", ConvertMethod<unicode::SwapCase>},
+    {"casefold", ConvertMethod<unicode::FoldCase>},
     {"center", Justify<'^'>},
     {"ljust", Justify<'<'>},
     {"rjust", Justify<'>'>},
@@ -220,6 +220,6 @@ constexpr MethodEntry kMethods[] = {
 
 }  // namespace
 
-std::span<const MethodEntry> TextMethods() { return kMethods; }
+std::span<const MethodEntry> TextMethods() { return kTextMethods; }
 
 }  // namespace switchyard::model::jinja

@@ -158,7 +158,7 @@ Value Holds(Renderer&, const Value& self, const Arguments& arguments) {
   return Value::Bool(kHolds(self.AsString()));
 }
 
-constexpr MethodEntry kMethods[] = {
+constexpr MethodEntry kTextSearchMethods[] = {
     {"find", Find<false>},
     {"rfind", Find<true>},
     {"index", Index<false>},
@@ -182,6 +182,6 @@ constexpr MethodEntry kMethods[] = {
 
 }  // namespace
 
-std::span<const MethodEntry> TextSearchMethods() { return kMethods; }
+std::span<const MethodEntry> TextSearchMethods() { return kTextSearchMethods; }
 
 }  // namespace switchyard::model::jinja

@@ -25,9 +25,9 @@ std::string ReplaceAll(std::string_view text, std::string_view from, std::string
 
 // A decoder that is a function of the token and its place.
 template <typename Function>
-class Stateless : public Decoder {
+class StatelessDecoder : public Decoder {
  public:
-  explicit Stateless(Function function) : function_(std::move(function)) {}
+  explicit StatelessDecoder(Function function) : function_(std::move(function)) {}
   std::string Apply(std::string token, bool at_start) const override {
     return function_(std::move(token), at_start);
   }
@@ -37,8 +37,8 @@ class Stateless : public Decoder {
 };
 
 template <typename Function>
-std::unique_ptr<Decoder> MakeFrom(Function function) {
-  return std::make_unique<Stateless<Function>>(std::move(function));
+std::unique_ptr<Decoder> DecoderOf(Function function) {
+  return std::make_unique<StatelessDecoder<Function>>(std::move(function));
 }
 
 // English, as BERT's published detokenizer has it.
@@ -59,30 +59,30 @@ constexpr std::array<std::pair<std::string_view, std::string_view>, 11> kCleanUp
 }  // namespace
 
 std::unique_ptr<Decoder> MakeDecoderSequence(std::vector<std::unique_ptr<Decoder>> steps) {
-  return MakeFrom([steps = std::move(steps)](std::string token, bool at_start) {
+  return DecoderOf([steps = std::move(steps)](std::string token, bool at_start) {
     for (const auto& step : steps) token = step->Apply(std::move(token), at_start);
     return token;
   });
 }
 
 std::unique_ptr<Decoder> MakeByteLevelDecoder() {
-  return MakeFrom([](std::string token, bool) { return BytesOfLetters(token).value_or(token); });
+  return DecoderOf([](std::string token, bool) { return BytesOfLetters(token).value_or(token); });
 }
 
 std::unique_ptr<Decoder> MakeByteFallbackDecoder() {
-  return MakeFrom([](std::string token, bool) {
+  return DecoderOf([](std::string token, bool) {
     const auto byte = ByteOfName(token);
     return byte ? std::string(1, *byte) : token;
   });
 }
 
 std::unique_ptr<Decoder> MakeReplaceDecoder(std::string pattern, std::string content) {
-  return MakeFrom([pattern = std::move(pattern), content = std::move(content)](
-                      std::string token, bool) { return ReplaceAll(token, pattern, content); });
+  return DecoderOf([pattern = std::move(pattern), content = std::move(content)](
+                       std::string token, bool) { return ReplaceAll(token, pattern, content); });
 }
 
 std::unique_ptr<Decoder> MakeStripStartDecoder(std::string content, std::size_t count) {
-  return MakeFrom([content = std::move(content), count](std::string token, bool at_start) {
+  return DecoderOf([content = std::move(content), count](std::string token, bool at_start) {
     if (!at_start || content.empty()) return token;
     std::string_view rest = token;
     for (std::size_t i = 0; i < count && rest.starts_with(content); ++i) {
@@ -93,14 +93,14 @@ std::unique_ptr<Decoder> MakeStripStartDecoder(std::string content, std::size_t 
 }
 
 std::unique_ptr<Decoder> MakeMetaspaceDecoder(std::string replacement, bool strips_start) {
-  return MakeFrom(
+  return DecoderOf(
       [replacement = std::move(replacement), strips_start](std::string token, bool at_start) {
         return ReplaceAll(token, replacement, at_start && strips_start ? "" : " ");
       });
 }
 
 std::unique_ptr<Decoder> MakeWordPieceDecoder(std::string prefix, bool cleans_up) {
-  return MakeFrom([prefix = std::move(prefix), cleans_up](std::string token, bool at_start) {
+  return DecoderOf([prefix = std::move(prefix), cleans_up](std::string token, bool at_start) {
     if (!at_start) {
       if (token.starts_with(prefix)) {
         token.erase(0, prefix.size());
@@ -116,7 +116,7 @@ std::unique_ptr<Decoder> MakeWordPieceDecoder(std::string prefix, bool cleans_up
 }
 
 std::unique_ptr<Decoder> MakeSpaceJoiningDecoder() {
-  return MakeFrom([](std::string token, bool at_start) { return at_start ? token : " " + token; });
+  return DecoderOf([](std::string token, bool at_start) { return at_start ? token : " " + token; });
 }
 
 }  // namespace switchyard::model::tokenization

@@ -25,8 +25,6 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-constexpr std::string_view kMetaspace = "\xE2\x96\x81";  // U+2581
-
 // The values of tokenizer.ggml.token_type.
 enum class TokenType : std::int64_t {
   kNormal = 1,
@@ -37,9 +35,9 @@ enum class TokenType : std::int64_t {
   kByte = 6,
 };
 
-class Loader {
+class GgufLoader {
  public:
-  explicit Loader(const GgufFile& file) : file_(file) {}
+  explicit GgufLoader(const GgufFile& file) : file_(file) {}
 
   base::Result<std::unique_ptr<Tokenizer>> Load() {
     SWITCHYARD_TRY(const std::string_view model, file_.GetString("tokenizer.ggml.model"));
@@ -364,7 +362,7 @@ class Loader {
 }  // namespace
 
 base::Result<std::unique_ptr<Tokenizer>> LoadGguf(const GgufFile& file) {
-  return Loader(file).Load();
+  return GgufLoader(file).Load();
 }
 
 }  // namespace switchyard::model::tokenization

@@ -25,7 +25,7 @@ using base::Fail;
 // Around a text a published tokenizer puts one or two tokens.
 constexpr std::size_t kMaxTemplateTokens = 64;
 
-class Loader {
+class HuggingFaceLoader {
  public:
   base::Result<std::unique_ptr<Tokenizer>> Load(std::string_view tokenizer_json,
                                                 std::string_view tokenizer_config) {
@@ -359,7 +359,7 @@ class Loader {
 
 base::Result<std::unique_ptr<Tokenizer>> LoadHuggingFace(std::string_view tokenizer_json,
                                                          std::string_view tokenizer_config) {
-  return Loader().Load(tokenizer_json, tokenizer_config);
+  return HuggingFaceLoader().Load(tokenizer_json, tokenizer_config);
 }
 
 }  // namespace switchyard::model::tokenization

@@ -17,7 +17,6 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-constexpr std::string_view kMetaspace = "\xE2\x96\x81";  // U+2581
 // Bounds on what a file may ask for, far above what any published one does.
 constexpr std::size_t kMaxSteps = 256;
 constexpr std::size_t kMaxTextBytes = 256;

@@ -21,9 +21,10 @@ std::string RewritePoints(std::string_view text, Rewrite rewrite) {
   return result;
 }
 
-class Sequence : public Normalizer {
+class NormalizerSequence : public Normalizer {
  public:
-  explicit Sequence(std::vector<std::unique_ptr<Normalizer>> steps) : steps_(std::move(steps)) {}
+  explicit NormalizerSequence(std::vector<std::unique_ptr<Normalizer>> steps)
+      : steps_(std::move(steps)) {}
   std::string Apply(std::string text) const override {
     for (const auto& step : steps_) text = step->Apply(std::move(text));
     return text;
@@ -35,9 +36,9 @@ class Sequence : public Normalizer {
 
 // A normalizer that is a function without state of its own.
 template <typename Function>
-class Stateless : public Normalizer {
+class StatelessNormalizer : public Normalizer {
  public:
-  explicit Stateless(Function function) : function_(std::move(function)) {}
+  explicit StatelessNormalizer(Function function) : function_(std::move(function)) {}
   std::string Apply(std::string text) const override { return function_(std::move(text)); }
 
  private:
@@ -45,8 +46,8 @@ class Stateless : public Normalizer {
 };
 
 template <typename Function>
-std::unique_ptr<Normalizer> MakeFrom(Function function) {
-  return std::make_unique<Stateless<Function>>(std::move(function));
+std::unique_ptr<Normalizer> NormalizerOf(Function function) {
+  return std::make_unique<StatelessNormalizer<Function>>(std::move(function));
 }
 
 template <typename Drops>
@@ -122,23 +123,23 @@ std::string SpaceChinese(std::string_view text) {
 }  // namespace
 
 std::unique_ptr<Normalizer> MakeSequence(std::vector<std::unique_ptr<Normalizer>> steps) {
-  return std::make_unique<Sequence>(std::move(steps));
+  return std::make_unique<NormalizerSequence>(std::move(steps));
 }
 
 std::unique_ptr<Normalizer> MakeUnicodeNormalizer(unicode::NormalizationForm form) {
-  return MakeFrom([form](std::string text) { return unicode::Normalize(text, form); });
+  return NormalizerOf([form](std::string text) { return unicode::Normalize(text, form); });
 }
 
 std::unique_ptr<Normalizer> MakeLowercase() {
-  return MakeFrom([](std::string text) { return unicode::LowerEach(text); });
+  return NormalizerOf([](std::string text) { return unicode::LowerEach(text); });
 }
 
 std::unique_ptr<Normalizer> MakeStripAccents() {
-  return MakeFrom([](std::string text) { return DropPoints(text, IsAccent); });
+  return NormalizerOf([](std::string text) { return DropPoints(text, IsAccent); });
 }
 
 std::unique_ptr<Normalizer> MakeStrip(bool left, bool right) {
-  return MakeFrom([left, right](std::string text) {
+  return NormalizerOf([left, right](std::string text) {
     std::size_t begin = text.size();  // of what isn't white space
     std::size_t end = 0;
     for (std::size_t i = 0; i < text.size();) {
@@ -159,13 +160,13 @@ std::unique_ptr<Normalizer> MakeReplace(Pattern pattern, std::string content) {
 }
 
 std::unique_ptr<Normalizer> MakePrepend(std::string prefix) {
-  return MakeFrom([prefix = std::move(prefix)](std::string text) {
+  return NormalizerOf([prefix = std::move(prefix)](std::string text) {
     return text.empty() ? text : prefix + text;
   });
 }
 
 std::unique_ptr<Normalizer> MakeByteLevelNormalizer() {
-  return MakeFrom([](std::string text) {
+  return NormalizerOf([](std::string text) {
     std::string letters;
     letters.reserve(text.size() * 2);
     AppendAsLetters(text, &letters);
@@ -174,7 +175,7 @@ std::unique_ptr<Normalizer> MakeByteLevelNormalizer() {
 }
 
 std::unique_ptr<Normalizer> MakeNmt() {
-  return MakeFrom([](std::string text) {
+  return NormalizerOf([](std::string text) {
     return RewritePoints(text, [](char32_t point, std::string* out) {
       const bool is_dropped = (point >= 0x01 && point <= 0x08) || point == 0x0B ||
                               (point >= 0x0E && point <= 0x1F) || point == 0x7F || point == 0x8F ||
@@ -190,7 +191,7 @@ std::unique_ptr<Normalizer> MakeNmt() {
 }
 
 std::unique_ptr<Normalizer> MakeBertNormalizer(BertNormalizerOptions options) {
-  return MakeFrom([options](std::string text) {
+  return NormalizerOf([options](std::string text) {
     if (options.clean_text) text = CleanForBert(text);
     if (options.handle_chinese_chars) text = SpaceChinese(text);
     if (options.strip_accents) {

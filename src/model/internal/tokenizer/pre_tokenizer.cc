@@ -75,9 +75,10 @@ void Cut(const std::vector<Span>& matches, std::size_t size, std::size_t offset,
   }
 }
 
-class Sequence : public PreTokenizer {
+class PreTokenizerSequence : public PreTokenizer {
  public:
-  explicit Sequence(std::vector<std::unique_ptr<PreTokenizer>> steps) : steps_(std::move(steps)) {}
+  explicit PreTokenizerSequence(std::vector<std::unique_ptr<PreTokenizer>> steps)
+      : steps_(std::move(steps)) {}
   void Apply(Pieces* pieces) const override {
     for (const auto& step : steps_) step->Apply(pieces);
   }
@@ -230,7 +231,7 @@ bool IsBertPunctuation(char32_t point) {
 }  // namespace
 
 std::unique_ptr<PreTokenizer> MakeSequence(std::vector<std::unique_ptr<PreTokenizer>> steps) {
-  return std::make_unique<Sequence>(std::move(steps));
+  return std::make_unique<PreTokenizerSequence>(std::move(steps));
 }
 
 std::unique_ptr<PreTokenizer> MakeSplit(Pattern pattern, SplitBehavior behavior, bool inverted) {

@@ -34,6 +34,8 @@ std::unique_ptr<PreTokenizer> MakeDigits(bool individual);
 std::unique_ptr<PreTokenizer> MakePunctuation(SplitBehavior behavior);
 std::unique_ptr<PreTokenizer> MakeWhitespaceSplit();
 std::unique_ptr<PreTokenizer> MakeBertPreTokenizer();
+// SentencePiece's sign for a space, U+2581.
+inline constexpr std::string_view kMetaspace = "\xE2\x96\x81";
 // SentencePiece's: spaces become `replacement`, which starts each piece if `splits`.
 std::unique_ptr<PreTokenizer> MakeMetaspace(std::string replacement, PrependScheme scheme,
                                             bool splits);

@@ -14,18 +14,6 @@
 #include "model/internal/unicode/utf8.h"
 
 namespace switchyard::model::tokenization {
-namespace {
-
-using base::ErrorCode;
-using base::Fail;
-
-constexpr std::size_t kMaxPatternBytes = 16 * 1024;
-// Room for the backtracking of any pattern that tokenizers use; what needs more fails cleanly.
-constexpr std::size_t kMaxJitStackBytes = 4 * 1024 * 1024;
-constexpr std::uint32_t kMaxHeapKib = 64 * 1024;
-// Honest patterns take a few steps a character (a run of spaces is scanned and given back).
-constexpr std::uint64_t kMatchStepsBase = 200'000;
-constexpr std::uint64_t kMatchStepsPerByte = 32;
 
 template <auto Free>
 struct FreeBy {
@@ -39,6 +27,19 @@ using CompileContext = std::unique_ptr<pcre2_compile_context, FreeBy<pcre2_compi
 using MatchBlock = std::unique_ptr<pcre2_match_data, FreeBy<pcre2_match_data_free>>;
 using MatchContext = std::unique_ptr<pcre2_match_context, FreeBy<pcre2_match_context_free>>;
 using JitStack = std::unique_ptr<pcre2_jit_stack, FreeBy<pcre2_jit_stack_free>>;
+
+namespace {
+
+using base::ErrorCode;
+using base::Fail;
+
+constexpr std::size_t kMaxPatternBytes = 16 * 1024;
+// Room for the backtracking of any pattern that tokenizers use; what needs more fails cleanly.
+constexpr std::size_t kMaxJitStackBytes = 4 * 1024 * 1024;
+constexpr std::uint32_t kMaxHeapKib = 64 * 1024;
+// Honest patterns take a few steps a character (a run of spaces is scanned and given back).
+constexpr std::uint64_t kMatchStepsBase = 200'000;
+constexpr std::uint64_t kMatchStepsPerByte = 32;
 
 PCRE2_SPTR Units(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
 
