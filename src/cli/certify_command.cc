@@ -1,5 +1,6 @@
 #include "cli/certify_command.h"
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 

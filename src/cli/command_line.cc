@@ -1,5 +1,6 @@
 #include "cli/command_line.h"
 
+#include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
 #include <utility>
@@ -12,28 +13,31 @@ constexpr int kWrongUsage = 2;
 
 }  // namespace
 
-CommandLine::CommandLine() : app_("Runs one model file on any chip.", "switchyard") {
-  app_.require_subcommand(1);
-  app_.set_version_flag("--version", "switchyard " SWITCHYARD_VERSION);
+CommandLine::CommandLine()
+    : app_(std::make_unique<CLI::App>("Runs one model file on any chip.", "switchyard")) {
+  app_->require_subcommand(1);
+  app_->set_version_flag("--version", "switchyard " SWITCHYARD_VERSION);
 }
+
+CommandLine::~CommandLine() = default;
 
 CLI::App& CommandLine::Add(const std::string& name, const std::string& description,
                            std::function<base::Status()> body) {
-  CLI::App& command = *app_.add_subcommand(name, description);
+  CLI::App& command = *app_->add_subcommand(name, description);
   command.final_callback([this, body = std::move(body)] { chosen_ = body; });
   return command;
 }
 
 int CommandLine::Run(int argc, const char* const* argv) {
   try {
-    app_.parse(argc, argv);
+    app_->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
-    if (error.get_exit_code() == 0) return app_.exit(error);  // --help and --version
-    const CLI::App* command = &app_;
-    for (const CLI::App* chosen : app_.get_subcommands()) command = chosen;
+    if (error.get_exit_code() == 0) return app_->exit(error);  // --help and --version
+    const CLI::App* command = app_.get();
+    for (const CLI::App* chosen : app_->get_subcommands()) command = chosen;
     fmt::print(stderr, "switchyard: error: {}\n", error.what());
     fmt::print(stderr, "See 'switchyard{} --help'.\n",
-               command == &app_ ? std::string() : " " + command->get_name());
+               command == app_.get() ? std::string() : " " + command->get_name());
     return kWrongUsage;
   }
   const base::Status status = chosen_();

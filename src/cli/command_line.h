@@ -2,20 +2,22 @@
 // subcommand lives in a file of its own, NAME_command.cc, and adds itself by one call from main.
 #pragma once
 
-#include <CLI/App.hpp>
-#include <CLI/Config.hpp>
-#include <CLI/Formatter.hpp>
 #include <functional>
 #include <memory>
 #include <string>
 
 #include "base/error.h"
 
+namespace CLI {
+class App;
+}  // namespace CLI
+
 namespace switchyard::cli {
 
 class CommandLine {
  public:
   CommandLine();
+  ~CommandLine();
 
   // `body` runs once the whole line is parsed. Add options to what this returns; what they are read
   // into must live as long as the body, which therefore owns it.
@@ -27,7 +29,7 @@ class CommandLine {
   int Run(int argc, const char* const* argv);
 
  private:
-  CLI::App app_;
+  std::unique_ptr<CLI::App> app_;
   std::function<base::Status()> chosen_;
 };
 

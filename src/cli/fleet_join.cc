@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 #include <cstdio>
 
@@ -31,21 +32,16 @@ void AddJoinOptions(CLI::App& command, JoinOptions& options) {
 base::Status JoinFleet(const GatewayAddress& gateway, const JoinOptions& options) {
   SWITCHYARD_TRY(const std::string api_key, ReadFirstKey(options.api_key_file));
   SWITCHYARD_TRY(const std::string member_key, ReadFirstKey(options.member_key_file));
-  base::Json member{{"name", options.name},
-                    {"url", options.url},
-                    {"kind", options.kind},
-                    {"api_key", api_key},
-                    {"member_key", member_key},
-                    {"chip", options.chip}};
+  base::Json member{{"name", options.name}, {"url", options.url},       {"kind", options.kind},
+                    {"api_key", api_key},   {"member_key", member_key}, {"chip", options.chip}};
   Tell(options.facts, member);
   if (!options.models.empty()) {
     for (const std::string& model : options.models) member["models"].push_back({{"name", model}});
   }
   ServeSignals signals(::isatty(STDIN_FILENO) != 0);
   FleetMembership membership({gateway}, std::move(member), [](const base::LogRecord& record) {
-    fmt::print(
-        stderr, "{}\n",
-        base::ToText(record, base::LogFormat::kLogfmt, std::chrono::system_clock::now()));
+    fmt::print(stderr, "{}\n",
+               base::ToText(record, base::LogFormat::kLogfmt, std::chrono::system_clock::now()));
   });
   while (signals.Wait() != ServeSignal::kStop) {
   }

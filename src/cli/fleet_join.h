@@ -1,8 +1,7 @@
-// `switchyard fleet join`: an engine that is not ours, or that runs elsewhere, is a member of a fleet
-// for as long as this program runs beside it.
+// `switchyard fleet join`: an engine that is not ours, or that runs elsewhere, is a member of a
+// fleet for as long as this program runs beside it.
 #pragma once
 
-#include <CLI/CLI.hpp>
 #include <cstdint>
 #include <string>
 #include <vector>
@@ -10,6 +9,10 @@
 #include "base/error.h"
 #include "cli/gateway_calls.h"
 #include "cli/member_facts.h"
+
+namespace CLI {
+class App;
+}  // namespace CLI
 
 namespace switchyard::cli {
 

@@ -2,6 +2,8 @@
 
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
+
 #include "access/key_file.h"
 #include "cli/fingerprints.h"
 #include "cli/resource_metrics.h"
@@ -81,10 +83,9 @@ base::Status RunGateway(const GatewayCommandOptions& options, const Environment&
       .log = nullptr,
       .decisions = &control->decisions(),
       .felt = &control->felt(),
-      .operate =
-          [&admin = control->admin()](const net::HttpRequest& request, auto responder) {
-            admin.Answer(request, std::move(responder));
-          },
+      .operate = [&admin = control->admin()](
+                     const net::HttpRequest& request,
+                     auto responder) { admin.Answer(request, std::move(responder)); },
       .more_metrics = [] { return ResourceMetrics(); }};
   if (!listen.api_key_file.empty()) {
     SWITCHYARD_TRY(asked.keys, access::ReadKeyFile(listen.api_key_file, access::ApiKeys::Parse));
@@ -93,8 +94,7 @@ base::Status RunGateway(const GatewayCommandOptions& options, const Environment&
   if (request_log != nullptr) asked.log = MakeLog(request_log.get(), format, level);
 
   ServeSignals signals(::isatty(STDIN_FILENO) != 0 && ::isatty(STDOUT_FILENO) != 0);
-  SWITCHYARD_TRY(const auto gateway,
-                 gateway::Gateway::Start(std::move(asked), control->fleet()));
+  SWITCHYARD_TRY(const auto gateway, gateway::Gateway::Start(std::move(asked), control->fleet()));
   const std::string url = fmt::format("{}://{}:{}", identity == nullptr ? "http" : "https",
                                       listen.host, gateway->port());
   fmt::print("Serving a fleet at {}/v1\n", url);

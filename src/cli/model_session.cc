@@ -1,5 +1,6 @@
 #include "cli/model_session.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <map>
 
@@ -36,7 +37,8 @@ void AddSessionOptions(CLI::App& command, SessionOptions& options) {
       ->required();
   command.add_option("--chip", options.chip, "The chip to run on; see 'switchyard chips'");
   command.add_option("--device", options.device, "Which of the chip's devices");
-  command.add_option("--threads", options.threads, "Threads of a chip that has them; 0: the chip decides");
+  command.add_option("--threads", options.threads,
+                     "Threads of a chip that has them; 0: the chip decides");
   command.add_option("--chip-option", options.chip_options,
                      "A further option for the chip, NAME=VALUE; may be repeated");
   command.add_flag("--no-fallback", options.no_fallback,

@@ -19,6 +19,10 @@
 #include "engine/runner.h"
 #include "model/model.h"
 
+namespace CLI {
+class App;
+}  // namespace CLI
+
 namespace switchyard::cli {
 
 // The options that choose chip and memory, the same for every command that runs a model.

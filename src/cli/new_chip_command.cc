@@ -1,5 +1,6 @@
 #include "cli/new_chip_command.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <filesystem>
 #include <fstream>

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <CLI/CLI.hpp>
 #include <chrono>
 
 #include "access/key_file.h"
@@ -77,11 +78,9 @@ base::Status AddCertificates(const ServeOptions& options, const Environment& env
   SWITCHYARD_TRY(here.chips, chips.Fingerprints());
   const std::vector<std::filesystem::path> paths(options.certificates.begin(),
                                                  options.certificates.end());
-  SWITCHYARD_TRY(
-      auto certificates,
-      CertificatesInForce(paths, here, trusted,
-                          std::chrono::floor<std::chrono::seconds>(
-                              std::chrono::system_clock::now())));
+  SWITCHYARD_TRY(auto certificates, CertificatesInForce(paths, here, trusted,
+                                                        std::chrono::floor<std::chrono::seconds>(
+                                                            std::chrono::system_clock::now())));
   for (std::size_t i = 0; i < certificates.size(); ++i) {
     server::ServingChip& chip = api.chips[i];
     chip.certificate = std::move(certificates[i]);
@@ -172,8 +171,8 @@ base::Result<ServerAddress> AddressOf(const ServeOptions& options, const std::st
   const bool is_any = options.host == "0.0.0.0" || options.host == "::";
   const std::string shown = is_any ? "127.0.0.1" : is_v6 ? "[" + options.host + "]" : options.host;
   const std::string_view scheme = options.tls_cert.empty() ? "http" : "https";
-  ServerAddress address{fmt::format("{}://{}:{}", scheme, shown, port), model, {},
-                        options.tls_cert};
+  ServerAddress address{
+      fmt::format("{}://{}:{}", scheme, shown, port), model, {}, options.tls_cert};
   if (!options.api_key_file.empty()) {
     SWITCHYARD_TRY(const std::string text, access::ReadKeyText(options.api_key_file));
     address.key = access::ApiKeys::FirstKey(text);
@@ -271,11 +270,10 @@ base::Status ServeModel(const ServeOptions& options, bool is_port_chosen,
   server::ApiServer api(std::move(api_options), chips.service(), text);
 
   ServeSignals signals(HasTerminal());
-  SWITCHYARD_TRY(
-      const auto http,
-      Listen(options, is_port_chosen, identity, [&api](net::HttpRequest request, auto responder) {
-        api.Serve(std::move(request), std::move(responder));
-      }));
+  SWITCHYARD_TRY(const auto http, Listen(options, is_port_chosen, identity,
+                                         [&api](net::HttpRequest request, auto responder) {
+                                           api.Serve(std::move(request), std::move(responder));
+                                         }));
   SWITCHYARD_TRY(const ServerAddress address, AddressOf(options, model, http->port()));
   const bool asks = !options.ask.empty();
   const std::string body = QuestionBody(model, asks ? options.ask : "Say hello.", asks);
@@ -284,8 +282,8 @@ base::Status ServeModel(const ServeOptions& options, bool is_port_chosen,
   log({base::LogLevel::kInfo,
        "serving",
        {{"model", model}, {"url", address.url}, {"tools", text.traits().ToolsText()}}});
-  TellServiceManager(environment, fmt::format("READY=1\nSTATUS=Serving {} at {}", model,
-                                              address.url));
+  TellServiceManager(environment,
+                     fmt::format("READY=1\nSTATUS=Serving {} at {}", model, address.url));
   base::Status asked;
   bool stays = true;
   if (asks) {

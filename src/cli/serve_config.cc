@@ -1,5 +1,6 @@
 #include "cli/serve_config.h"
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <numeric>
 #include <vector>

@@ -9,6 +9,10 @@
 #include "base/error.h"
 #include "cli/command_line.h"
 
+namespace CLI {
+class App;
+}  // namespace CLI
+
 namespace switchyard::cli {
 
 // Options that make no sense in a file are named so; they are no keys.

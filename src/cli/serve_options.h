@@ -11,6 +11,10 @@
 #include "cli/member_facts.h"
 #include "cli/model_session.h"
 
+namespace CLI {
+class App;
+}  // namespace CLI
+
 namespace switchyard::cli {
 
 // Where the server is a member, and what gateways are told of it.
