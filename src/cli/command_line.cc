@@ -3,7 +3,9 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 #include <iostream>
+#include <string>
 #include <utility>
+#include <vector>
 
 namespace switchyard::cli {
 namespace {
@@ -35,7 +37,12 @@ int CommandLine::Run(int argc, const char* const* argv) {
     if (error.get_exit_code() == 0) return app_->exit(error);  // --help and --version
     const CLI::App* command = app_.get();
     for (const CLI::App* chosen : app_->get_subcommands()) command = chosen;
-    fmt::print(stderr, "switchyard: error: {}\n", error.what());
+    // Of a misspelt command CLI11 says only that one is missing.
+    const std::vector<std::string> unknown = app_->remaining(true);
+    const bool is_misspelt = dynamic_cast<const CLI::RequiredError*>(&error) && !unknown.empty();
+    fmt::print(stderr, "switchyard: error: {}{}\n",
+               is_misspelt ? fmt::format("'{}' is not known here. ", unknown.front()) : "",
+               error.what());
     fmt::print(stderr, "See 'switchyard{} --help'.\n",
                command == app_.get() ? std::string() : " " + command->get_name());
     return kWrongUsage;

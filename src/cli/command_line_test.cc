@@ -12,6 +12,7 @@ namespace switchyard::cli {
 namespace {
 
 using testing::HasSubstr;
+using testing::Not;
 
 struct Outcome {
   int exit_code = 0;
@@ -38,6 +39,11 @@ Outcome RunWith(std::vector<const char*> arguments) {
   const Environment environment({});
   AddPullCommand(line, environment);
   return RunLine(line, std::move(arguments));
+}
+
+TEST(CommandLine, AMisspeltCommandIsNamed) {
+  EXPECT_THAT(RunWith({"godo"}).errors, HasSubstr("'godo' is not known here"));
+  EXPECT_THAT(RunWith({}).errors, Not(HasSubstr("not known")));
 }
 
 TEST(CommandLine, ExitCodesTellSuccessFailureAndMisuse) {
