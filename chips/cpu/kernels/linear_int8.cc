@@ -19,9 +19,40 @@ namespace {
 
 SY_INLINE Int BroadcastGroup(const int8_t* q) { return SetInt(*reinterpret_cast<const IntAt*>(q)); }
 
-#if !defined(SY_AVX512) && !defined(SY_AVX2) && !defined(SY_SSSE3)
 typedef int16_t Shorts __attribute__((vector_size(kVectorBytes)));
 
+#if defined(SY_AVX512) && defined(__AVX512VNNI__)
+#define SY_VNNI 1
+#elif defined(SY_AVX512) || defined(SY_AVX2) || defined(SY_SSSE3)
+#define SY_BYTE_PAIRS 1
+
+// The products of neighbouring bytes, added in 16 bits; weights below 128.
+SY_INLINE Shorts PairsOf(Bytes weight, Int q) {
+#if defined(SY_AVX512)
+  return reinterpret_cast<Shorts>(
+      _mm512_maddubs_epi16(reinterpret_cast<__m512i>(weight), reinterpret_cast<__m512i>(q)));
+#elif defined(SY_AVX2)
+  return reinterpret_cast<Shorts>(
+      _mm256_maddubs_epi16(reinterpret_cast<__m256i>(weight), reinterpret_cast<__m256i>(q)));
+#else
+  return reinterpret_cast<Shorts>(
+      _mm_maddubs_epi16(reinterpret_cast<__m128i>(weight), reinterpret_cast<__m128i>(q)));
+#endif
+}
+
+SY_INLINE Int AddPairs(Int acc, Shorts pairs) {
+#if defined(SY_AVX512)
+  return acc + reinterpret_cast<Int>(
+                   _mm512_madd_epi16(reinterpret_cast<__m512i>(pairs), _mm512_set1_epi16(1)));
+#elif defined(SY_AVX2)
+  return acc + reinterpret_cast<Int>(
+                   _mm256_madd_epi16(reinterpret_cast<__m256i>(pairs), _mm256_set1_epi16(1)));
+#else
+  return acc +
+         reinterpret_cast<Int>(_mm_madd_epi16(reinterpret_cast<__m128i>(pairs), _mm_set1_epi16(1)));
+#endif
+}
+#else
 SY_INLINE Int AddPairs(Int acc, Shorts products) {
   const Int pairs = reinterpret_cast<Int>(products);
   return acc + (pairs >> 16) + ((pairs << 16) >> 16);
@@ -37,22 +68,12 @@ SY_INLINE Int DotOfPairs(Int acc, Bytes weight, Int q) {
 
 // acc[lane] += sum over i of weight[lane * 4 + i] * q[i]; weights below 128.
 SY_INLINE Int Dot(Int acc, Bytes weight, Int q) {
-#if defined(SY_AVX512) && defined(__AVX512VNNI__)
+#if defined(SY_VNNI)
   return reinterpret_cast<Int>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc),
                                                    reinterpret_cast<__m512i>(weight),
                                                    reinterpret_cast<__m512i>(q)));
-#elif defined(SY_AVX512)
-  const __m512i pairs =
-      _mm512_maddubs_epi16(reinterpret_cast<__m512i>(weight), reinterpret_cast<__m512i>(q));
-  return acc + reinterpret_cast<Int>(_mm512_madd_epi16(pairs, _mm512_set1_epi16(1)));
-#elif defined(SY_AVX2)
-  const __m256i pairs =
-      _mm256_maddubs_epi16(reinterpret_cast<__m256i>(weight), reinterpret_cast<__m256i>(q));
-  return acc + reinterpret_cast<Int>(_mm256_madd_epi16(pairs, _mm256_set1_epi16(1)));
-#elif defined(SY_SSSE3)
-  const __m128i pairs =
-      _mm_maddubs_epi16(reinterpret_cast<__m128i>(weight), reinterpret_cast<__m128i>(q));
-  return acc + reinterpret_cast<Int>(_mm_madd_epi16(pairs, _mm_set1_epi16(1)));
+#elif defined(SY_BYTE_PAIRS)
+  return AddPairs(acc, PairsOf(weight, q));
 #else
   return DotOfPairs(acc, weight, q);
 #endif
@@ -91,6 +112,32 @@ constexpr int kPrefetchBytes = 8192;
 template <class Code, int kHalves, int kTokens>
 SY_INLINE void AddDots(const Bytes (&w)[8], const ActivationBlock* x, size_t bytes,
                        Int (&sum)[kTokens][kHalves]) {
+#if defined(SY_BYTE_PAIRS)
+  if constexpr (!Code::kSigned) {
+    // Pairs of small codes are added in 16 bits for as long as they fit.
+    constexpr int kFit = 32767 / (2 * 128 * ((1 << Code::kVectors) - 1));
+    constexpr int kTogether = kFit < 8 / kHalves ? kFit : 8 / kHalves;
+    static_assert(kTogether > 0 && 8 % kTogether == 0);
+#pragma GCC unroll 8
+    for (int first = 0; first < 8; first += kTogether) {
+      Shorts pairs[kTokens] = {};
+#pragma GCC unroll 8
+      for (int g = first; g < first + kTogether; ++g) {
+#pragma GCC unroll 8
+        for (int t = 0; t < kTokens; ++t) {
+          pairs[t] +=
+              PairsOf(w[g], BroadcastGroup(reinterpret_cast<const int8_t*>(x + t) + bytes + 4 * g));
+        }
+      }
+#pragma GCC unroll 8
+      for (int t = 0; t < kTokens; ++t) {
+        Int& acc = sum[t][kHalves == 2 ? first / 4 : 0];
+        acc = AddPairs(acc, pairs[t]);
+      }
+    }
+    return;
+  }
+#endif
 #pragma GCC unroll 8
   for (int g = 0; g < 8; ++g) {
 #pragma GCC unroll 8
@@ -184,9 +231,8 @@ void Panels(const PanelLayout& layout, const uint8_t* weight, int panels, const 
   const auto* blocks = static_cast<const ActivationBlock*>(x) + token;
   int p = 0;
   for (; p + kTogether <= panels; p += kTogether) {
-    SomePanels<Code, kZero, Scale, kTogether, kTokens>(layout, weight + p * layout.panel_bytes,
-                                                       blocks, tile,
-                                                       out + (p * tile + token) * kLanes);
+    SomePanels<Code, kZero, Scale, kTogether, kTokens>(
+        layout, weight + p * layout.panel_bytes, blocks, tile, out + (p * tile + token) * kLanes);
   }
   for (; p < panels; ++p) {
     SomePanels<Code, kZero, Scale, 1, kTokens>(layout, weight + p * layout.panel_bytes, blocks,
