@@ -1,7 +1,6 @@
 #include "engine/token_rules.h"
 
 #include <algorithm>
-#include <limits>
 
 namespace switchyard::engine {
 namespace {

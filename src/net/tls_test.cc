@@ -6,9 +6,7 @@
 #include <boost/asio/read_until.hpp>
 #include <boost/asio/ssl.hpp>
 #include <boost/asio/write.hpp>
-#include <functional>
 #include <mutex>
-#include <thread>
 
 #include "base/temporary_folder.h"
 #include "net/http_post.h"

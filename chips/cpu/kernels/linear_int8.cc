@@ -17,13 +17,16 @@ namespace {
 
 // ---- Four-way dot products ----------------------------------------------------------------------
 
-SY_INLINE Int BroadcastGroup(const int8_t* q) { return SetInt(*reinterpret_cast<const IntAt*>(q)); }
+// The four of group g among the activation bytes that lie `bytes` into a token's block, in every
+// lane.
+SY_INLINE Int BroadcastGroup(const ActivationBlock& x, size_t bytes, int g) {
+  return SetInt(
+      *reinterpret_cast<const IntAt*>(reinterpret_cast<const int8_t*>(&x) + bytes + 4 * g));
+}
 
 typedef int16_t Shorts __attribute__((vector_size(kVectorBytes)));
 
-#if defined(SY_AVX512) && defined(__AVX512VNNI__)
-#define SY_VNNI 1
-#elif defined(SY_AVX512) || defined(SY_AVX2) || defined(SY_SSSE3)
+#if !defined(SY_VNNI) && (defined(SY_AVX512) || defined(SY_AVX2) || defined(SY_SSSE3))
 #define SY_BYTE_PAIRS 1
 
 // The products of neighbouring bytes, added in 16 bits; weights below 128.
@@ -52,7 +55,7 @@ SY_INLINE Int AddPairs(Int acc, Shorts pairs) {
          reinterpret_cast<Int>(_mm_madd_epi16(reinterpret_cast<__m128i>(pairs), _mm_set1_epi16(1)));
 #endif
 }
-#else
+#elif !defined(SY_VNNI)
 SY_INLINE Int AddPairs(Int acc, Shorts products) {
   const Int pairs = reinterpret_cast<Int>(products);
   return acc + (pairs >> 16) + ((pairs << 16) >> 16);
@@ -125,8 +128,7 @@ SY_INLINE void AddDots(const Bytes (&w)[8], const ActivationBlock* x, size_t byt
       for (int g = first; g < first + kTogether; ++g) {
 #pragma GCC unroll 8
         for (int t = 0; t < kTokens; ++t) {
-          pairs[t] +=
-              PairsOf(w[g], BroadcastGroup(reinterpret_cast<const int8_t*>(x + t) + bytes + 4 * g));
+          pairs[t] += PairsOf(w[g], BroadcastGroup(x[t], bytes, g));
         }
       }
 #pragma GCC unroll 8
@@ -143,7 +145,7 @@ SY_INLINE void AddDots(const Bytes (&w)[8], const ActivationBlock* x, size_t byt
 #pragma GCC unroll 8
     for (int t = 0; t < kTokens; ++t) {
       Int& acc = sum[t][kHalves == 2 ? g / 4 : 0];
-      const Int q = BroadcastGroup(reinterpret_cast<const int8_t*>(x + t) + bytes + 4 * g);
+      const Int q = BroadcastGroup(x[t], bytes, g);
       acc = Code::kSigned ? DotSigned(acc, w[g], q) : Dot(acc, w[g], q);
     }
   }

@@ -121,7 +121,7 @@ uint64_t PeakInt8([[maybe_unused]] uint64_t rounds, [[maybe_unused]] float* sink
   Int bytes = SetInt(static_cast<int32_t>(*sink) + 0x01020304);
   Opaque(bytes);
   const Int total = RunChains<Int>(rounds, [&](Int& acc) __attribute__((always_inline)) {
-#if defined(SY_AVX512) && defined(__AVX512VNNI__)
+#if defined(SY_VNNI)
     const __m512i x = reinterpret_cast<__m512i>(bytes);
     acc = reinterpret_cast<Int>(_mm512_dpbusd_epi32(reinterpret_cast<__m512i>(acc), x, x));
 #elif defined(SY_AVX512)

@@ -7,7 +7,7 @@
 
 namespace switchyard::cpu::SWITCHYARD_CPU_ISA {
 
-#if defined(SY_AVX512) && defined(__AVX512VNNI__)
+#if defined(SY_VNNI)
 constexpr bool kSignedCodes = false;
 #else
 constexpr bool kSignedCodes = true;

@@ -21,6 +21,9 @@ namespace switchyard::cpu::SWITCHYARD_CPU_ISA {
 
 #if defined(__AVX512F__) && defined(__AVX512BW__) && defined(__AVX512VL__) && defined(__AVX512DQ__)
 #define SY_AVX512 1
+#if defined(__AVX512VNNI__)
+#define SY_VNNI 1
+#endif
 constexpr int kLanes = 16;
 #elif defined(__AVX2__) && defined(__FMA__) && defined(__F16C__)
 #define SY_AVX2 1
