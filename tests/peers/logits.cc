@@ -8,6 +8,7 @@
 // line of JSON a sequence: {"tokens": [N ids], "gaps": [N numbers]}, the best token after each
 // step, fed back in, and how far its logit lies above the second best.
 
+#include <CLI/CLI.hpp>
 #include <algorithm>
 #include <charconv>
 #include <cstdio>
