@@ -17,8 +17,7 @@ PROGRAM := $(BUILD)/bin/switchyard
 CCACHE = "env;CCACHE_BASEDIR=$(CURDIR);ccache"
 LAUNCHER = $(if $(shell command -v ccache), \
   -DCMAKE_C_COMPILER_LAUNCHER=$(CCACHE) -DCMAKE_CXX_COMPILER_LAUNCHER=$(CCACHE))
-# Named by version: a bare Debian 12 has no `c++` beside its g++-12.
-CONFIGURE = cmake --preset release -DCMAKE_C_COMPILER=gcc-12 -DCMAKE_CXX_COMPILER=g++-12 $(LAUNCHER)
+CONFIGURE = cmake --preset release $(LAUNCHER)
 
 # What the tests need from the network.
 bring_data = $(1) pull $(MODEL) || echo 'Tests that need the default model will skip.'; \

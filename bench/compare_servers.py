@@ -314,6 +314,8 @@ def main() -> None:
     parser.add_argument("--peer-option", action="append", default=[], help="more for llama-server")
     parser.add_argument("--json", type=pathlib.Path, help="write all samples there")
     arguments = parser.parse_args()
+    if not (arguments.build / "bin" / "switchyard_serve_load").exists():
+        parser.error(f"no switchyard_serve_load in '{arguments.build}/bin': build with -DSWITCHYARD_TESTS=ON")
     # With one request of each stream none is taken while all are busy, and nothing could be counted.
     for name, least in (("rounds", 1), ("patience", 1), ("requests", 2)):
         if getattr(arguments, name) < least:

@@ -341,6 +341,8 @@ def main():
     parser.add_argument("--rounds", type=int, default=7)
     parser.add_argument("--json")
     options = parser.parse_args()
+    if not (pathlib.Path(options.program).parent / "switchyard_gateway_load").exists():
+        parser.error(f"no switchyard_gateway_load beside '{options.program}': build with -DSWITCHYARD_TESTS=ON")
     gateways = [Gateway("direct"), Switchyard(options.program), VllmRouter(options.peers), Smg(options.peers),
                 LiteLlm(options.peers), Portkey(options.peers)]
     wanted = set(options.only.split(",")) if options.only else None

@@ -223,6 +223,12 @@ Rung Judge(Tier tier, std::span<const CaseResult> results, std::set<std::string>
 
 }  // namespace
 
+std::vector<std::string> TierNames() {
+  std::vector<std::string> names;
+  for (const TierText& tier : kTiers) names.emplace_back(tier.name);
+  return names;
+}
+
 std::vector<Rung> Climb(std::span<const CaseResult> results) {
   std::vector<Rung> rungs;
   std::set<std::string> standing;

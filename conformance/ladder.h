@@ -22,6 +22,9 @@ struct Rung {
   std::vector<std::string> missing = {};
 };
 
+// The names of all, from the bottom to the top.
+std::vector<std::string> TierNames();
+
 // From the bottom to the top.
 std::vector<Rung> Climb(std::span<const CaseResult> results);
 

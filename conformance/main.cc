@@ -1,6 +1,7 @@
 // switchyard_conformance: whether a chip plugin keeps the promises of the chip interface, and
 // computes what the reference computes.
 #include <fmt/format.h>
+#include <fmt/ranges.h>
 
 #include <algorithm>
 #include <charconv>
@@ -101,6 +102,11 @@ base::Result<Arguments> ParseArguments(const std::vector<std::string_view>& give
       arguments.filter = value;
     } else if (name == "--reach") {
       arguments.tier = value;
+      const std::vector<std::string> tiers = TierNames();
+      if (std::ranges::find(tiers, value) == tiers.end()) {
+        return Fail(ErrorCode::kInvalidArgument, "--reach can't be '{}'; there are: {}", value,
+                    fmt::join(tiers, ", "));
+      }
     } else if (name == "--reference") {
       arguments.reference = value;
     } else if (name == "--cache-dir") {
@@ -149,9 +155,6 @@ base::Result<int> RunSoak(Session& tested, Session& truth, SoakOptions options,
 
 base::Status CheckReached(std::span<const Rung> rungs, std::string_view tier) {
   const auto wanted = std::ranges::find(rungs, tier, &Rung::name);
-  if (wanted == rungs.end()) {
-    return base::Fail(base::ErrorCode::kNotFound, "the ladder has no tier '{}'", tier);
-  }
   const auto below = std::ranges::find(rungs.begin(), wanted + 1, false, &Rung::is_reached);
   if (below == wanted + 1) return {};
   return base::Fail(base::ErrorCode::kFailedPrecondition, "'{}' was not reached, for want of '{}'",

@@ -13,7 +13,7 @@ build_packages='g++-12 cmake ninja-build pkg-config ca-certificates
 # A second kind of chip, made of the processor, and what an engine that is not ours comes with.
 fleet_packages='pocl-opencl-icd python3 python3-venv'
 # clang-19 and AMD's run-time compiler show that the kernels are CUDA and HIP as well.
-test_packages='libgtest-dev libgmock-dev librapidcheck-dev libbenchmark-dev
+test_packages='libgtest-dev libgmock-dev librapidcheck-dev
   etcd-server faketime iproute2 pocl-opencl-icd oclgrind clang-19 libamdhip64-5 python3 python3-venv'
 # llvm-19 has the symbolizer, which gives reports their lines of source.
 sanitize_packages='libclang-rt-19-dev llvm-19'
@@ -37,7 +37,8 @@ done
 if ! command -v dpkg-query >/dev/null 2>&1; then
   echo 'This system does not use Debian packages. Install the equivalents of:' >&2
   echo $wanted >&2
-  echo 'and build with: cmake --preset release && cmake --build --preset release' >&2
+  echo 'and build with: cmake --preset release -DSWITCHYARD_TESTS=OFF && cmake --build --preset release' >&2
+  echo '(-DCMAKE_C_COMPILER=... -DCMAKE_CXX_COMPILER=... where yours are not gcc-12 and g++-12)' >&2
   exit 1
 fi
 

@@ -4,8 +4,9 @@
     tools/local_fleet.py SWITCHYARD [--model smollm2] [--question TEXT] [--folder build/fleet] [--port 8080]
 
 Asks the question through the gateway, kills the member that answers in the middle of the answer, shows the whole of
-it with where each part ran, and starts the killed member again. Then the fleet stays until Ctrl-C; with no terminal
-it ends there. Everything it writes lies in the folder: configuration, keys and logs.
+it with where each part ran, and starts the killed member again; an answer of few tokens is over before that. Then
+the fleet stays until Ctrl-C; with no terminal it ends there. Everything it writes lies in the folder: configuration,
+keys and logs.
 """
 
 import argparse
@@ -230,7 +231,8 @@ def show(fleet, question, coloured):
     for member, text in parts:
         tell(f"  {member:8} {json.dumps(text, ensure_ascii=False)}")
     if len(parts) < 2:
-        sys.exit("the answer ended before its member was killed: nothing was handed over")
+        tell(f"It was over before its member was to be killed, after {KILL_AFTER_TOKENS} tokens: nothing was handed "
+             "over. QUESTION='...' asks something that takes a longer answer.")
 
 
 def main():
@@ -252,8 +254,9 @@ def main():
             fleet.members[name].start()
             fleet.members[name].wait_until_ready("/health")
         address = f"http://127.0.0.1:{fleet.port}"
+        again = f"{' and '.join(killed)} is started again; the" if killed else "The"
         tell(f"""
-{" and ".join(killed)} is started again; the fleet is up at {address}
+{again} fleet is up at {address}
   curl {address}/v1/chat/completions -H 'Content-Type: application/json' \\
     -d '{{"model": "{fleet.model_name}", "messages": [{{"role": "user", "content": "Say hello."}}]}}'
   any OpenAI client: base_url="{address}/v1", api_key="none"

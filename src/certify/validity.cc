@@ -93,8 +93,10 @@ std::vector<std::string> ReasonsAgainst(const SignedCertificate& file,
         "signed with the key that it names");
   }
   if (std::ranges::find(circumstances.trusted, file.key) == circumstances.trusted.end()) {
-    add(fmt::format("its key {} is not among the {} trusted here", file.key.Fingerprint(),
-                    circumstances.trusted.size()));
+    add(
+        fmt::format("its key {} is not among the {} trusted here; who trusts it puts its issuer's "
+                    "certify.pub.pem into $XDG_CONFIG_HOME/switchyard/trusted/",
+                    file.key.Fingerprint(), circumstances.trusted.size()));
   }
   const auto issued = ParseUtcTime(certificate.issued);
   const auto expires = ParseUtcTime(certificate.expires);

@@ -28,6 +28,7 @@ struct CertifyOptions {
   std::vector<std::string> b_options;
   std::vector<std::string> a_options;
   bool no_fallback = false;
+  bool no_efficiency = false;
   std::string operands = "f16";
   std::string kv_type = "f16";
   certify::CertificationOptions certification;
@@ -224,8 +225,7 @@ void AddCertifyCommand(CommandLine& line, const Environment& environment) {
       [options, &environment] { return RunCertify(*options, environment); });
   command.add_option("MODEL", options->model, "A name, a path, hf:ORG/REPO, ms:ORG/REPO or a URL");
   command.add_option("--chip", options->b.name, "The chip to certify (B)");
-  command.add_option("--against", options->a.name, "The chip whose answers are trusted (A)")
-      ->capture_default_str();
+  command.add_option("--against", options->a.name, "The chip whose answers are trusted (A)");
   command.add_option("--device", options->b.index, "Which of B's devices");
   command.add_option("--against-device", options->a.index, "Which of A's devices");
   command.add_option("--chip-option", options->b_options,
@@ -234,28 +234,18 @@ void AddCertifyCommand(CommandLine& line, const Environment& environment) {
                      "An option for A, NAME=VALUE; may be repeated");
   command.add_flag("--no-fallback", options->no_fallback,
                    "Refuse to run anything on the reference that B lacks");
-  command
-      .add_option("--operands", options->operands,
-                  "The coarsest rounding of operands that is allowed: f32, f16, bf16 or int8")
-      ->capture_default_str();
-  command.add_option("--kv-type", options->kv_type, "Type of the KV cache: f16, f32 or bf16")
-      ->capture_default_str();
+  command.add_option("--operands", options->operands,
+                     "The coarsest rounding of operands that is allowed: f32, f16, bf16 or int8");
+  command.add_option("--kv-type", options->kv_type, "Type of the KV cache: f16, f32 or bf16");
   auto& certification = options->certification;
-  command
-      .add_option("--positions", certification.equivalence.positions,
-                  "Of short texts that are compared")
-      ->capture_default_str();
-  command
-      .add_option("--long-context", certification.equivalence.long_context,
-                  "Tokens of the long text")
-      ->capture_default_str();
-  command
-      .add_option("--soak-steps", certification.soak_steps, "Decode steps that are repeated on B")
-      ->capture_default_str();
-  command.add_flag("!--no-efficiency", certification.measure_efficiency,
-                   "Do not measure how fast B is");
-  command.add_option("--valid-days", options->valid_days, "How long the certificate holds")
-      ->capture_default_str();
+  command.add_option("--positions", certification.equivalence.positions,
+                     "Of short texts that are compared");
+  command.add_option("--long-context", certification.equivalence.long_context,
+                     "Tokens of the long text");
+  command.add_option("--soak-steps", certification.soak_steps,
+                     "Decode steps that are repeated on B");
+  command.add_flag("--no-efficiency", options->no_efficiency, "Do not measure how fast B is");
+  command.add_option("--valid-days", options->valid_days, "How long the certificate holds");
   command.add_option("--out", options->output, "The certificate's file; the page lies beside it");
 
   CLI::App& verify = *command.add_subcommand("verify", "Tells whether a certificate holds here.");

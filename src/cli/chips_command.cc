@@ -13,7 +13,7 @@ namespace {
 
 struct ChipsOptions {
   bool json = false;
-  bool measure = true;
+  bool no_measure = false;
   bool fresh = false;
   std::vector<std::string> chip_options;
 };
@@ -96,7 +96,7 @@ base::Status RunChips(const ChipsOptions& options, const Environment& environmen
     base::Json all = base::Json::array();
     for (const auto& chip : chips) {
       base::Json json = ToJson(chip);
-      for (std::size_t i = 0; options.measure && i < chip.devices.size(); ++i) {
+      for (std::size_t i = 0; !options.no_measure && i < chip.devices.size(); ++i) {
         auto ceilings = CeilingsOf(chip, static_cast<std::uint32_t>(i), options, environment);
         if (ceilings) {
           json["devices"][i]["ceiling"] = cli::ToJson(*ceilings);
@@ -113,7 +113,7 @@ base::Status RunChips(const ChipsOptions& options, const Environment& environmen
     Print(chip);
     for (std::size_t i = 0; i < chip.devices.size(); ++i) {
       Print(chip, i);
-      if (!options.measure) continue;
+      if (options.no_measure) continue;
       const bool terminal = ::isatty(STDERR_FILENO) != 0;
       if (terminal) fmt::print(stderr, "  measuring ...\r");
       std::fflush(stderr);
@@ -142,7 +142,7 @@ void AddChipsCommand(CommandLine& line, const Environment& environment) {
       line.Add("chips", "Lists every chip found, with its measured ceilings and its proof.",
                [options, &environment] { return RunChips(*options, environment); });
   command.add_flag("--json", options->json, "Print JSON");
-  command.add_flag("!--no-measure", options->measure, "Do not measure the ceilings");
+  command.add_flag("--no-measure", options->no_measure, "Do not measure the ceilings");
   command.add_flag("--fresh", options->fresh, "Measure again, also what is remembered");
   command.add_option("--chip-option", options->chip_options,
                      "An option for the chips, such as threads=1; may be repeated");

@@ -16,7 +16,10 @@ constexpr int kWrongUsage = 2;
 }  // namespace
 
 CommandLine::CommandLine()
-    : app_(std::make_unique<CLI::App>("Runs one model file on any chip.", "switchyard")) {
+    : app_(std::make_unique<CLI::App>("Makes AI chips interchangeable: runs, serves and certifies "
+                                      "a model on any chip with a plugin.",
+                                      "switchyard")) {
+  app_->option_defaults()->always_capture_default();
   app_->require_subcommand(1);
   app_->set_version_flag("--version", "switchyard " SWITCHYARD_VERSION);
 }
@@ -35,6 +38,10 @@ int CommandLine::Run(int argc, const char* const* argv) {
     app_->parse(argc, argv);
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app_->exit(error);  // --help and --version
+    if (argc < 2) {
+      fmt::print(stderr, "{}", app_->help());
+      return kWrongUsage;
+    }
     const CLI::App* command = app_.get();
     for (const CLI::App* chosen : app_->get_subcommands()) command = chosen;
     // Of a misspelt command CLI11 says only that one is missing.

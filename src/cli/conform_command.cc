@@ -22,7 +22,7 @@ struct ConformOptions {
   std::string filter;
   std::string tier;
   std::vector<std::string> chip_options;
-  bool speed = true;
+  bool no_speed = false;
   bool verbose = false;
   double soak_seconds = 0;
   std::uint64_t soak_steps = 0;
@@ -101,7 +101,7 @@ base::Status RunConform(const ConformOptions& options, const Environment& enviro
   if (!options.filter.empty()) add("--filter", options.filter);
   if (!options.tier.empty()) add("--reach", options.tier);
   for (const std::string& option : options.chip_options) add("--option", option);
-  if (options.speed && options.filter.empty()) arguments.emplace_back("--speed");
+  if (!options.no_speed && options.filter.empty()) arguments.emplace_back("--speed");
   if (options.verbose) arguments.emplace_back("--verbose");
   return RunSuite(ProgramFolder() / "switchyard_conformance", std::move(arguments));
 }
@@ -119,9 +119,11 @@ void AddConformCommand(CommandLine& line, const Environment& environment) {
                      "An option for the chip, NAME=VALUE; may be repeated");
   command.add_option("--filter", options->filter,
                      "Only cases whose name contains this, or one of several, separated by commas");
-  command.add_option("--reach", options->tier, "Fail below this tier of the ladder");
+  command.add_option("--reach", options->tier,
+                     "Fail below this tier of the ladder: runtime, linear only, dense models, "
+                     "quantised, experts, MLA or capture");
   command.add_option("--seed", options->seed, "Of the random numbers");
-  command.add_flag("!--no-speed", options->speed, "Do not measure how fast the operations are");
+  command.add_flag("--no-speed", options->no_speed, "Do not measure how fast the operations are");
   command
       .add_option("--soak", options->soak_seconds,
                   "Instead of the suite, run a small decoder again and again for so many seconds")

@@ -28,8 +28,9 @@ constexpr const char* kFleetExamples =
     "  switchyard fleet drain rack-7 --cut               what runs goes on elsewhere at once\n"
     "  switchyard fleet forbid --maker X                 by policy, until 'allow'\n"
     "  switchyard fleet drill --maker X --seconds 60     what would users feel?\n"
-    "  switchyard fleet explain chatcmpl-123             why did it run there?\n"
-    "  switchyard fleet join --url http://10.0.0.7:8000 --name rack-9 --chip gpu-80g\n"
+    "  switchyard fleet explain req_4f2a                 why it ran there; x-request-id says "
+    "which\n"
+    "  switchyard fleet join --url http://10.0.0.7:8000 --name rack-9 --key-file members.txt\n"
     "                                                    a member that is no server of ours\n"
     "The address and key can be set by SWITCHYARD_GATEWAY and SWITCHYARD_GATEWAY_KEY_FILE.\n";
 
@@ -225,8 +226,9 @@ void AddFleetCommand(CommandLine& line, const Environment& environment) {
   command.footer(kFleetExamples);
   o->gateway = environment.GetOr("SWITCHYARD_GATEWAY", "http://127.0.0.1:8080");
   o->key_file = environment.GetOr("SWITCHYARD_GATEWAY_KEY_FILE", "");
-  command.add_option("--gateway", o->gateway, "The gateway's address")->capture_default_str();
-  command.add_option("--key-file", o->key_file, "A file with an operator's key");
+  command.add_option("--gateway", o->gateway, "The gateway's address");
+  command.add_option("--key-file", o->key_file,
+                     "A file with an operator's key; for join, with a member's");
   command.add_option("--ca-file", o->ca_file, "PEM of the authorities that vouch for the gateway");
   command.add_flag("--json", o->json, "Print JSON");
   AddVerbs(command, o, chosen);

@@ -17,15 +17,13 @@ void AddJoinOptions(CLI::App& command, JoinOptions& options) {
   command.add_option("--url", options.url, "Where gateways reach it, without /v1")->required();
   command.add_option("--name", options.name, "Its name in the fleet")->required();
   command.add_option("--kind", options.kind, "What it speaks: openai, or switchyard")
-      ->check(CLI::IsMember({"openai", "switchyard"}))
-      ->capture_default_str();
+      ->check(CLI::IsMember({"openai", "switchyard"}));
   command.add_option("--api-key-file", options.api_key_file, "The key that it asks clients for");
   command.add_option("--member-key-file", options.member_key_file,
                      "The key that it asks gateways for, if it is ours");
   command.add_option("--model", options.models,
                      "A model that it serves; repeated. Without it, those that it lists");
   command.add_option("--chip", options.chip, "What it runs on");
-  command.option_defaults()->always_capture_default();
   AddMemberFacts({command, "Options"}, options.facts);
 }
 

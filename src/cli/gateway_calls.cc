@@ -1,5 +1,7 @@
 #include "cli/gateway_calls.h"
 
+#include <cerrno>
+#include <cstring>
 #include <future>
 #include <utility>
 
@@ -23,10 +25,18 @@ base::Result<Json> ReadAnswer(const GatewayAddress& address, const net::FetchedA
   const std::string message = json ? base::TextAt(base::At(*json, "error"), "message") : "";
   if (answer.status == 401) {
     return Fail(ErrorCode::kUnauthenticated,
-                "{} does not know this key: name the file of one with --key-file", address.url);
+                "{} does not know this key: --key-file (of serve: --gateway-key-file) names a file "
+                "with one of its admin_key_file, or, to register, of its member_key_file",
+                address.url);
   }
   if (answer.status == 404 && message.empty()) {
     return Fail(ErrorCode::kNotFound, "{} is no gateway of Switchyard", address.url);
+  }
+  if (answer.status == 404 && base::TextAt(base::At(*json, "error"), "code") == "unknown_url") {
+    return Fail(ErrorCode::kNotFound,
+                "{} lets nobody do this: name an admin_key_file, or to register a "
+                "member_key_file, under [listen] of its fleet.toml",
+                address.url);
   }
   const ErrorCode code = answer.status >= 500   ? ErrorCode::kUnavailable
                          : answer.status == 404 ? ErrorCode::kNotFound
@@ -42,10 +52,15 @@ base::Result<Json> ReadAnswer(const GatewayAddress& address, const net::FetchedA
 base::Result<std::string> ReadFirstKey(const std::string& path) {
   if (path.empty()) return std::string();
   const auto text = base::ReadTextFile(path);
-  if (!text || text->empty()) {
-    return Fail(ErrorCode::kNotFound, "cannot read the key in '{}'", path);
+  if (!text) {
+    return Fail(ErrorCode::kNotFound, "cannot read the key file '{}': {}", path,
+                std::strerror(errno));
   }
-  return access::ApiKeys::FirstKey(*text);
+  std::string key = access::ApiKeys::FirstKey(*text);
+  if (key.empty()) {
+    return Fail(ErrorCode::kInvalidArgument, "'{}' has no key; write one into a line of it", path);
+  }
+  return key;
 }
 
 GatewayCalls::GatewayCalls(const GatewayAddress& address, net::HttpOrigin origin)

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <optional>
 
 #include "access/key_file.h"
 #include "cli/fingerprints.h"
@@ -47,22 +48,24 @@ base::Result<LogFile> OpenRequestLog(const std::string& path) {
   return file;
 }
 
-// What was read from files is read again; what is broken stays as it was.
-void Reload(const gateway::ListenConfig& listen, gateway::Control& control,
-            gateway::Gateway& gateway, net::TlsIdentity* identity, const base::LogSink& log) {
-  const auto tell = [&log](const std::string& what, const base::Status& status) {
-    if (status) return log({base::LogLevel::kInfo, "reloaded", {{"what", what}}});
-    log({base::LogLevel::kError,
-         "not reloaded, the old one stays",
-         {{"what", what}, {"why", status.error().message}}});
-  };
-  if (identity != nullptr) tell("certificate", identity->Reload());
+// Clients' keys and the certificate; the old ones stay where one cannot be read.
+base::Status ReadTrustAgain(const gateway::ListenConfig& listen, gateway::Gateway& gateway,
+                            net::TlsIdentity* identity) {
+  std::optional<access::ApiKeys> keys;
   if (!listen.api_key_file.empty()) {
-    auto keys = access::ReadKeyFile(listen.api_key_file, access::ApiKeys::Parse);
-    if (keys) gateway.ReplaceKeys(std::move(*keys));
-    tell("API keys", keys ? base::Status() : std::unexpected(keys.error()));
+    SWITCHYARD_TRY(keys, access::ReadKeyFile(listen.api_key_file, access::ApiKeys::Parse));
   }
-  tell("fleet", control.Reload());
+  if (identity != nullptr) SWITCHYARD_RETURN_IF_ERROR(identity->Reload());
+  if (keys) gateway.ReplaceKeys(std::move(*keys));
+  return {};
+}
+
+void Reload(gateway::Control& control, const base::LogSink& log) {
+  const base::Status status = control.Reload();
+  if (status) return log({base::LogLevel::kInfo, "reloaded", {}});
+  log({base::LogLevel::kError,
+       "not reloaded, all stays as it was",
+       {{"why", status.error().message}}});
 }
 
 base::Status RunGateway(const GatewayCommandOptions& options, const Environment& environment) {
@@ -101,9 +104,9 @@ base::Status RunGateway(const GatewayCommandOptions& options, const Environment&
   std::fflush(stdout);
   log({base::LogLevel::kInfo, "serving", {{"url", url}}});
   TellServiceManager(environment, fmt::format("READY=1\nSTATUS=Serving a fleet at {}", url));
-  while (signals.Wait() == ServeSignal::kReload) {
-    Reload(listen, *control, *gateway, identity.get(), log);
-  }
+  control->ReloadAlso([&] { return ReadTrustAgain(listen, *gateway, identity.get()); });
+  while (signals.Wait() == ServeSignal::kReload) Reload(*control, log);
+  control->ReloadAlso(nullptr);
   TellServiceManager(environment, "STOPPING=1");
   log({base::LogLevel::kInfo, "stopping", {{"requests", gateway->in_flight()}}});
   gateway->Stop(listen.drain);

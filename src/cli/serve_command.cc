@@ -168,8 +168,9 @@ base::Result<std::unique_ptr<net::HttpServer>> Listen(const ServeOptions& option
 base::Result<ServerAddress> AddressOf(const ServeOptions& options, const std::string& model,
                                       std::uint16_t port) {
   const bool is_v6 = options.host.find(':') != std::string::npos;
-  const bool is_any = options.host == "0.0.0.0" || options.host == "::";
-  const std::string shown = is_any ? "127.0.0.1" : is_v6 ? "[" + options.host + "]" : options.host;
+  const std::string shown = ListensEverywhere(options) ? "127.0.0.1"
+                            : is_v6                    ? "[" + options.host + "]"
+                                                       : options.host;
   const std::string_view scheme = options.tls_cert.empty() ? "http" : "https";
   ServerAddress address{
       fmt::format("{}://{}:{}", scheme, shown, port), model, {}, options.tls_cert};

@@ -59,15 +59,20 @@ void AddMembershipOptions(CLI::App& command, MembershipOptions& options) {
             "PEM of the authorities that vouch for the gateway; without it the system's");
   fleet.Add("--member-name", options.name, "Its name in the fleet; without it HOST:PORT");
   fleet.Add("--member-url", options.url,
-            "Where gateways reach it, if that is not where it listens");
+            "Where gateways reach it, if that is not where it listens; needed with --host "
+            "0.0.0.0 and ::");
   AddMemberFacts(fleet, options.facts);
 }
 
 }  // namespace
 
+bool ListensEverywhere(const ServeOptions& options) {
+  return options.host == "0.0.0.0" || options.host == "::";
+}
+
 void AddServeOptions(CLI::App& command, ServeOptions& options) {
   command.footer(kServeExamples);
-  command.option_defaults()->always_capture_default();
+  command.option_defaults()->always_capture_default();  // --print-config prints them
   AddModelOptions(command, options);
 
   const OptionGroup network{command, "Network"};
@@ -169,6 +174,13 @@ base::Status Check(const ServeOptions& options) {
         ErrorCode::kInvalidArgument,
         "--gateway needs --member-key-file: with that key the gateway asks for the server's "
         "state");
+  }
+  if (!options.membership.gateways.empty() && options.membership.url.empty() &&
+      ListensEverywhere(options)) {
+    return Fail(ErrorCode::kInvalidArgument,
+                "--host {} is no address at which a gateway could reach this server: say one with "
+                "--member-url, such as http://THIS_HOST:{}",
+                options.host, options.port);
   }
   if (!options.ask.empty() && !options.tls_client_ca.empty()) {
     return Fail(ErrorCode::kInvalidArgument,

@@ -63,6 +63,9 @@ struct ServeOptions {
 // `options` must live as long as `command`.
 void AddServeOptions(CLI::App& command, ServeOptions& options);
 
+// Whether it listens on each of the machine's addresses, so that none of them is its own.
+bool ListensEverywhere(const ServeOptions& options);
+
 // What no option alone can tell.
 base::Status Check(const ServeOptions& options);
 

@@ -150,8 +150,10 @@ void AdminEndpoints::Order(Call& call, std::string_view verb) {
   if (what.empty() || (members.empty() && !IsByPlace(what) && !lifts)) {
     return call.Refuse(protocol::InvalidField(
         "what", "not_found",
-        "'what' must be a member's name, or maker=, chip=, region=, jurisdiction= or owner= and a "
-        "value"));
+        fmt::format("There is no member '{}': 'what' must be the name of one that 'switchyard "
+                    "fleet status' shows, or maker=, chip=, region=, jurisdiction= or owner= and "
+                    "a value.",
+                    what)));
   }
   const bool drains = verb == "drain" || verb == "undrain";
   const FleetOrder order{.kind = drains ? OrderKind::kDrain : OrderKind::kForbid,

@@ -21,8 +21,7 @@ constexpr std::chrono::seconds kLookAgain{1};  // whether the file has changed
 
 base::Result<std::optional<access::ApiKeys>> ReadKeys(const std::string& path) {
   if (path.empty()) return std::optional<access::ApiKeys>();
-  SWITCHYARD_TRY(access::ApiKeys keys,
-                 access::ReadKeyFile(path, access::MemberAccess::ParseKeys));
+  SWITCHYARD_TRY(access::ApiKeys keys, access::ReadKeyFile(path, access::MemberAccess::ParseKeys));
   return std::optional(std::move(keys));
 }
 
@@ -79,10 +78,16 @@ class WholeControl final : public Control {
     auto config = ReadFleetConfig(path_);
     if (!config) return std::unexpected(std::move(config.error()));
     SWITCHYARD_TRY(ControlKeys keys, ReadControlKeys(config->listen));
+    if (also_) SWITCHYARD_RETURN_IF_ERROR(also_());
     if (keys.admins) admin_.ReplaceAdminKeys(std::move(*keys.admins));
     if (keys.members) admin_.ReplaceMemberKeys(std::move(*keys.members));
     fleet_.Configure(std::move(*config));
     return {};
+  }
+
+  void ReloadAlso(std::function<base::Status()> also) override {
+    const std::lock_guard lock(reload_mutex_);
+    also_ = std::move(also);
   }
 
  private:
@@ -162,6 +167,7 @@ class WholeControl final : public Control {
   std::unique_ptr<net::LoopTimer> timer_;    // the loop's
   std::filesystem::file_time_type changed_;  // the loop's
   std::mutex reload_mutex_;
+  std::function<base::Status()> also_;  // under the mutex
 };
 
 }  // namespace

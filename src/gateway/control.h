@@ -4,6 +4,7 @@
 // Any thread.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <string>
 
@@ -26,9 +27,12 @@ class Control {
   virtual DecisionLog& decisions() = 0;
   virtual FeltLog& felt() = 0;
   virtual AdminEndpoints& admin() = 0;
-  // Reads the file again, keys of operators and members included; an error leaves all as it is.
-  // What [listen] says takes effect at the next start only.
+  // Reads the file again, and every file of keys and certificates that it names; an error leaves
+  // all as it is. What else [listen] says takes effect at the next start only.
   virtual base::Status Reload() = 0;
+  // What whoever serves requests reads again, as the last of it, whenever the file is: for an
+  // operator, a signal, or because it changed. Nothing from `also` is called once it was replaced.
+  virtual void ReloadAlso(std::function<base::Status()> also) = 0;
 };
 
 }  // namespace switchyard::gateway

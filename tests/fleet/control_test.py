@@ -193,6 +193,40 @@ class Control(unittest.TestCase):
         self.assertEqual(done.returncode, 1)
         self.assertIn("--key-file", done.stderr)
 
+    def test_who_is_no_member_is_told(self):
+        wrong = self.run_fleet("drain", "nobody")
+        self.assertEqual(wrong.returncode, 1)
+        self.assertIn("There is no member 'nobody'", wrong.stderr)
+
+
+class ClientsKeys(unittest.TestCase):
+    def test_a_reload_reads_them_again(self):
+        with tempfile.TemporaryDirectory() as folder:
+            def write(name, text):
+                with open(os.path.join(folder, name), "w") as file:
+                    file.write(text)
+
+            write("clients", "old\n")
+            write("operators", "operator\n")
+            write("fleet.toml", '[listen]\nport = 0\napi_key_file = "clients"\nadmin_key_file = "operators"\n')
+            gateway = fleet.Process(PROGRAM, "gateway", "--config", os.path.join(folder, "fleet.toml"))
+
+            def status(key):
+                return fleet.get(gateway.port, "/v1/models", {"Authorization": f"Bearer {key}"}).status
+
+            try:
+                self.assertEqual((status("old"), status("new")), (200, 401))
+                write("clients", "new\n")
+                reload = [PROGRAM, "fleet", "--gateway", f"http://127.0.0.1:{gateway.port}", "--key-file",
+                          os.path.join(folder, "operators"), "reload"]
+                subprocess.run(reload, check=True, stdin=subprocess.DEVNULL, capture_output=True, timeout=60)
+                self.assertEqual((status("old"), status("new")), (401, 200))
+                write("clients", "new limits=none\n")
+                self.assertNotEqual(subprocess.run(reload, capture_output=True, timeout=60).returncode, 0)
+                self.assertEqual(status("new"), 200)
+            finally:
+                gateway.close()
+
 
 if __name__ == "__main__":
     PROGRAM = os.path.abspath(sys.argv.pop(1))
