@@ -27,12 +27,6 @@ constexpr std::size_t kMaxModelFiles = 10'000;
 // Of any file of the system that is read here.
 constexpr std::size_t kMaxSystemFileBytes = 1 << 20;
 
-std::string Sha256OfText(std::string_view text) {
-  base::Sha256 hash;
-  hash.Update(std::as_bytes(std::span(text)));
-  return hash.HexDigest();
-}
-
 // "" if it cannot be read; without white space at its end.
 std::string ReadSystemFile(const fs::path& path) {
   std::string text = base::ReadTextFile(path, kMaxSystemFileBytes).value_or("");
@@ -134,7 +128,7 @@ Result<std::string> Sha256OfModel(const fs::path& path) {
     SWITCHYARD_TRY(const std::string digest, base::Sha256OfFile(folder / name));
     lines += fmt::format("{}  {}\n", digest, name);
   }
-  return Sha256OfText(lines);
+  return base::Sha256Of(lines);
 }
 
 Result<certify::SideFingerprint> FingerprintSide(const device::Device& device,
@@ -188,7 +182,7 @@ certify::MachineFingerprint FingerprintMachine(const fs::path& root) {
                            "board_name", "board_version"}) {
     id += ReadSystemFile(root / "sys/class/dmi/id" / name) + "\n";
   }
-  machine.id = Sha256OfText(id);
+  machine.id = base::Sha256Of(id);
   return machine;
 }
 

@@ -38,7 +38,6 @@ class AdminEndpoints {
   AdminEndpoints(AdminParts parts, std::optional<access::ApiKeys> admin_keys,
                  std::optional<access::ApiKeys> member_keys);
 
-  static bool IsAdminPath(std::string_view path) { return path.starts_with("/switchyard/"); }
   void Answer(const net::HttpRequest& request, std::shared_ptr<net::HttpResponder> responder);
   // There must have been some from the start.
   void ReplaceAdminKeys(access::ApiKeys keys) { admins_.Replace(std::move(keys)); }

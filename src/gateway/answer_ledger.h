@@ -55,7 +55,6 @@ class AnswerLedger {
 
   bool has_begun() const { return has_begun_; }  // the client has, or will get, part of it
   bool is_complete() const { return finished_ == choices_.size(); }
-  bool has_usage() const { return !usage_.empty(); }
   // All that was given is known by its tokens.
   bool is_known_by_tokens() const { return is_known_by_tokens_; }
   // Arguments of a call or reasoning were given, which text alone does not bring back.

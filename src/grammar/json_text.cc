@@ -188,11 +188,4 @@ ExprId JsonText::Constant(const base::Json& value) {
   return grammar_.Literal(base::WriteJson(value));
 }
 
-Grammar AnyJsonObject() {
-  Grammar grammar;
-  JsonText text(grammar, JsonText::ShortBlank(grammar));
-  grammar.SetRoot(text.Object());
-  return grammar;
-}
-
 }  // namespace switchyard::grammar

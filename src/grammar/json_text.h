@@ -56,7 +56,4 @@ class JsonText {
   RuleId object_ = 0;
 };
 
-// Any JSON object.
-Grammar AnyJsonObject();
-
 }  // namespace switchyard::grammar

@@ -6,7 +6,6 @@
 #include "grammar/choice.h"
 #include "grammar/ebnf.h"
 #include "grammar/json_schema.h"
-#include "grammar/json_text.h"
 #include "grammar/regex.h"
 
 namespace switchyard::protocol {

@@ -20,6 +20,8 @@ def problems(check, files: dict[str, str]) -> list[str]:
     with tempfile.TemporaryDirectory() as folder:
         root = pathlib.Path(folder)
         always = {"layers.txt": LAYERS, **dict.fromkeys(size_check.LONGER, "")}
+        for module in ("base", "tensor", "engine", "cli"):
+            (root / "src" / module).mkdir(parents=True)
         for name, text in {**always, **files}.items():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             (root / name).write_text(text)
@@ -63,6 +65,8 @@ class LayersCheck(unittest.TestCase):
         self.assertIn("no line of its own", problems(layers_check, {"layers.txt": "base: lost\n"})[0])
         mutual = problems(layers_check, {"layers.txt": "base: tensor\ntensor: base\n"})
         self.assertIn("granted each other", mutual[0])
+        gone = problems(layers_check, {"layers.txt": "base:\nplanner: base\n"})
+        self.assertEqual(gone, ["layers.txt: there is no src/planner/"])
 
 
 class DefinitionsCheck(unittest.TestCase):

@@ -42,6 +42,8 @@ def grants(root: pathlib.Path) -> tuple[dict[str, set[str]], list[str]]:
         if "*" in may:
             table[module] = set(table) - {module}
     for module, may in table.items():
+        if not (root / "src" / module).is_dir():
+            problems.append(f"layers.txt: there is no src/{module}/")
         for other in sorted(may - set(table)):
             problems.append(f"layers.txt: {module} is granted {other}, which has no line of its own")
         for other in sorted(may & set(table)):

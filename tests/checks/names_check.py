@@ -11,7 +11,7 @@ import re
 
 import source_tree
 
-NEUTRAL = ["src", "include", "conformance", "cmake", "web", "deploy"]
+NEUTRAL = ["src", "include", "conformance", "cmake", "deploy"]
 # Where chips of all makers are asked for by their resources.
 CHIPS_BY_NAME = pathlib.PurePath("deploy/kubernetes")
 EVERYTHING = ["src", "include", "conformance", "chips", "tests", "bench", "tools"]

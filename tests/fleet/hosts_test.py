@@ -12,7 +12,6 @@ and without libfaketime what needs them is skipped, saying so.
 import concurrent.futures
 import contextlib
 import glob
-import json
 import os
 import shutil
 import signal

@@ -18,7 +18,6 @@ import sys
 import threading
 import time
 
-import fleet
 from fleet import Gateway, Member, ask, entry
 from token_exact_test import CASES
 

@@ -16,7 +16,6 @@ import re
 import sys
 import tempfile
 import threading
-import time
 
 import fleet
 

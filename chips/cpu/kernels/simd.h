@@ -45,7 +45,6 @@ typedef int8_t SignedByte __attribute__((vector_size(kVectorBytes / 4)));
 typedef uint8_t Bytes __attribute__((vector_size(kVectorBytes)));
 typedef uint16_t Words __attribute__((vector_size(kVectorBytes)));
 typedef Float FloatAt __attribute__((aligned(4), may_alias));
-typedef Int VectorIntAt __attribute__((aligned(4), may_alias));
 typedef Half HalfAt __attribute__((aligned(2), may_alias));
 typedef Byte ByteAt __attribute__((aligned(1), may_alias));
 typedef Bytes BytesAt __attribute__((aligned(1), may_alias));
@@ -53,7 +52,6 @@ typedef int32_t IntAt __attribute__((aligned(1), may_alias));
 
 SY_INLINE Float Load(const float* p) { return *reinterpret_cast<const FloatAt*>(p); }
 SY_INLINE void Store(float* p, Float v) { *reinterpret_cast<FloatAt*>(p) = v; }
-SY_INLINE Int LoadInt(const int32_t* p) { return *reinterpret_cast<const VectorIntAt*>(p); }
 SY_INLINE Bytes LoadBytes(const uint8_t* p) { return *reinterpret_cast<const BytesAt*>(p); }
 SY_INLINE void StoreBytes(uint8_t* p, Bytes v) { *reinterpret_cast<BytesAt*>(p) = v; }
 SY_INLINE Half LoadHalf(const void* p) { return *reinterpret_cast<const HalfAt*>(p); }
@@ -62,7 +60,6 @@ SY_INLINE void StoreHalf(void* p, Half v) { *reinterpret_cast<HalfAt*>(p) = v; }
 
 SY_INLINE Float Set(float x) { return Float{} + x; }
 SY_INLINE Int SetInt(int32_t x) { return Int{} + x; }
-SY_INLINE Bytes SetBytes(uint8_t x) { return Bytes{} + x; }
 SY_INLINE Int AsInt(Float v) { return reinterpret_cast<Int>(v); }
 SY_INLINE Float AsFloat(Int v) { return reinterpret_cast<Float>(v); }
 

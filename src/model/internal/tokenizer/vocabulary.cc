@@ -53,7 +53,6 @@ base::Status Vocabulary::Add(std::string_view name, std::int64_t id, bool allow_
                     static_cast<std::uint32_t>(blocks_.size() - 1)};
   blocks_.back().append(name);
   ids_.try_emplace(Text(places_[index]), token);
-  longest_name_bytes_ = std::max(longest_name_bytes_, name.size());
   return {};
 }
 

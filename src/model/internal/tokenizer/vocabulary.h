@@ -49,7 +49,6 @@ class Vocabulary {
   }
   // One more than the highest id.
   std::int32_t size() const { return static_cast<std::int32_t>(places_.size()); }
-  std::size_t longest_name_bytes() const { return longest_name_bytes_; }
 
  private:
   static constexpr std::uint32_t kNowhere = std::numeric_limits<std::uint32_t>::max();
@@ -66,7 +65,6 @@ class Vocabulary {
   std::vector<std::string> blocks_;  // of fixed capacity, so that the keys of ids_ stay valid
   std::vector<Place> places_;        // by id
   std::unordered_map<std::string_view, TokenId> ids_;
-  std::size_t longest_name_bytes_ = 0;
 };
 
 }  // namespace switchyard::model::tokenization
