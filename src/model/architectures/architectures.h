@@ -25,6 +25,16 @@ void BuildGemma3(ForwardBuilder& forward);
 // Whether queries and keys are normalised head by head before they are rotated.
 enum class QueryKeyNorm : std::uint8_t { kNone, kPerHead };
 
+// A layer's feed-forward part: x[T, D] -> [T, D].
+using Mlp = Tensor (*)(ForwardBuilder& forward, std::int64_t layer, Tensor x);
+
+// A whole pass: embedding, layers, logits. Each layer has a norm before attention and one before
+// the MLP, and adds what each of them says to the residual stream.
+void PreNormPass(ForwardBuilder& forward, QueryKeyNorm norm, Mlp mlp);
+
+// The same with further norms behind attention and behind the gated MLP.
+void SandwichNormPass(ForwardBuilder& forward, QueryKeyNorm norm);
+
 // Grouped-query self-attention with rotary positions: x[T, D] -> [T, D], or the logit rows of it in
 // the last layer.
 Tensor SelfAttention(ForwardBuilder& forward, std::int64_t layer, Tensor x, QueryKeyNorm norm);

@@ -2,6 +2,38 @@
 
 namespace switchyard::model::architectures {
 
+void PreNormPass(ForwardBuilder& forward, QueryKeyNorm norm, Mlp mlp) {
+  ops::OpList& ops = forward.ops();
+  Tensor hidden = forward.EmbedTokens();
+  for (std::int64_t layer = 0; layer < forward.config().layers; ++layer) {
+    const Tensor attention_input = forward.Norm(hidden, LayerName(layer, "attn_norm"));
+    hidden = forward.KeepLogitRows(layer, hidden);
+    hidden = ops.Add(hidden, SelfAttention(forward, layer, attention_input, norm));
+
+    const Tensor mlp_input = forward.Norm(hidden, LayerName(layer, "ffn_norm"));
+    hidden = ops.Add(hidden, mlp(forward, layer, mlp_input));
+  }
+  forward.EmitLogits(hidden);
+}
+
+void SandwichNormPass(ForwardBuilder& forward, QueryKeyNorm norm) {
+  ops::OpList& ops = forward.ops();
+  Tensor hidden = forward.EmbedTokens();
+  for (std::int64_t layer = 0; layer < forward.config().layers; ++layer) {
+    const Tensor attention_input = forward.Norm(hidden, LayerName(layer, "attn_norm"));
+    hidden = forward.KeepLogitRows(layer, hidden);
+    Tensor attended = SelfAttention(forward, layer, attention_input, norm);
+    attended = forward.Norm(attended, LayerName(layer, "post_attention_norm"));
+    hidden = ops.Add(hidden, attended);
+
+    const Tensor mlp_input = forward.Norm(hidden, LayerName(layer, "ffn_norm"));
+    Tensor mlp_output = GatedMlp(forward, layer, mlp_input);
+    mlp_output = forward.Norm(mlp_output, LayerName(layer, "post_ffw_norm"));
+    hidden = ops.Add(hidden, mlp_output);
+  }
+  forward.EmitLogits(hidden);
+}
+
 Tensor SelfAttention(ForwardBuilder& forward, std::int64_t layer, Tensor x, QueryKeyNorm norm) {
   const ModelConfig& config = forward.config();
   ops::OpList& ops = forward.ops();

@@ -3,23 +3,17 @@
 #include "model/architectures/architectures.h"
 
 namespace switchyard::model::architectures {
+namespace {
+
+Tensor ExpertOrGatedMlp(ForwardBuilder& forward, std::int64_t layer, Tensor x) {
+  const bool has_experts = forward.config().has_experts[static_cast<std::size_t>(layer)];
+  return has_experts ? ExpertMlp(forward, layer, x) : GatedMlp(forward, layer, x);
+}
+
+}  // namespace
 
 void BuildQwen3Moe(ForwardBuilder& forward) {
-  ops::OpList& ops = forward.ops();
-  Tensor hidden = forward.EmbedTokens();
-  for (std::int64_t layer = 0; layer < forward.config().layers; ++layer) {
-    const Tensor attention_input = forward.Norm(hidden, LayerName(layer, "attn_norm"));
-    hidden = forward.KeepLogitRows(layer, hidden);
-    const Tensor attended = SelfAttention(forward, layer, attention_input, QueryKeyNorm::kPerHead);
-    hidden = ops.Add(hidden, attended);
-
-    const Tensor mlp_input = forward.Norm(hidden, LayerName(layer, "ffn_norm"));
-    const bool has_experts = forward.config().has_experts[static_cast<std::size_t>(layer)];
-    const Tensor mlp_output =
-        has_experts ? ExpertMlp(forward, layer, mlp_input) : GatedMlp(forward, layer, mlp_input);
-    hidden = ops.Add(hidden, mlp_output);
-  }
-  forward.EmitLogits(hidden);
+  PreNormPass(forward, QueryKeyNorm::kPerHead, ExpertOrGatedMlp);
 }
 
 }  // namespace switchyard::model::architectures
