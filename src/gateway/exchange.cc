@@ -56,8 +56,7 @@ Exchange::Exchange(ExchangeContext& context, std::shared_ptr<const ClientRequest
       key_(std::move(key)),
       wishes_(ReadWishes(request_->http)),
       place_(context.live.size()),
-      timer_(context.loop.NewTimer()),
-      failed_(request_->arrival) {
+      timer_(context.loop.NewTimer()) {
   ledger_ = std::make_unique<AnswerLedger>(request_->endpoint(), request_->outline);
   context_.metrics.Enter();
   context_.live.push_back(this);
@@ -232,7 +231,7 @@ void Exchange::Await() {
   body_.clear();
   events_.reset();
   is_done_ = false;
-  last_token_ = asked_.at;
+  last_token_.reset();
   PlanHedge();
   Watch();
 }
@@ -253,7 +252,8 @@ void Exchange::TellMove(const Offer& offer) {
 void Exchange::TryAgainLater(milliseconds hint, bool others_may_recover) {
   const bool has_begun = ledger_->has_begun();
   const milliseconds patience = has_begun ? config_->timeouts.first_token : kPatience;
-  const auto waited = std::chrono::duration_cast<milliseconds>(Clock::now() - failed_);
+  const auto waited =
+      std::chrono::duration_cast<milliseconds>(Clock::now() - failed_.value_or(request_->arrival));
   const bool all_silent = !others_may_recover && !failures_.empty() &&
                           std::ranges::all_of(failures_, &Failure::IsSilence);
   // Nobody was there from the start; the client may do better elsewhere.
@@ -278,13 +278,12 @@ void Exchange::Failed(FailureCause cause, std::string why, milliseconds retry_af
   // All was said; only the farewell is missing.
   if (ledger_->is_complete()) return Complete();
   asked_.attempt.Failed(cause, retry_after);
-  if (last_token_ != asked_.at) {
+  if (has_token()) {
     origin_ = asked_.config;
     ran_on_.push_back(asked_.config->name);
+    rounds_ = 0;  // what it said before it failed shows that the next may fare better
   }
-  if (failures_.empty() || last_token_ != asked_.at) failed_ = Clock::now();
-  // What it said before it failed shows that the next may fare better.
-  if (last_token_ != asked_.at) rounds_ = 0;
+  if (failures_.empty() || has_token()) failed_ = Clock::now();
   std::ranges::move(std::exchange(hedge_failures_, {}), std::back_inserter(failures_));
   failures_.push_back({asked_.config->name, cause, std::move(why)});
   if (hedge_ != nullptr) return TakeHedge();
@@ -309,8 +308,7 @@ void Exchange::Watch() {
   const TimeoutConfig& times = config_->timeouts;
   auto due = request_->arrival + times.total;
   if (asked_.plan.as_stream && !is_over_) {
-    const bool has_token = last_token_ != asked_.at;
-    due = std::min(due, last_token_ + (has_token ? times.stall : times.first_token));
+    due = std::min(due, last_heard() + (has_token() ? times.stall : times.first_token));
   }
   if (hedge_due_ && !is_over_) due = std::min(due, *hedge_due_);
   const auto left = std::chrono::ceil<milliseconds>(due - Clock::now());
@@ -328,11 +326,10 @@ void Exchange::OnTime() {
     asked_.call.reset();
     return GiveUp();
   }
-  const bool has_token = last_token_ != asked_.at;
-  const milliseconds most = has_token ? times.stall : times.first_token;
-  if (asked_.plan.as_stream && now >= last_token_ + most) {
-    return Failed(has_token ? FailureCause::kStall : FailureCause::kNoFirstToken,
-                  fmt::format("no {} came for {} ms", has_token ? "further token" : "first token",
+  const milliseconds most = has_token() ? times.stall : times.first_token;
+  if (asked_.plan.as_stream && now >= last_heard() + most) {
+    return Failed(has_token() ? FailureCause::kStall : FailureCause::kNoFirstToken,
+                  fmt::format("no {} came for {} ms", has_token() ? "further token" : "first token",
                               most.count()));
   }
   if (hedge_due_ && now >= *hedge_due_) AskBeside();
@@ -354,7 +351,7 @@ void Exchange::OnFleet(const FleetView& view) {
   }
   // Who says nothing to anybody is not waited for as long as who is only slow; of a whole answer
   // nothing tells how far it is, so that it is not thrown away for a moment's silence.
-  const auto silence = now - (asked_.plan.as_stream ? last_token_ : std::max(asked_.at, reached_));
+  const auto silence = now - (asked_.plan.as_stream ? last_heard() : std::max(asked_.at, reached_));
   const bool is_silent =
       silence > (asked_.plan.as_stream ? config_->watch.timeout : config_->timeouts.stall);
   if (is_silent) Failed(FailureCause::kLost, "it answers nobody");

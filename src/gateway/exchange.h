@@ -136,6 +136,10 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   void PassOn(const Refusal& refusal);
   net::HttpHeaders Headers() const;
   // Time.
+  // The member that answers now has said one; who was asked before it does not count.
+  bool has_token() const { return last_token_.has_value(); }
+  // When it said its last token; before its first, when it was asked.
+  Clock::time_point last_heard() const { return last_token_.value_or(asked_.at); }
   void Watch();
   void OnTime();
   void OnCut(int number);
@@ -177,11 +181,11 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   std::vector<std::string> ran_on_;             // members that gave tokens, in their order
   std::string moves_;                           // told in the header
   int attempts_ = 0;
-  int rounds_ = 0;   // of trying again those that failed
-  std::string out_;  // events for the client
-  Clock::time_point last_token_;
-  Clock::time_point reached_;  // the member, by whoever watches it
-  Clock::time_point failed_;   // since then nobody answers
+  int rounds_ = 0;                               // of trying again those that failed
+  std::string out_;                              // events for the client
+  std::optional<Clock::time_point> last_token_;  // of who is asked now; none: nothing yet
+  Clock::time_point reached_;                    // the member, by whoever watches it
+  std::optional<Clock::time_point> failed_;      // since then nobody answers; none: nobody failed
   std::optional<double> first_token_s_;
   std::optional<Clock::time_point> given_;  // the last token to the client, whoever made it
   Clock::duration longest_gap_{};           // between two

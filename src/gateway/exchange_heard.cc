@@ -81,7 +81,7 @@ void Exchange::OnToken() {
   // Also over a hand-over: what the client waited for it.
   if (given_) longest_gap_ = std::max(longest_gap_, now - *given_);
   given_ = now;
-  const bool is_first = last_token_ == asked_.at;
+  const bool is_first = !has_token();
   last_token_ = now;
   asked_.attempt.FirstToken();
   if (is_first) HearFirstToken();
@@ -163,7 +163,7 @@ void Exchange::Refused(Refusal refusal) {
 void Exchange::OnFailure(net::CallFailure failure) {
   const std::unique_ptr<net::HttpCall> call = std::move(asked_.call);
   if (is_over_) return timer_->Stop();
-  Failed(internal::OfFailure(failure, last_token_ != asked_.at), std::move(failure.error.message));
+  Failed(internal::OfFailure(failure, has_token()), std::move(failure.error.message));
 }
 
 }  // namespace switchyard::gateway

@@ -40,8 +40,8 @@ void Exchange::AskBeside() {
     }
     return context_.metrics.CountHedge(HedgeEnd::kNoBudget);
   }
-  hedge_told_ = fmt::format("from={} to={} after_ms={}", asked_.config->name, offer->member.name(),
-                            waited);
+  hedge_told_ =
+      fmt::format("from={} to={} after_ms={}", asked_.config->name, offer->member.name(), waited);
   hedge_ = std::make_shared<Hedge>(shared_from_this(), Prepare(*offer),
                                    AnswerLedger(request_->endpoint(), request_->outline));
   Send(*offer, hedge_->asked(), hedge_);
@@ -73,9 +73,9 @@ void Exchange::TakeHedge() {
   hedge_told_ += " by=" + asked_.config->name;
   context_.metrics.CountHedge(HedgeEnd::kWon);
   if (context_.decisions != nullptr) {
-    context_.decisions->Note(decisions_, "hedge", asked_.config->name,
-                             {fmt::format("{} is listened to instead of {}", asked_.config->name,
-                                          first)});
+    context_.decisions->Note(
+        decisions_, "hedge", asked_.config->name,
+        {fmt::format("{} is listened to instead of {}", asked_.config->name, first)});
   }
   ledger_ = std::make_unique<AnswerLedger>(request_->endpoint(), request_->outline);
   Await();

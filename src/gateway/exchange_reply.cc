@@ -56,17 +56,17 @@ void Exchange::BeginStream() {
 }
 
 void Exchange::Flush() {
-  const bool has_token = last_token_ != asked_.at;
-  if (has_token && failed_ != request_->arrival) {
+  if (!has_token()) return;
+  if (failed_) {
     context_.metrics.hand_over_s.Observe(
-        std::chrono::duration<double>(last_token_ - failed_).count());
-    failed_ = request_->arrival;
+        std::chrono::duration<double>(*last_token_ - *failed_).count());
+    failed_.reset();
   }
-  if (has_token && !first_token_s_) {
-    first_token_s_ = std::chrono::duration<double>(last_token_ - request_->arrival).count();
+  if (!first_token_s_) {
+    first_token_s_ = std::chrono::duration<double>(*last_token_ - request_->arrival).count();
     context_.metrics.time_to_first_token_s.Observe(*first_token_s_);
   }
-  if (out_.empty() || !has_token) return;
+  if (out_.empty()) return;
   if (!is_streaming_) BeginStream();
   responder_->Write(std::exchange(out_, {}));
 }
@@ -143,10 +143,8 @@ void Exchange::EndWith(const protocol::ApiError& error) {
 }
 
 void Exchange::RefuseByPolicy(const policy::RouteRefusal& refusal) {
-  const protocol::ApiError error{.status = 403,
-                                 .message = refusal.message,
-                                 .type = "policy_error",
-                                 .code = refusal.code};
+  const protocol::ApiError error{
+      .status = 403, .message = refusal.message, .type = "policy_error", .code = refusal.code};
   is_streaming_ ? EndWith(error) : Respond(error);
 }
 
