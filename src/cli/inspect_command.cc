@@ -3,16 +3,19 @@
 #include <CLI/CLI.hpp>
 #include <algorithm>
 #include <cstdio>
-#include <map>
 
 #include "cli/model_session.h"
 #include "cli/progress_bar.h"
-#include "ops/op_rules.h"
+#include "device/program.h"
+#include "engine/runner.h"
+#include "model/footprint.h"
 
 namespace switchyard::cli {
 namespace {
 
 using base::Json;
+
+constexpr tensor::DType kKvType = tensor::DType::kF16;  // of the default cache
 
 struct InspectOptions {
   std::string model;
@@ -20,75 +23,38 @@ struct InspectOptions {
   bool json = false;
 };
 
-struct TypeTotal {
-  std::int64_t tensors = 0;
-  std::uint64_t bytes = 0;
+// What a chip would do of a model.
+struct Ability {
+  tensor::DType activations = tensor::DType::kF32;  // those that a runner would choose
+  std::vector<std::string> lacks;  // "in a step of 1 token: 2 x linear q2_k: reason"
 };
 
-// Of the whole file, embeddings included.
-struct Totals {
-  double parameters = 0;
-  std::uint64_t weight_bytes = 0;
-  double decode_bytes = 0;  // read for each decoded token, without the cache
-  std::map<std::string_view, TypeTotal> types;
-};
-
-Totals Count(const model::ModelConfig& config, const device::WeightTable& table) {
-  Totals totals;
-  for (ops::WeightIndex i = 0; i < table.size(); ++i) {
-    const device::HostWeight& weight = table.at(i);
-    double elements = 1;
-    for (const std::int64_t dim : weight.dims) elements *= static_cast<double>(dim);
-    totals.parameters += elements;
-    totals.weight_bytes += weight.bytes.size();
-    TypeTotal& type = totals.types[tensor::Name(weight.dtype)];
-    ++type.tensors;
-    type.bytes += weight.bytes.size();
-    if ((weight.use & SY_WEIGHT_LINEAR) == 0) continue;
-    const bool experts = weight.dims.size() == 3 && config.experts.count > 0;
-    totals.decode_bytes += static_cast<double>(weight.bytes.size()) *
-                           (experts ? static_cast<double>(config.experts.used) /
-                                          static_cast<double>(config.experts.count)
-                                    : 1.0);
-  }
-  return totals;
-}
-
-std::uint64_t KvBytesPerToken(const model::ModelConfig& config) {
-  constexpr std::uint64_t kHalf = 2;  // the default cache is f16
-  return static_cast<std::uint64_t>(config.layers * config.kv_heads *
-                                    (config.key_dim + config.value_dim)) *
-         kHalf;
-}
-
-// Which operations a chip lacks for this model, "2 x linear q2_k: reason".
-base::Result<std::vector<std::string>> Lacks(model::Model& model,
-                                             const device::ProbedChip& probed) {
+base::Result<Ability> AbilityOf(const model::Model& model, const device::ProbedChip& probed) {
   SWITCHYARD_TRY(const device::Chip chip, device::Chip::Load(probed.plugin));
   SWITCHYARD_TRY(const auto device, device::Device::Open(chip, 0, {}));
   const auto multiple = std::max<std::int64_t>(1, device->properties().kv_page_multiple);
-  std::map<std::string, int> counts;
+  const auto shape_of = [&](std::int64_t tokens) {
+    return model::ForwardShape{.tokens = tokens,
+                               .sequences = 1,
+                               .logit_rows = 1,
+                               .pages = 64,
+                               .page_size = 32 * multiple,
+                               .pages_per_sequence = 64};
+  };
+  Ability ability;
+  SWITCHYARD_TRY(ability.activations,
+                 engine::ChooseActivations(model, *device, shape_of(1), kKvType));
   for (const std::int64_t tokens : {1, 64}) {
-    SWITCHYARD_TRY(const model::Forward forward,
-                   model::BuildForward(model.config(), model.weights(),
-                                       {.tokens = tokens,
-                                        .sequences = 1,
-                                        .logit_rows = 1,
-                                        .pages = 64,
-                                        .page_size = 32 * multiple,
-                                        .pages_per_sequence = 64},
-                                       {}));
-    const sy_program_desc desc = forward.ops.desc();
-    for (std::uint32_t i = 0; i < desc.op_count; ++i) {
-      if (device->api().op_supported(device->handle(), &desc, i) != 0) continue;
-      const char* reason = device->api().last_error();
-      ++counts[fmt::format("{} ({} token{}): {}", ops::OpName(desc.ops[i].kind), tokens,
-                           tokens == 1 ? "" : "s", reason == nullptr ? "no reason" : reason)];
+    SWITCHYARD_TRY(
+        const model::Forward forward,
+        model::BuildForward(model.config(), model.weights(), shape_of(tokens),
+                            {.activation_dtype = ability.activations, .kv_dtype = kKvType}));
+    for (const device::FallbackNote& note : device::Lacking(forward.ops, *device)) {
+      ability.lacks.push_back(fmt::format("in a step of {} token{}: {}", tokens,
+                                          tokens == 1 ? "" : "s", note.Describe()));
     }
   }
-  std::vector<std::string> lacks;
-  for (const auto& [what, count] : counts) lacks.push_back(fmt::format("{} x {}", count, what));
-  return lacks;
+  return ability;
 }
 
 // One chip's verdict.
@@ -100,7 +66,7 @@ struct Verdict {
   std::vector<std::string> lacks;
 };
 
-std::vector<Verdict> Judge(model::Model& model, std::uint64_t needed_bytes,
+std::vector<Verdict> Judge(const model::Model& model, std::uint64_t needed_bytes,
                            const Environment& environment) {
   std::vector<Verdict> verdicts;
   for (const device::ProbedChip& chip : ProbeAll(environment)) {
@@ -111,14 +77,15 @@ std::vector<Verdict> Judge(model::Model& model, std::uint64_t needed_bytes,
       verdict.words = "no device on this machine";
     } else if ((chip.devices.front().flags & SY_DEVICE_COMPUTES_NOTHING) != 0) {
       continue;
-    } else if (auto lacks = Lacks(model, chip); !lacks) {
-      verdict.words = lacks.error().message;
+    } else if (auto ability = AbilityOf(model, chip); !ability) {
+      verdict.words = ability.error().message;
     } else {
-      verdict.lacks = std::move(*lacks);
+      verdict.lacks = std::move(ability->lacks);
       verdict.complete = verdict.lacks.empty();
       verdict.fits = chip.devices.front().memory_bytes >= needed_bytes;
       verdict.words = fmt::format(
-          "{}; {}", verdict.complete ? "runs every operation" : "lacks operations",
+          "{} in {}; {}", verdict.complete ? "runs every operation" : "lacks operations",
+          tensor::Name(ability->activations),
           verdict.fits
               ? "memory suffices"
               : fmt::format("memory is too small by {}",
@@ -133,7 +100,8 @@ base::Status Inspect(const InspectOptions& options, const Environment& environme
   SWITCHYARD_TRY(const auto path, ResolveModel(options.model, environment));
   SWITCHYARD_TRY(const auto model, model::Model::Load(path));
   const model::ModelConfig& config = model->config();
-  const Totals totals = Count(config, model->weights().table());
+  SWITCHYARD_TRY(const model::Footprint footprint,
+                 model::MeasureFootprint(config, model->weights(), kKvType));
   const std::int64_t context = options.context_tokens > 0
                                    ? options.context_tokens
                                    : std::min<std::int64_t>(config.context_length, 4096);
@@ -142,8 +110,8 @@ base::Status Inspect(const InspectOptions& options, const Environment& environme
                       "--context is {} and this model was made for {} tokens", context,
                       config.context_length);
   }
-  const std::uint64_t kv_bytes = KvBytesPerToken(config) * static_cast<std::uint64_t>(context);
-  const std::uint64_t needed = totals.weight_bytes + kv_bytes;
+  const std::uint64_t kv_bytes = footprint.kv_bytes_per_token * static_cast<std::uint64_t>(context);
+  const std::uint64_t needed = footprint.weight_bytes + kv_bytes;
   const auto verdicts = Judge(*model, needed, environment);
 
   if (options.json) {
@@ -151,7 +119,7 @@ base::Status Inspect(const InspectOptions& options, const Environment& environme
               {"path", path.string()},
               {"name", config.name},
               {"architecture", model::Name(config.architecture)},
-              {"parameters", totals.parameters},
+              {"parameters", footprint.parameters},
               {"layers", config.layers},
               {"hidden", config.hidden},
               {"heads", config.heads},
@@ -160,15 +128,16 @@ base::Status Inspect(const InspectOptions& options, const Environment& environme
               {"experts", config.experts.count},
               {"experts_used", config.experts.used},
               {"context_length", config.context_length},
-              {"weight_bytes", totals.weight_bytes},
-              {"decode_bytes_per_token", totals.decode_bytes},
-              {"kv_bytes_per_token", KvBytesPerToken(config)},
+              {"weight_bytes", footprint.weight_bytes},
+              {"decode_bytes_per_token", footprint.TotalReadBytesPerToken()},
+              {"kv_bytes_per_token", footprint.kv_bytes_per_token},
               {"context", context},
               {"memory_bytes", needed},
               {"types", Json::object()},
               {"chips", Json::array()}};
-    for (const auto& [type, total] : totals.types) {
-      json["types"][std::string(type)] = {{"tensors", total.tensors}, {"bytes", total.bytes}};
+    for (const auto& [type, total] : footprint.types) {
+      json["types"][std::string(tensor::Name(type))] = {{"tensors", total.tensors},
+                                                        {"bytes", total.bytes}};
     }
     for (const Verdict& verdict : verdicts) {
       json["chips"].push_back({{"chip", verdict.chip},
@@ -183,7 +152,7 @@ base::Status Inspect(const InspectOptions& options, const Environment& environme
 
   fmt::print("{}{}{}\n", path.string(), config.name.empty() ? "" : ": ", config.name);
   fmt::print("  architecture      {}, {:.1f} M parameters\n", model::Name(config.architecture),
-             totals.parameters / 1e6);
+             static_cast<double>(footprint.parameters) / 1e6);
   fmt::print(
       "  shape             {} layers, hidden {}, {} heads over {} key/value heads of {}, "
       "vocabulary {}\n",
@@ -194,14 +163,16 @@ base::Status Inspect(const InspectOptions& options, const Environment& environme
                config.experts.count);
   }
   fmt::print("  made for          {} tokens\n", config.context_length);
-  for (const auto& [type, total] : totals.types) {
-    fmt::print("  {:<17} {} in {} tensors\n", type, FormatBytes(total.bytes), total.tensors);
+  for (const auto& [type, total] : footprint.types) {
+    fmt::print("  {:<17} {} in {} tensors\n", tensor::Name(type), FormatBytes(total.bytes),
+               total.tensors);
   }
   fmt::print("  a token reads     {} of weights, and {} of cache for each token before it\n",
-             FormatBytes(static_cast<std::uint64_t>(totals.decode_bytes)),
-             FormatBytes(KvBytesPerToken(config)));
+             FormatBytes(footprint.TotalReadBytesPerToken()),
+             FormatBytes(footprint.kv_bytes_per_token));
   fmt::print("  memory            {} at a context of {} tokens ({} weights, {} f16 cache)\n",
-             FormatBytes(needed), context, FormatBytes(totals.weight_bytes), FormatBytes(kv_bytes));
+             FormatBytes(needed), context, FormatBytes(footprint.weight_bytes),
+             FormatBytes(kv_bytes));
   fmt::print("chips\n");
   for (const Verdict& verdict : verdicts) {
     fmt::print("  {:<17} {}\n", verdict.chip, verdict.words);

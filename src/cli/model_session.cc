@@ -6,6 +6,7 @@
 
 #include "cli/model_store.h"
 #include "cli/progress_bar.h"
+#include "model/footprint.h"
 
 namespace switchyard::cli {
 namespace {
@@ -21,13 +22,6 @@ void Tell(const SessionOptions& options, std::string_view notice) {
   while (notice.ends_with('\n')) notice.remove_suffix(1);
   if (options.on_notice) return options.on_notice(notice);
   fmt::print(stderr, "switchyard: {}\n", notice);
-}
-
-// The share of a weight that one token uses: all of a matrix, the chosen ones of a stack of
-// experts.
-double UsedShare(const device::HostWeight& weight, const model::ModelConfig& config) {
-  if (weight.dims.size() < 3 || config.experts.count == 0) return 1.0;
-  return static_cast<double>(config.experts.used) / static_cast<double>(config.experts.count);
 }
 
 }  // namespace
@@ -138,7 +132,7 @@ double ModelSession::DecodeBytes(double depth) const {
     if (!IsMatrix(weight)) continue;
     bytes += weight.dims.size() < 3 ? static_cast<double>(prepared.properties.read_bytes)
                                     : static_cast<double>(prepared.properties.memory_bytes) *
-                                          UsedShare(weight, model_->config());
+                                          model::UsedShare(weight, model_->config());
   }
   return bytes;
 }
@@ -151,7 +145,7 @@ double ModelSession::FlopPerToken() const {
     if (!IsMatrix(weight) || weight.dims.front() == model_->config().vocabulary) continue;
     double elements = 1;
     for (const std::int64_t dim : weight.dims) elements *= static_cast<double>(dim);
-    flop += 2 * elements * UsedShare(weight, model_->config());
+    flop += 2 * elements * model::UsedShare(weight, model_->config());
   }
   return flop;
 }

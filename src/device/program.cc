@@ -82,23 +82,31 @@ std::optional<std::string> WhyNot(const Device& device, const sy_program_desc& l
 
 }  // namespace
 
+std::string FallbackNote::Describe() const {
+  return fmt::format("{} x {}{}{}: {}", count, ops::OpName(kind), weight_type.empty() ? "" : " ",
+                     weight_type, reason);
+}
+
 std::string LoadReport::Describe(std::string_view chip, std::string_view fallback) const {
   if (fallbacks.empty()) return "";
   std::string text = fmt::format(
       "{} of {} operations run on '{}' because '{}' lacks them; {} bytes cross over in each run:\n",
       ops_on_fallback, ops_on_fallback + ops_on_chip, fallback, chip, crossing_bytes);
   for (const FallbackNote& note : fallbacks) {
-    text += fmt::format("  {} x {}{}{}: {}\n", note.count, ops::OpName(note.kind),
-                        note.weight_type.empty() ? "" : " ", note.weight_type, note.reason);
+    text += fmt::format("  {}\n", note.Describe());
   }
   return text;
 }
 
-std::uint32_t CountLacking(const OpList& list, const Device& chip) {
+std::vector<FallbackNote> Lacking(const OpList& list, const Device& chip) {
   const sy_program_desc desc = list.desc();
-  std::uint32_t count = 0;
-  for (std::uint32_t i = 0; i < desc.op_count; ++i) count += WhyNot(chip, desc, i) ? 1 : 0;
-  return count;
+  std::vector<FallbackNote> notes;
+  for (std::uint32_t i = 0; i < desc.op_count; ++i) {
+    if (auto reason = WhyNot(chip, desc, i)) {
+      Note(notes, {desc.ops[i].kind, WeightTypeOf(list, desc.ops[i]), *std::move(reason)});
+    }
+  }
+  return notes;
 }
 
 base::Result<KvHome> ChooseKvHome(std::span<const OpList* const> lists, const Target& target) {
@@ -154,8 +162,7 @@ base::Result<std::unique_ptr<Program>> Program::Create(const OpList& list, Weigh
     }
     on_fallback[i] = true;
     ++program->report_.ops_on_fallback;
-    Note(program->report_.fallbacks,
-         {desc.ops[i].kind, WeightTypeOf(list, desc.ops[i]), *reason, 0});
+    Note(program->report_.fallbacks, {desc.ops[i].kind, WeightTypeOf(list, desc.ops[i]), *reason});
   }
   SWITCHYARD_RETURN_IF_ERROR(
       program->BuildSegments(list, weights, std::span(on_fallback.get(), desc.op_count)));

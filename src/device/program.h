@@ -33,9 +33,6 @@ enum class KvHome { kChip, kFallback };
 // The chip, unless it lacks kv_store or attention for any of `lists`.
 base::Result<KvHome> ChooseKvHome(std::span<const ops::OpList* const> lists, const Target& target);
 
-// How many operations of `list` the chip lacks.
-std::uint32_t CountLacking(const ops::OpList& list, const Device& chip);
-
 // What one argument slot is bound to. All but KV pages live on the chip.
 struct Argument {
   const Buffer* buffer = nullptr;
@@ -48,7 +45,12 @@ struct FallbackNote {
   std::string weight_type;  // "q4_k"; empty if the operation has no weight
   std::string reason;       // the chip's words
   std::uint32_t count = 0;
+
+  std::string Describe() const;  // "2 x linear q4_k: no such type"
 };
+
+// Which operations of `list` the chip lacks; equal notes are merged.
+std::vector<FallbackNote> Lacking(const ops::OpList& list, const Device& chip);
 
 // What ran where; equal notes are merged.
 struct LoadReport {

@@ -17,6 +17,8 @@ namespace {
 
 using tensor::DType;
 using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::StartsWith;
 
 constexpr std::int64_t kTokens = 5;
 constexpr std::int64_t kHidden = 8;
@@ -203,11 +205,14 @@ TEST(Program, WhatTheChipLacksRunsOnTheFallbackAndIsReported) {
   EXPECT_THAT(report.Describe("null", "reference"), HasSubstr("1 x rms_norm f32"));
 }
 
-TEST(CountLacking, CountsEachOperationThatTheChipLacks) {
+TEST(Lacking, NotesEachOperationThatTheChipLacks) {
   const Layer layer;
-  EXPECT_EQ(CountLacking(layer.list, *OpenDevice("null", 1).device), 0U);
-  const Opened chip = OpenDevice("null", 1, {{"unsupported", "rms_norm,add"}});
-  EXPECT_EQ(CountLacking(layer.list, *chip.device), 2U);
+  EXPECT_THAT(Lacking(layer.list, *OpenDevice("null", 1).device), IsEmpty());
+  const Opened chip = OpenDevice("null", 1, {{"unsupported", "rms_norm,linear"}});
+  const std::vector<FallbackNote> notes = Lacking(layer.list, *chip.device);
+  ASSERT_EQ(notes.size(), 2U);
+  EXPECT_THAT(notes[0].Describe(), StartsWith("1 x rms_norm f32: "));
+  EXPECT_THAT(notes[1].Describe(), StartsWith("6 x linear f32: "));
 }
 
 TEST(Program, WithoutAFallbackALackIsAnError) {

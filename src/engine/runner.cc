@@ -21,6 +21,26 @@ std::int64_t RoundUp(std::int64_t value, std::int64_t multiple) {
 
 }  // namespace
 
+base::Result<tensor::DType> ChooseActivations(const model::Model& model, const device::Device& chip,
+                                              const model::ForwardShape& shape,
+                                              tensor::DType kv_dtype) {
+  std::optional<std::uint32_t> fewest;
+  tensor::DType best = tensor::DType::kF32;
+  for (const auto dtype : {tensor::DType::kF32, tensor::DType::kF16, tensor::DType::kBF16}) {
+    SWITCHYARD_TRY(const model::Forward forward,
+                   model::BuildForward(model.config(), model.weights(), shape,
+                                       {.activation_dtype = dtype, .kv_dtype = kv_dtype}));
+    std::uint32_t lacking = 0;
+    for (const auto& note : device::Lacking(forward.ops, chip)) lacking += note.count;
+    if (!fewest || lacking < *fewest) {
+      fewest = lacking;
+      best = dtype;
+    }
+    if (lacking == 0) break;
+  }
+  return best;
+}
+
 base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
                                                      const device::Target& target,
                                                      const RunnerOptions& options) {
@@ -48,7 +68,9 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
   std::unique_ptr<Runner> runner(new Runner(model, target, chosen));
   runner->vocabulary_size_ = config.vocabulary;
 
-  SWITCHYARD_RETURN_IF_ERROR(runner->ChooseActivations());
+  SWITCHYARD_TRY(
+      runner->activation_dtype_,
+      ChooseActivations(model, *target.chip, runner->ShapeOf({1, 1, 1}), chosen.kv_dtype));
   // Where the KV pages live must suit decode and prefill alike.
   SWITCHYARD_TRY(const model::Forward decode, runner->Build({1, 1, 1}));
   SWITCHYARD_TRY(const model::Forward prefill,
@@ -66,35 +88,20 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
   return runner;
 }
 
+model::ForwardShape Runner::ShapeOf(const StepShape& step) const {
+  return {.tokens = step.tokens,
+          .sequences = step.sequences,
+          .logit_rows = step.logit_rows,
+          .pages = options_.pages,
+          .page_size = options_.page_size,
+          .pages_per_sequence = options_.context_tokens / options_.page_size};
+}
+
 base::Result<model::Forward> Runner::Build(const StepShape& shape, StepOutput output) {
-  const std::int64_t pages_each = options_.context_tokens / options_.page_size;
-  return model::BuildForward(model_.config(), model_.weights(),
-                             {.tokens = shape.tokens,
-                              .sequences = shape.sequences,
-                              .logit_rows = shape.logit_rows,
-                              .pages = options_.pages,
-                              .page_size = options_.page_size,
-                              .pages_per_sequence = pages_each},
+  return model::BuildForward(model_.config(), model_.weights(), ShapeOf(shape),
                              {.activation_dtype = activation_dtype_,
                               .kv_dtype = options_.kv_dtype,
                               .hidden_states = output == StepOutput::kHiddenStates});
-}
-
-base::Status Runner::ChooseActivations() {
-  std::optional<std::uint32_t> fewest;
-  tensor::DType best = activation_dtype_;
-  for (const auto dtype : {tensor::DType::kF32, tensor::DType::kF16, tensor::DType::kBF16}) {
-    activation_dtype_ = dtype;
-    SWITCHYARD_TRY(const model::Forward forward, Build({1, 1, 1}));
-    const std::uint32_t lacking = device::CountLacking(forward.ops, *target_.chip);
-    if (!fewest || lacking < *fewest) {
-      fewest = lacking;
-      best = dtype;
-    }
-    if (lacking == 0) break;
-  }
-  activation_dtype_ = best;
-  return {};
 }
 
 base::Result<Runner::Planned*> Runner::Plan(const StepShape& shape, StepOutput output) {

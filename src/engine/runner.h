@@ -36,6 +36,12 @@ struct RunnerOptions {
 // What a step gives of each row: the scores of the next token, or the final hidden state.
 enum class StepOutput : std::uint8_t { kLogits, kHiddenStates };
 
+// With which type of activations the chip lacks the fewest operations of a model, f32 if it is one
+// of those. `shape` is of a step of one token.
+base::Result<tensor::DType> ChooseActivations(const model::Model& model, const device::Device& chip,
+                                              const model::ForwardShape& shape,
+                                              tensor::DType kv_dtype);
+
 class Runner {
  public:
   static base::Result<std::unique_ptr<Runner>> Create(model::Model& model,
@@ -91,9 +97,8 @@ class Runner {
   Runner(model::Model& model, const device::Target& target, const RunnerOptions& options)
       : model_(model), target_(target), options_(options) {}
 
-  // F32, unless the chip lacks fewer operations with a narrower type.
-  base::Status ChooseActivations();
   base::Status CheckItems(std::span<const Item> items) const;
+  model::ForwardShape ShapeOf(const StepShape& step) const;
   base::Result<model::Forward> Build(const StepShape& shape,
                                      StepOutput output = StepOutput::kLogits);
   base::Result<Planned*> Plan(const StepShape& shape, StepOutput output);

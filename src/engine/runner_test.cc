@@ -187,6 +187,22 @@ TEST_P(RunnerOn, EndsAtStopsEndTokensAndCancellation) {
 INSTANTIATE_TEST_SUITE_P(Chips, RunnerOn, testing::Values("reference", "cpu"),
                          [](const auto& given) { return given.param; });
 
+// The example chip has 16-bit activations only.
+TEST(ChooseActivations, TakesThoseWithWhichTheChipLacksLeast) {
+  const auto model = model::Model::Load(test_support::ModelFolder());
+  ASSERT_TRUE(model) << model.error().message;
+  for (const auto& [name, expected] :
+       {std::pair("reference", tensor::DType::kF32), std::pair("example", tensor::DType::kF16)}) {
+    const auto chip = device::Chip::Load(PluginOf(name));
+    ASSERT_TRUE(chip) << chip.error().message;
+    const auto device = device::Device::Open(*chip, 0, {});
+    ASSERT_TRUE(device) << device.error().message;
+    const auto chosen = ChooseActivations(**model, **device, {}, tensor::DType::kF16);
+    ASSERT_TRUE(chosen) << chosen.error().message;
+    EXPECT_EQ(*chosen, expected) << name;
+  }
+}
+
 TEST(Runner, ALostDeviceIsReported) {
   auto loaded = Load("null", kSmall, 1, {{"lose_device_after", "2"}});
   ASSERT_TRUE(loaded) << loaded.error().message;

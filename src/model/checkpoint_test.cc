@@ -217,6 +217,11 @@ TEST(Footprint, CountsADenseModel) {
   // norms; the final norm.
   constexpr int kLayer = 2 * 36 * 36 + 2 * 18 * 36 + 3 * 53 * 36 + 2 * 36;
   EXPECT_EQ(footprint->parameters, 2 * 197 * 36 + 2 * kLayer + 36);
+  EXPECT_EQ(footprint->weight_bytes, 4 * (2 * 197 * 36 + 2 * kLayer + 36));
+  ASSERT_EQ(footprint->types.size(), 1U);
+  // Nine in each layer, the embedding, the output matrix and its norm.
+  EXPECT_EQ(footprint->types.at(tensor::DType::kF32).tensors, 2 * 9 + 3);
+  EXPECT_EQ(footprint->types.at(tensor::DType::kF32).bytes, footprint->weight_bytes);
   // Of the embedding one row is read.
   EXPECT_EQ(footprint->TotalReadBytesPerToken(), 4 * (36 + 197 * 36 + 2 * kLayer + 36));
   // Two layers, three heads, keys and values of 6 halves.

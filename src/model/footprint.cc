@@ -1,5 +1,7 @@
 #include "model/footprint.h"
 
+#include <cmath>
+
 #include "model/architecture.h"
 
 namespace switchyard::model {
@@ -10,11 +12,9 @@ std::uint64_t ReadBytes(const sy_op& op, const device::HostWeight& weight,
                         const ModelConfig& config) {
   const std::uint64_t bytes = weight.bytes.size();
   if (op.kind == SY_OP_EMBEDDING) return bytes / static_cast<std::uint64_t>(weight.dims[0]);
-  if (op.kind == SY_OP_GROUPED_LINEAR) {
-    return bytes / static_cast<std::uint64_t>(weight.dims[0]) *
-           static_cast<std::uint64_t>(config.experts.used);
-  }
-  return bytes;
+  // Experts are of one size, so that this is a whole number but for rounding.
+  return static_cast<std::uint64_t>(
+      std::llround(static_cast<double>(bytes) * UsedShare(weight, config)));
 }
 
 }  // namespace
@@ -32,8 +32,11 @@ base::Result<Footprint> MeasureFootprint(const ModelConfig& config, const ModelW
   const device::WeightTable& table = weights.table();
   for (ops::WeightIndex i = 0; i < table.size(); ++i) {
     const device::HostWeight& weight = table.at(i);
-    footprint.weight_bytes += weight.bytes.size();
     if (weight.name == kRopeFrequencies || weight.name == kWindowRopeFrequencies) continue;
+    footprint.weight_bytes += weight.bytes.size();
+    Footprint::OfType& type = footprint.types[weight.dtype];
+    ++type.tensors;
+    type.bytes += weight.bytes.size();
     std::int64_t elements = 1;
     for (const std::int64_t dim : weight.dims) elements *= dim;
     footprint.parameters += elements;
@@ -53,6 +56,11 @@ base::Result<Footprint> MeasureFootprint(const ModelConfig& config, const ModelW
                                                             (config.key_dim + config.value_dim)) *
                                  element_bytes;
   return footprint;
+}
+
+double UsedShare(const device::HostWeight& weight, const ModelConfig& config) {
+  if (weight.dims.size() < 3 || config.experts.count == 0) return 1.0;
+  return static_cast<double>(config.experts.used) / static_cast<double>(config.experts.count);
 }
 
 }  // namespace switchyard::model

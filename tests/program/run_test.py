@@ -166,6 +166,10 @@ class Others(unittest.TestCase):
         self.assertEqual(model["kv_bytes_per_token"], 30 * 3 * 64 * 2 * 2)
         verdicts = {chip["chip"]: chip for chip in model["chips"]}
         self.assertTrue(verdicts["cpu"]["complete"] and verdicts["cpu"]["fits"])
+        self.assertIn("runs every operation in f32", verdicts["cpu"]["verdict"])
+        # It computes in nothing else, as it would be run.
+        if "example" in verdicts:
+            self.assertIn(" in f16", verdicts["example"]["verdict"])
 
     def test_bench_prints_json(self):
         result = switchyard("bench", MODEL, "--prefill", "32", "--decode", "8", "--batch", "1,2",
