@@ -1,9 +1,8 @@
 #include "binary_file.h"
 
-#include <unistd.h>
-
-#include <atomic>
 #include <fstream>
+
+#include "base/text_file.h"
 
 namespace switchyard::opencl {
 namespace {
@@ -46,32 +45,9 @@ base::Result<std::string> ReadWhole(const std::filesystem::path& path, std::uint
   return bytes;
 }
 
-base::Status WriteWhole(const std::filesystem::path& path, std::string_view bytes) {
-  // Under a name of its own until it is whole, as others may look for it.
-  static std::atomic<std::uint64_t> number = 0;
-  std::filesystem::path partial = path;
-  partial += fmt::format(".{}.{}.part", ::getpid(), number++);
-  std::error_code error;
-  {
-    std::ofstream file(partial, std::ios::binary);
-    file.write(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-    file.close();
-    if (!file) {
-      std::filesystem::remove(partial, error);
-      return Fail(ErrorCode::kInternal, "'{}' cannot be written", partial.string());
-    }
-  }
-  std::filesystem::rename(partial, path, error);
-  if (error) {
-    std::filesystem::remove(partial, error);
-    return Fail(ErrorCode::kInternal, "'{}' cannot be written", path.string());
-  }
-  return {};
-}
-
 base::Status WriteBinary(const std::filesystem::path& path, std::string_view key,
                          std::string_view binary) {
-  return WriteWhole(path, Header(key, binary).append(binary));
+  return base::WriteTextFile(path, Header(key, binary).append(binary));
 }
 
 base::Result<std::string> ReadBinary(const std::filesystem::path& path, std::string_view key) {

@@ -20,6 +20,5 @@ base::Result<std::string> ReadBinary(const std::filesystem::path& path, std::str
 
 // A whole file of at most `limit` bytes.
 base::Result<std::string> ReadWhole(const std::filesystem::path& path, std::uint64_t limit);
-base::Status WriteWhole(const std::filesystem::path& path, std::string_view bytes);
 
 }  // namespace switchyard::opencl

@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/text_file.h"
 #include "binary_file.h"
 #include "devices.h"
 
@@ -71,7 +72,7 @@ base::Status Compile(const std::vector<std::string>& arguments) {
                 BuildLog(program, device->id));
   }
   SWITCHYARD_TRY(const std::string binary, BinaryOf(program));
-  return WriteWhole(arguments[3], binary);
+  return base::WriteTextFile(arguments[3], binary);
 }
 
 }  // namespace

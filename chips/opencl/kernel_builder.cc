@@ -1,6 +1,7 @@
 #include "kernel_builder.h"
 
 #include "base/temporary_folder.h"
+#include "base/text_file.h"
 #include "binary_file.h"
 #include "compiler_run.h"
 
@@ -53,7 +54,7 @@ base::Result<std::string> KernelBuilder::Compile(const std::string& text,
                                                  const std::string& stem) const {
   const std::filesystem::path source = folder / (stem + ".cl");
   const std::filesystem::path made = folder / (stem + ".made");
-  SWITCHYARD_RETURN_IF_ERROR(WriteWhole(source, text));
+  SWITCHYARD_RETURN_IF_ERROR(base::WriteTextFile(source, text));
   const CompilerRun run = {
       settings_.compiler,
       {std::to_string(index_), device_.name, source.string(), made.string(), options},

@@ -30,6 +30,12 @@ class Folder : public testing::Test {
 
 using BinaryFile = Folder;
 
+void Put(const std::filesystem::path& path, const std::string& bytes) {
+  std::ofstream file(path, std::ios::binary);
+  file << bytes;
+  ASSERT_TRUE(file.flush()) << path;
+}
+
 TEST_F(BinaryFile, ReturnsWhatWasWritten) {
   const std::string binary("\0\n\xff rest\n", 9);
   ASSERT_TRUE(WriteBinary(path / "a", "key", binary));
@@ -44,9 +50,9 @@ TEST_F(BinaryFile, RefusesWhatWasCutOrChanged) {
   for (std::size_t i = 0; i < whole.size(); ++i) {
     std::string changed = whole;
     changed[i] = static_cast<char>(changed[i] ^ 1);
-    ASSERT_TRUE(WriteWhole(path / "b", changed));
+    Put(path / "b", changed);
     EXPECT_FALSE(ReadBinary(path / "b", "key")) << "byte " << i;
-    ASSERT_TRUE(WriteWhole(path / "b", whole.substr(0, i)));
+    Put(path / "b", whole.substr(0, i));
     EXPECT_FALSE(ReadBinary(path / "b", "key")) << "cut at " << i;
   }
   EXPECT_EQ(ReadBinary(path / "a", "another key").error().code, ErrorCode::kDataLoss);
@@ -122,7 +128,7 @@ TEST_F(Builder, KeepsBinariesAndMendsBrokenOnes) {
   const std::string whole = *ReadWhole(kept, 1 << 28);
   for (const std::string& broken :
        {std::string(), whole.substr(0, whole.size() / 2), std::string(1000, 'x')}) {
-    ASSERT_TRUE(WriteWhole(kept, broken));
+    Put(kept, broken);
     program = Build(kKernel, SWITCHYARD_OPENCL_COMPILER);
     ASSERT_TRUE(program) << program.error().message;
     clReleaseProgram(*program);

@@ -6,6 +6,9 @@
 #include <limits>
 #include <optional>
 #include <string>
+#include <string_view>
+
+#include "base/error.h"
 
 namespace switchyard::base {
 
@@ -14,5 +17,10 @@ namespace switchyard::base {
 // empty: who would take that for "nothing is set" has to ask.
 std::optional<std::string> ReadTextFile(const std::filesystem::path& path,
                                         std::size_t most = std::numeric_limits<std::size_t>::max());
+
+// Whole or not at all: who reads the file meanwhile, also after a crash, finds what was there
+// before or all of `text`. Several may write the same file; the last one's stays. kUnavailable says
+// why it could not be written.
+Status WriteTextFile(const std::filesystem::path& path, std::string_view text);
 
 }  // namespace switchyard::base

@@ -1,10 +1,7 @@
 #include "cli/cached_model.h"
 
 #include <sys/stat.h>
-#include <unistd.h>
 
-#include <cstring>
-#include <fstream>
 #include <utility>
 
 #include "base/json.h"
@@ -17,7 +14,6 @@ namespace {
 
 namespace fs = std::filesystem;
 
-using base::ErrorCode;
 using base::Json;
 
 constexpr std::size_t kMaxRecordBytes = std::size_t{4} << 20;
@@ -80,19 +76,8 @@ base::Status WriteCachedModel(const fs::path& record, const CachedModel& model) 
   const Json json = {{"entry", model.entry}, {"files", std::move(files)}};
   std::error_code error;
   fs::create_directories(record.parent_path(), error);
-  // Written aside and renamed, so that another process never reads half of it.
-  const fs::path aside = fmt::format("{}.{}", record.string(), ::getpid());
-  std::ofstream stream(aside, std::ios::binary | std::ios::trunc);
-  stream << json.dump(2, ' ', false, Json::error_handler_t::replace) << '\n';
-  stream.close();
-  if (stream) fs::rename(aside, record, error);
-  if (!stream || error) {
-    std::error_code ignored;
-    fs::remove(aside, ignored);
-    return base::Fail(ErrorCode::kUnavailable, "cannot write '{}'; check the cache folder's rights",
-                      record.string());
-  }
-  return {};
+  return base::WriteTextFile(record,
+                             json.dump(2, ' ', false, Json::error_handler_t::replace) + "\n");
 }
 
 std::optional<CachedFile> StatFile(const fs::path& cache_folder, const std::string& path) {

@@ -2,7 +2,6 @@
 
 #include <array>
 #include <chrono>
-#include <fstream>
 
 #include "base/text_file.h"
 #include "tensor/dtype.h"
@@ -72,9 +71,7 @@ Ceilings MeasureCeilings(const device::Device& device, const std::filesystem::pa
   remembered[key] = std::move(entry);
   std::error_code ignored;  // not being able to remember only costs time
   std::filesystem::create_directories(cache_folder, ignored);
-  const std::filesystem::path partial = path.string() + ".partial";
-  std::ofstream(partial) << remembered.dump(2) << '\n';
-  std::filesystem::rename(partial, path, ignored);
+  static_cast<void>(base::WriteTextFile(path, remembered.dump(2) + "\n"));
   return ceilings;
 }
 

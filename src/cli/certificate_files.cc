@@ -1,13 +1,6 @@
 #include "cli/certificate_files.h"
 
-#include <fcntl.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <algorithm>
-#include <cerrno>
-#include <cstring>
 #include <utility>
 
 #include "base/text_file.h"
@@ -28,35 +21,6 @@ constexpr std::size_t kMaxTrustedKeys = 1000;
 
 fs::path KeyFolder(const Environment& environment) {
   return environment.ConfigFolder() / "switchyard";
-}
-
-// Written aside under a name of its own and renamed, so that nobody reads half of it.
-Status WriteWhole(const fs::path& path, std::string_view text) {
-  std::string aside = path.string() + ".XXXXXX";
-  const int fd = ::mkostemp(aside.data(), O_CLOEXEC);
-  if (fd < 0) {
-    return Fail(ErrorCode::kUnavailable, "cannot write into '{}': {}",
-                path.parent_path().empty() ? "." : path.parent_path().string(),
-                std::strerror(errno));
-  }
-  std::string_view rest = text;
-  bool is_written = true;
-  while (is_written && !rest.empty()) {
-    const ssize_t count = ::write(fd, rest.data(), rest.size());
-    if (count < 0 && errno == EINTR) continue;
-    is_written = count > 0;
-    if (is_written) rest.remove_prefix(static_cast<std::size_t>(count));
-  }
-  // mkostemp makes files that only their owner reads; this one is to be shown around.
-  is_written = is_written && ::fchmod(fd, 0644) == 0 && ::fsync(fd) == 0;
-  is_written = ::close(fd) == 0 && is_written;
-  if (!is_written || ::rename(aside.c_str(), path.c_str()) != 0) {
-    const int problem = errno;
-    ::unlink(aside.c_str());
-    return Fail(ErrorCode::kUnavailable, "cannot write '{}': {}", path.string(),
-                std::strerror(problem));
-  }
-  return {};
 }
 
 Result<std::vector<fs::path>> PemFiles(const fs::path& folder) {
@@ -105,7 +69,7 @@ Result<SigningKey> OpenSigningKey(const Environment& environment) {
   if (!key) return std::unexpected(std::move(key.error()));
   const auto known = certify::PublicKey::Load(public_file);
   if (!known || *known != key->public_key()) {
-    SWITCHYARD_RETURN_IF_ERROR(WriteWhole(public_file, key->public_key().Pem()));
+    SWITCHYARD_RETURN_IF_ERROR(base::WriteTextFile(public_file, key->public_key().Pem()));
   }
   return SigningKey{*std::move(key), file, public_file, is_new};
 }
@@ -143,8 +107,8 @@ Result<CertificateFiles> WriteCertificate(const certify::Certificate& certificat
       certify::Page(read.certificate, {.file_name = json.filename().string(),
                                        .key_fingerprint = read.key.Fingerprint(),
                                        .value = read.signature});
-  SWITCHYARD_RETURN_IF_ERROR(WriteWhole(files.json, text));
-  SWITCHYARD_RETURN_IF_ERROR(WriteWhole(files.page, page));
+  SWITCHYARD_RETURN_IF_ERROR(base::WriteTextFile(files.json, text));
+  SWITCHYARD_RETURN_IF_ERROR(base::WriteTextFile(files.page, page));
   return files;
 }
 
