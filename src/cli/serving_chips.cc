@@ -65,7 +65,9 @@ Service MakeService(const std::vector<std::unique_ptr<ModelSession>>& sessions,
                     const ServeOptions& options, const base::LogSink& log) {
   engine::BatchEngineOptions batching;
   batching.sequences = options.max_running;
-  batching.waiting = options.max_waiting;
+  // Behind a common queue an engine has only what it is about to run, and all of that fits.
+  batching.waiting = sessions.size() == 1 ? options.max_waiting
+                                          : std::max(options.max_waiting, options.max_running);
   batching.step_budget_ms = options.step_budget_ms;
   batching.deterministic = options.deterministic;
   std::vector<std::unique_ptr<engine::BatchEngine>> engines;

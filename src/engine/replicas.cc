@@ -88,7 +88,7 @@ Replicas::Replicas(std::vector<std::unique_ptr<BatchEngine>> engines,
 }
 
 Replicas::~Replicas() {
-  Sessions left;
+  std::vector<std::shared_ptr<Session>> left;
   {
     const std::lock_guard lock(mutex_);
     stopping_ = true;
@@ -106,8 +106,11 @@ base::Result<RequestId> Replicas::Submit(CompletionRequest request,
                                          std::shared_ptr<CompletionListener> listener) {
   SWITCHYARD_RETURN_IF_ERROR(
       Validate(request, context_tokens_, replicas_.front().engine->vocabulary_size()));
+  // Else a replica with more room would write what another could not take over.
+  const std::int64_t room = context_tokens_ - std::ssize(request.prompt);
+  request.max_tokens = request.max_tokens < 0 ? room : std::min(request.max_tokens, room);
   const auto session = std::make_shared<Session>(*this, std::move(request), std::move(listener));
-  Sessions failed;
+  Failures failed;
   RequestId id = 0;
   {
     const std::lock_guard lock(mutex_);
@@ -139,17 +142,20 @@ base::Status Replicas::Give(Session& session, std::size_t index) {
   return {};
 }
 
-Replicas::Sessions Replicas::Dispatch() {
-  Sessions failed;
+Replicas::Failures Replicas::Dispatch() {
+  Failures failed;
+  std::vector<bool> is_full(replicas_.size());
   while (!queue_.empty() && !stopping_) {
     std::vector<policy::ReplicaState> states;
     bool has_place = false;
-    for (const Replica& replica : replicas_) {
-      states.push_back({replica.is_lost, replica.requests, replica.engine->sequences(), 0});
-      has_place = has_place || (!replica.is_lost && replica.requests < states.back().sequences);
+    for (std::size_t i = 0; i < replicas_.size(); ++i) {
+      const Replica& replica = replicas_[i];
+      const bool takes_none = replica.is_lost || is_full[i];
+      states.push_back({takes_none, replica.requests, replica.engine->sequences(), 0});
+      has_place = has_place || (!takes_none && replica.requests < states.back().sequences);
     }
     if (std::ranges::all_of(replicas_, &Replica::is_lost)) {
-      for (auto& [id, session] : std::exchange(queue_, {})) failed.push_back(session);
+      for (auto& [id, session] : std::exchange(queue_, {})) failed.push_back({session, lost_});
       break;
     }
     if (!has_place) break;
@@ -165,25 +171,34 @@ Replicas::Sessions Replicas::Dispatch() {
       states[i].cached_tokens = replicas_[i].engine->CachedTokens(tokens);
     }
     const auto chosen = policy::ChooseReplica(states, std::ssize(tokens));
-    if (const auto given = Give(*next, *chosen); !given) {
-      // The request was valid and there was a place: the chip is gone.
-      replicas_[*chosen].is_lost = true;
+    Replica& replica = replicas_[*chosen];
+    const auto given = Give(*next, *chosen);
+    if (!given && given.error().code == ErrorCode::kUnavailable) {
+      replica.is_lost = true;
       lost_ = given.error();
       continue;
     }
-    turns_.Charge(next->tenant, std::ssize(tokens));
+    if (!given && given.error().code == ErrorCode::kResourceExhausted && replica.requests > 0) {
+      is_full[*chosen] = true;  // until one of its requests ends, or another comes
+      continue;
+    }
     queue_.erase(next->id);
+    if (given) {
+      turns_.Charge(next->tenant, std::ssize(tokens));
+    } else {
+      failed.push_back({next, given.error()});
+    }
   }
   return failed;
 }
 
-void Replicas::Fail(const Sessions& sessions) {
-  for (const std::shared_ptr<Session>& session : sessions) {
+void Replicas::Fail(const Failures& failures) {
+  for (const auto& [session, why] : failures) {
     CompletionSummary summary;
     summary.end = CompletionEnd::kFailed;
+    summary.error = why;
     {
       const std::lock_guard lock(mutex_);
-      summary.error = lost_;
       turns_.Leave(session->tenant);
       alive_.erase(session->id);
       ++ended_;
@@ -197,7 +212,7 @@ void Replicas::OnReplicaEnd(const std::shared_ptr<Session>& session,
                             const CompletionSummary& summary) {
   const bool is_lost =
       summary.end == CompletionEnd::kFailed && summary.error.code == ErrorCode::kUnavailable;
-  Sessions failed;
+  Failures failed;
   bool is_over = !is_lost;
   {
     const std::lock_guard lock(mutex_);

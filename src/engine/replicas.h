@@ -31,7 +31,7 @@ struct ReplicasOptions {
 
 class Replicas final : public CompletionService, public KvTransfer {
  public:
-  // At least one engine; all of the same model.
+  // At least one engine; all of the same model, and each with as many places to wait as to run.
   Replicas(std::vector<std::unique_ptr<BatchEngine>> engines, const ReplicasOptions& options);
   ~Replicas() override;
 
@@ -57,17 +57,21 @@ class Replicas final : public CompletionService, public KvTransfer {
     std::int64_t requests = 0;
     std::uint64_t moved = 0;  // requests, to others
   };
-  using Sessions = std::vector<std::shared_ptr<Session>>;
+  struct Failure {
+    std::shared_ptr<Session> session;
+    base::Error why;
+  };
+  using Failures = std::vector<Failure>;
 
-  // Gives out what has a place; returns the sessions that fail because nobody is left. Under the
-  // mutex.
-  Sessions Dispatch();
+  // Gives out what has a place; returns the sessions that fail because nobody is left, or because
+  // none takes them. Under the mutex.
+  Failures Dispatch();
   // The engine of the replica that `key` is highest for, the first among equals.
   template <typename Key>
   base::Result<BatchEngine*> BestOfAlive(Key key) const;
   base::Status Give(Session& session, std::size_t replica);
   void OnReplicaEnd(const std::shared_ptr<Session>& session, const CompletionSummary& summary);
-  void Fail(const Sessions& sessions);
+  void Fail(const Failures& failures);
 
   ReplicasOptions options_;
   std::int64_t context_tokens_ = 0;

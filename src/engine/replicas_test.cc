@@ -31,19 +31,28 @@ CompletionRequest ReplicaRequest(int which) {
   return request;
 }
 
+struct FleetOptions {
+  std::int64_t waiting = 1024;              // of each engine
+  std::vector<std::int64_t> contexts = {};  // of each; none: as kOptions says
+};
+
 // Replicas on null chips that are lost after so many runs each; -1: never.
 struct Fleet {
-  explicit Fleet(const std::vector<int>& lost_after) : told_lost(lost_after.size()) {
+  explicit Fleet(const std::vector<int>& lost_after, const FleetOptions& fleet = {})
+      : told_lost(lost_after.size()) {
     std::vector<std::unique_ptr<BatchEngine>> engines;
     for (const int runs : lost_after) {
       std::vector<device::DeviceOption> options;
       if (runs >= 0) options.push_back({"lose_device_after", std::to_string(runs)});
-      auto one = Load("null", kOptions, 1, options);
+      RunnerOptions runner = kOptions;
+      if (!fleet.contexts.empty()) runner.context_tokens = fleet.contexts[engines.size()];
+      auto one = Load("null", runner, 1, options);
       EXPECT_TRUE(one) << one.error().message;
       loaded.push_back(std::move(*one));
       engines.push_back(std::make_unique<BatchEngine>(
           *loaded.back()->runner, loaded.back()->model->tokenizer(),
           BatchEngineOptions{.sequences = 4,
+                             .waiting = fleet.waiting,
                              .step_budget_ms = 0,
                              .on_lost = [&told = told_lost[engines.size()]](
                                             const base::Error&, std::size_t) { ++told; }}));
@@ -98,6 +107,45 @@ TEST(Replicas, ALostChipLosesNoRequestAndNoToken) {
       moved += status.replicas[i].requests_moved;
     }
     EXPECT_GT(moved, 0U);
+  }
+}
+
+TEST(Replicas, AnEngineWithoutRoomIsNotLost) {
+  const Fleet fleet({-1, -1}, {.waiting = 1});
+  for (const auto& listener : fleet.SubmitAll()) {
+    const CompletionSummary summary = listener->Wait();
+    EXPECT_EQ(summary.end, CompletionEnd::kLength) << summary.error.message;
+  }
+  EXPECT_EQ(fleet.service->alive(), 2);
+}
+
+TEST(Replicas, WhatNoEngineTakesFailsAlone) {
+  const Fleet fleet({-1}, {.waiting = 0});
+  for (const auto& listener : fleet.SubmitAll()) {
+    const CompletionSummary summary = listener->Wait();
+    EXPECT_EQ(summary.end, CompletionEnd::kFailed);
+    EXPECT_EQ(summary.error.code, base::ErrorCode::kResourceExhausted);
+  }
+  EXPECT_EQ(fleet.service->alive(), 1);
+  EXPECT_EQ(fleet.service->Status().requests_ended, static_cast<std::uint64_t>(kReplicaRequests));
+}
+
+TEST(Replicas, AnAnswerIsNoLongerThanAnyChipCanTakeOver) {
+  CompletionRequest request = ReplicaRequest(0);
+  request.prompt = Text(5, 3);
+  request.max_tokens = -1;
+  for (const int runs : {-1, 25}) {  // the roomier chip is whole, or lost near the other's end
+    const Fleet fleet({runs, -1}, {.contexts = {96, 32}});
+    std::vector<std::shared_ptr<RecordingListener>> listeners;
+    for (int i = 0; i < 4; ++i) {
+      listeners.push_back(std::make_shared<RecordingListener>());
+      ASSERT_TRUE(fleet.service->Submit(request, listeners.back()));
+    }
+    for (const auto& listener : listeners) {
+      const CompletionSummary summary = listener->Wait();
+      EXPECT_EQ(summary.end, CompletionEnd::kLength) << summary.error.message;
+      EXPECT_EQ(summary.completion_tokens, 27);
+    }
   }
 }
 
