@@ -486,7 +486,7 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
   const bool rates = plan.given_by_prompt < plan.choices_by_prompt;
   one.top_logprobs = rates ? std::max(request->top_logprobs, 0) : request->top_logprobs;
   SetOutput(one, request->output, state_->text);
-  one.continues_text = endpoint == Endpoint::kText;
+  one.continues_text = endpoint == Endpoint::kText || request->chat.fields.continue_final_message;
   call.Rank(one, request->priority);
   for (auto& prompt : encoded->prompts) {
     one.prompt = std::move(prompt);

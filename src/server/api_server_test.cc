@@ -5,6 +5,7 @@
 
 #include <thread>
 
+#include "engine/answer.h"
 #include "grammar/matcher.h"
 #include "server/best_answers.h"
 #include "tests/support/api_server_test_fixture.h"
@@ -77,6 +78,35 @@ TEST_F(ApiServerTest, TellsTheEngineWhatTheAnswerMayHold) {
   EXPECT_TRUE(seen.includes_stop);
   EXPECT_FALSE(seen.skips_special);
   EXPECT_EQ(seen.prompt, (std::vector<engine::TokenId>{'H', 'i', '\n'}));
+}
+
+// What the request's answer says if its first token is a word with SentencePiece's space.
+std::string FirstWord(engine::CompletionRequest request) {
+  const auto tokenizer = model::Tokenizer::FromHuggingFace(
+      R"({"added_tokens": [], "decoder": {"type": "Metaspace", "replacement": "\u2581",
+          "prepend_scheme": "always"}, "pre_tokenizer": {"type": "Metaspace",
+          "replacement": "\u2581", "prepend_scheme": "always"},
+          "model": {"type": "BPE", "vocab": {"a": 0, "\u2581there": 1}, "merges": []}})",
+      "");
+  if (!tokenizer) return tokenizer.error().message;
+  request.sampling.temperature = 0;
+  engine::Answer answer(std::move(request), **tokenizer, 1000);
+  const auto delta = answer.Next(std::vector<float>{0, 1});
+  return delta ? delta->text : delta.error().message;
+}
+
+TEST_F(ApiServerTest, AnAnswerThatContinuesAMessageKeepsItsFirstSpace) {
+  Start();
+  EXPECT_EQ(Chat().status, 200);
+  const Reply reply =
+      Ask("POST", "/v1/chat/completions",
+          R"({"model":"tiny","messages":[{"role":"user","content":"Hi"},)"
+          R"({"role":"assistant","content":"Hello"}],"continue_final_message":true})");
+  ASSERT_EQ(reply.status, 200) << reply.body;
+  EXPECT_EQ(Ask("POST", "/v1/completions", R"({"model":"tiny","prompt":"Hello"})").status, 200);
+  std::vector<std::string> words;
+  for (const auto& seen : engine_.seen()) words.push_back(FirstWord(seen));
+  EXPECT_EQ(words, (std::vector<std::string>{"there", " there", " there"}));
 }
 
 TEST(BestAnswers, HaveTheHighestMeanLogprob) {
