@@ -17,6 +17,7 @@ namespace {
 
 using std::chrono::milliseconds;
 using std::chrono::seconds;
+using testing::AllOf;
 using testing::EndsWith;
 using testing::HasSubstr;
 using testing::StartsWith;
@@ -212,6 +213,36 @@ TEST_F(HttpServerTest, NoticesAClientThatGoesWhileItsAnswerIsDue) {
     ++expected;
     EXPECT_TRUE(Eventually([&] { return gone_ == expected; }));
   }
+}
+
+TEST_F(HttpServerTest, NoticesAClientThatGoesBehindAllThatItPipelined) {
+  Start();
+  RawClient client(port());
+  std::string all = "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n";
+  while (all.size() < 200 << 10) all += kGet;
+  ASSERT_TRUE(client.Send(all));
+  ASSERT_TRUE(Eventually([&] { return requests_ == 1; }));
+  EXPECT_EQ(gone_, 0);
+  client.Close();
+  EXPECT_TRUE(Eventually([&] { return gone_ == 1; }));
+  EXPECT_EQ(requests_, 1);
+}
+
+TEST_F(HttpServerTest, WhoPipelinesTooMuchHasTheAnswerInProgressAndNoOther) {
+  Start();
+  RawClient client(port());
+  std::string all = "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n";
+  while (all.size() < 200 << 10) all += kGet;
+  ASSERT_TRUE(client.Send(all));
+  ASSERT_TRUE(Eventually([&] {
+    const std::lock_guard lock(mutex_);
+    return held_.size() == 1;
+  }));
+  std::this_thread::sleep_for(milliseconds(50));  // all that was sent has come
+  held_.front()->Respond({.body = "late"});
+  EXPECT_THAT(client.ReadAll(), AllOf(HasSubstr("Connection: close"), EndsWith("late")));
+  EXPECT_TRUE(client.closed());
+  EXPECT_EQ(requests_, 1);
 }
 
 TEST_F(HttpServerTest, CutsOffAClientThatDoesNotRead) {

@@ -18,7 +18,7 @@ using namespace std::string_view_literals;
 using boost::system::error_code;
 namespace http = beast::http;
 
-// Pipelined requests that are read ahead, at most.
+// Pipelined requests that are kept, at most.
 constexpr std::size_t kReadAheadBytes = 64 << 10;
 // How long a refused client may still be sending before it is cut off.
 constexpr std::chrono::milliseconds kLinger{2'000};
@@ -330,14 +330,15 @@ void HttpConnection::OnWatched(error_code error) {
   WatchClient();
 }
 
+// A client's farewell comes behind all that it has sent, so only reading on shows that it went. One
+// that pipelines more than is kept has this answer still, and no other: what it sent is dropped,
+// and the connection ends.
 void HttpConnection::WatchClient() {
-  if (buffer_.size() < kReadAheadBytes) return Read();
-  // Nothing more is read; only a broken connection still shows.
-  is_reading_ = true;
-  stream_.socket().async_wait(LoopSocket::wait_error,
-                              [self = shared_from_this()](error_code error) {
-                                self->OnRead(error ? error : error_code(asio::error::eof), 0);
-                              });
+  if (buffer_.size() >= kReadAheadBytes) {
+    keep_alive_ = false;
+    buffer_.clear();
+  }
+  Read();
 }
 
 // With what has come.
