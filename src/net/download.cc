@@ -93,8 +93,11 @@ class Transfer {
       if (head.error().head.status == 416) {
         // The server holds nothing beyond what is here: whole, or a file that has become shorter.
         const auto range = ParseContentRange(head.error().head.content_range);
-        if (range && range->total == file_.size_bytes() && CanResume()) return {};
-        if (file_.size_bytes() == 0) return std::unexpected(head.error().error);
+        const std::uint64_t size = file_.size_bytes();
+        const bool is_all = range && range->total == size && CanResume();
+        if (is_all && request_.expected_bytes.value_or(size) == size) return {};
+        if (size == 0) return std::unexpected(head.error().error);
+        if (is_all) Notice(SizeMismatch(size).message + "; starting again");
         SWITCHYARD_RETURN_IF_ERROR(file_.Restart({}));
         continue;
       }

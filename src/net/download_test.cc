@@ -199,6 +199,23 @@ TEST_F(DownloadTest, KnowsAPartThatIsWholeAlready) {
   EXPECT_EQ(server_.Requests("/file").size(), 1U);  // with the size known, nobody is asked
 }
 
+TEST_F(DownloadTest, APartThatIsAllTheServerHasMustBeAllThatIsExpected) {
+  server_.Put("/file", content_);
+  LeavePart("/file", 400'000);
+  const std::string shorter = content_.substr(0, 400'000);
+  server_.Put("/file", shorter);
+  server_.Behave("/file", R"([{}, {"blind_range": true}])");  // the first went to LeavePart
+  DownloadRequest request = Request("/file");
+  request.expected_bytes = kSize;
+  std::vector<std::string> notices;
+  options_.on_notice = [&](std::string_view text) { notices.emplace_back(text); };
+  auto file = Download(request, options_);  // the server answers 416
+  ASSERT_FALSE(file);
+  EXPECT_EQ(file.error().code, ErrorCode::kDataLoss);
+  EXPECT_THAT(notices, testing::ElementsAre(HasSubstr("holds 400000 bytes where 1000000")));
+  EXPECT_FALSE(fs::exists(destination_));
+}
+
 TEST_F(DownloadTest, StartsAgainWhenTheFileHasBecomeShorter) {
   server_.Put("/file", "short");
   WriteWholeFile(Beside(".partial"), content_);
