@@ -258,7 +258,8 @@ std::int32_t OpSupported(sy_device* device, const sy_program_desc* desc, std::ui
                      return Fail(ErrorCode::kUnimplemented, "there is no operation {}",
                                  read.ops[op].kind);
                    }
-                   if (const std::string reason = device->hooks->WhyUnsupported(read.ops[op].kind);
+                   if (const std::string reason =
+                           device->hooks->WhyUnsupported(read.ops[op], read.tensors);
                        !reason.empty()) {
                      return std::unexpected(base::Error{ErrorCode::kUnimplemented, reason});
                    }

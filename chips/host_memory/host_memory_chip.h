@@ -32,8 +32,11 @@ class HostMemoryDevice {
   virtual void Describe(sy_device_properties& /*properties*/) const {}
   // Before each buffer and weight.
   virtual base::Status OnAllocate() { return {}; }
-  // Why this device cannot run the operation, which is valid; empty if it can.
-  virtual std::string WhyUnsupported(sy_op_kind) const { return {}; }
+  // Why this device cannot run the operation, which may not be valid; empty if it can.
+  virtual std::string WhyUnsupported(const sy_op& /*op*/,
+                                     std::span<const sy_tensor> /*tensors*/) const {
+    return {};
+  }
   virtual base::Status OnRunBegin() { return {}; }
   virtual base::Status Compute(const ops::reference::Call& call) = 0;
   // Each output of the run that the caller can read, after everything is computed.

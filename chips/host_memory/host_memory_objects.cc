@@ -76,11 +76,12 @@ base::Result<std::unique_ptr<sy_program>> sy_program::Create(sy_device* device,
   program->ops.assign(desc.ops, desc.ops + desc.op_count);
   program->slot_count = desc.slot_count;
   for (std::size_t i = 0; i < program->ops.size(); ++i) {
-    const sy_op_kind kind = program->ops[i].kind;
-    if (const std::string reason = device->hooks->WhyUnsupported(kind); !reason.empty()) {
-      return Fail(ErrorCode::kUnimplemented, "op {} ({}): {}", i, ops::OpName(kind), reason);
+    const sy_op& op = program->ops[i];
+    if (const std::string reason = device->hooks->WhyUnsupported(op, program->tensors);
+        !reason.empty()) {
+      return Fail(ErrorCode::kUnimplemented, "op {} ({}): {}", i, ops::OpName(op.kind), reason);
     }
-    for (const std::uint32_t output : program->ops[i].outputs) {
+    for (const std::uint32_t output : op.outputs) {
       if (output == SY_NO_TENSOR) continue;
       const std::uint32_t root = ops::RootOf(program->tensors.data(), output);
       if (program->tensors[root].storage == SY_STORAGE_ARGUMENT) program->results.push_back(output);

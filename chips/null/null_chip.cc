@@ -9,6 +9,7 @@
 //   lose_device_after=N   after N runs the device is lost
 //   wrong_results=R       a share R (0 to 1) of a run's floating-point results has the wrong sign
 //   unsupported=a,b       the operations of these names are not supported
+//   lacks_rows=N          linear of N rows is not supported
 //   fault=NAME            one operation is computed otherwise, see planted_faults.h
 //   fault_after=N         that fault strikes only after N runs
 // and compute=nothing|reference, which makes any device one of the two kinds.
@@ -40,6 +41,7 @@ struct Faults {
   std::uint64_t runs_allowed = kNever;
   double wrong_share = 0;
   std::vector<bool> is_unsupported = std::vector<bool>(SY_OP_KIND_COUNT, false);
+  std::int64_t lacks_rows = 0;  // 0: none
   bool computes = false;
   const PlantedFault* planted = nullptr;
   std::uint64_t planted_after = 0;  // runs
@@ -98,6 +100,8 @@ base::Result<Faults> ParseFaults(std::uint32_t index, std::span<const sy_option>
       status = ParseNumber(option, 1.0, faults.wrong_share);
     } else if (name == "unsupported") {
       status = ParseOperations(option.value, faults.is_unsupported);
+    } else if (name == "lacks_rows") {
+      status = ParseNumber(option, std::int64_t{1} << 40, faults.lacks_rows);
     } else if (name == "fault") {
       faults.planted = FindPlantedFault(option.value);
       if (faults.planted == nullptr) {
@@ -119,7 +123,8 @@ base::Result<Faults> ParseFaults(std::uint32_t index, std::span<const sy_option>
     } else {
       return Fail(ErrorCode::kInvalidArgument,
                   "the null chip has no option '{}'; it has delay_us, fail_alloc_after, "
-                  "lose_device_after, wrong_results, unsupported, fault, fault_after and compute",
+                  "lose_device_after, wrong_results, unsupported, lacks_rows, fault, fault_after "
+                  "and compute",
                   name);
     }
     if (!status) return std::unexpected(status.error());
@@ -152,9 +157,15 @@ class FaultyDevice : public HostMemoryDevice {
                 faults_.allocations_allowed);
   }
 
-  std::string WhyUnsupported(sy_op_kind kind) const override {
-    if (!faults_.is_unsupported[kind]) return {};
-    return fmt::format("the null chip was told to lack {}", ops::OpName(kind));
+  std::string WhyUnsupported(const sy_op& op, std::span<const sy_tensor> tensors) const override {
+    if (faults_.is_unsupported[op.kind]) {
+      return fmt::format("the null chip was told to lack {}", ops::OpName(op.kind));
+    }
+    if (op.kind == SY_OP_LINEAR && op.inputs[0] < tensors.size() &&
+        tensors[op.inputs[0]].dims[0] == faults_.lacks_rows) {
+      return fmt::format("the null chip was told to lack linear of {} rows", faults_.lacks_rows);
+    }
+    return {};
   }
 
   base::Status OnRunBegin() override {

@@ -2,6 +2,7 @@
 
 #include <CLI/CLI.hpp>
 #include <algorithm>
+#include <array>
 #include <cstdio>
 
 #include "cli/model_session.h"
@@ -41,17 +42,17 @@ base::Result<Ability> AbilityOf(const model::Model& model, const device::ProbedC
                                .page_size = 32 * multiple,
                                .pages_per_sequence = 64};
   };
+  const std::array shapes{shape_of(1), shape_of(64)};
   Ability ability;
-  SWITCHYARD_TRY(ability.activations,
-                 engine::ChooseActivations(model, *device, shape_of(1), kKvType));
-  for (const std::int64_t tokens : {1, 64}) {
+  SWITCHYARD_TRY(ability.activations, engine::ChooseActivations(model, *device, shapes, kKvType));
+  for (const model::ForwardShape& shape : shapes) {
     SWITCHYARD_TRY(
         const model::Forward forward,
-        model::BuildForward(model.config(), model.weights(), shape_of(tokens),
+        model::BuildForward(model.config(), model.weights(), shape,
                             {.activation_dtype = ability.activations, .kv_dtype = kKvType}));
     for (const device::FallbackNote& note : device::Lacking(forward.ops, *device)) {
-      ability.lacks.push_back(fmt::format("in a step of {} token{}: {}", tokens,
-                                          tokens == 1 ? "" : "s", note.Describe()));
+      ability.lacks.push_back(fmt::format("in a step of {} token{}: {}", shape.tokens,
+                                          shape.tokens == 1 ? "" : "s", note.Describe()));
     }
   }
   return ability;

@@ -101,9 +101,15 @@ base::Result<std::unique_ptr<ModelSession>> ModelSession::Open(const SessionOpti
     Tell(options, fmt::format("activations are {}: chip '{}' runs more with them than with f32",
                               tensor::Name(type), session->device().chip().name()));
   }
-  const std::string report = session->runner_->report().Describe(session->device().chip().name(),
-                                                                 session->chip_->fallback_name());
-  if (!report.empty()) Tell(options, "warning: " + report);
+  const auto warn = [options, &chip = *session->chip_](std::string_view of,
+                                                       const device::LoadReport& report) {
+    const std::string text = report.Describe(chip.device().chip().name(), chip.fallback_name());
+    if (!text.empty()) Tell(options, fmt::format("warning: {}{}", of, text));
+  };
+  warn("", session->runner_->report());
+  session->runner_->OnLateFallback([warn](const device::LoadReport& late) {
+    warn("in steps of another shape than was expected, ", late);
+  });
   return session;
 }
 

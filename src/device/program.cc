@@ -6,6 +6,7 @@
 
 #include "device/internal/single_op.h"
 #include "ops/op_rules.h"
+#include "ops/tensor_span.h"
 
 namespace switchyard::device {
 namespace {
@@ -19,17 +20,6 @@ bool TouchesKv(const sy_op& op) { return op.kind == SY_OP_KV_STORE || op.kind ==
 bool IsKvPage(const sy_op& op, std::uint32_t input) {
   if (op.kind == SY_OP_KV_STORE) return input == 3 || input == 4;
   return op.kind == SY_OP_ATTENTION && (input == 1 || input == 2);
-}
-
-// The tensor that owns the memory.
-std::uint32_t RootOf(const OpList& list, std::uint32_t tensor) {
-  const sy_tensor& t = list.tensors()[tensor];
-  return t.storage == SY_STORAGE_VIEW ? t.base : tensor;
-}
-
-std::uint64_t SpanBytes(const sy_tensor& tensor) {
-  if (tensor.rank == 0) return 0;
-  return static_cast<std::uint64_t>(tensor.dims[0]) * static_cast<std::uint64_t>(tensor.strides[0]);
 }
 
 template <typename Visit>
@@ -57,17 +47,14 @@ std::string WeightTypeOf(const OpList& list, const sy_op& op) {
   return type;
 }
 
-void Note(std::vector<FallbackNote>& notes, FallbackNote note) {
-  const auto same = std::ranges::find_if(notes, [&](const FallbackNote& known) {
-    return known.kind == note.kind && known.weight_type == note.weight_type &&
-           known.reason == note.reason;
-  });
-  if (same != notes.end()) {
-    ++same->count;
-  } else {
-    note.count = 1;
-    notes.push_back(std::move(note));
-  }
+// The note of `notes` that says the same but for its count, which is new and 0 if there was none.
+FallbackNote& SameIn(std::vector<FallbackNote>& notes, const FallbackNote& note) {
+  const auto same = std::ranges::find_if(
+      notes, [&](const FallbackNote& known) { return known.SaysTheSame(note); });
+  if (same != notes.end()) return *same;
+  notes.push_back(note);
+  notes.back().count = 0;
+  return notes.back();
 }
 
 // Empty if the device supports the operation of `list`, else its reason.
@@ -87,6 +74,28 @@ std::string FallbackNote::Describe() const {
                      weight_type, reason);
 }
 
+bool FallbackNote::SaysTheSame(const FallbackNote& other) const {
+  return kind == other.kind && weight_type == other.weight_type && reason == other.reason;
+}
+
+void LoadReport::Merge(const LoadReport& other) {
+  if (other.ops_on_fallback > ops_on_fallback) {
+    ops_on_fallback = other.ops_on_fallback;
+    ops_on_chip = other.ops_on_chip;
+  }
+  if (crossing_bytes == 0) crossing_bytes = other.crossing_bytes;
+  for (const FallbackNote& note : other.fallbacks) {
+    FallbackNote& known = SameIn(fallbacks, note);
+    known.count = std::max(known.count, note.count);
+  }
+}
+
+bool Placement::IsLike(const Placement& other) const {
+  const auto both =
+      static_cast<std::ptrdiff_t>(std::min(on_fallback.size(), other.on_fallback.size()));
+  return std::equal(on_fallback.begin(), on_fallback.begin() + both, other.on_fallback.begin());
+}
+
 std::string LoadReport::Describe(std::string_view chip, std::string_view fallback) const {
   if (fallbacks.empty()) return "";
   std::string text = fmt::format(
@@ -103,7 +112,8 @@ std::vector<FallbackNote> Lacking(const OpList& list, const Device& chip) {
   std::vector<FallbackNote> notes;
   for (std::uint32_t i = 0; i < desc.op_count; ++i) {
     if (auto reason = WhyNot(chip, desc, i)) {
-      Note(notes, {desc.ops[i].kind, WeightTypeOf(list, desc.ops[i]), *std::move(reason)});
+      ++SameIn(notes, {desc.ops[i].kind, WeightTypeOf(list, desc.ops[i]), *std::move(reason)})
+            .count;
     }
   }
   return notes;
@@ -127,13 +137,36 @@ base::Result<KvHome> ChooseKvHome(std::span<const OpList* const> lists, const Ta
   return KvHome::kChip;
 }
 
+// A list, cut into segments.
+struct Program::Layout {
+  std::vector<sy_tensor> tensors;         // the list's; temporaries that cross over are arguments
+  std::vector<std::uint32_t> segment_of;  // by operation
+  std::uint32_t slot_count = 0;           // the list's and those of such temporaries
+};
+
 base::Result<std::unique_ptr<Program>> Program::Create(const OpList& list, WeightTable& weights,
                                                        const Target& target, KvHome kv_home) {
+  std::unique_ptr<Program> program(new Program(target));
+  SWITCHYARD_TRY(const std::vector<bool> on_fallback, program->Place(list, kv_home));
+  const Layout layout = program->LayOut(list, on_fallback);
+  SWITCHYARD_RETURN_IF_ERROR(program->MakeBuffers());
+  SWITCHYARD_RETURN_IF_ERROR(program->MakePrograms(list, weights, layout));
+  return program;
+}
+
+base::Result<Placement> Program::Survey(const OpList& list, const Target& target, KvHome kv_home) {
+  Program program(target);
+  SWITCHYARD_TRY(const std::vector<bool> on_fallback, program.Place(list, kv_home));
+  program.LayOut(list, on_fallback);  // for what crosses over
+  return std::move(program.placement_);
+}
+
+base::Result<std::vector<bool>> Program::Place(const OpList& list, KvHome kv_home) {
   const sy_program_desc desc = list.desc();
   SWITCHYARD_RETURN_IF_ERROR(ops::Validate(desc));
-  std::unique_ptr<Program> program(new Program(target));
-
-  const auto on_fallback = std::make_unique<bool[]>(desc.op_count);
+  const Target& target = target_;
+  LoadReport& report = placement_.report;
+  std::vector<bool> on_fallback(desc.op_count);
   for (std::uint32_t i = 0; i < desc.op_count; ++i) {
     auto reason = WhyNot(*target.chip, desc, i);
     if (TouchesKv(desc.ops[i])) {
@@ -145,8 +178,11 @@ base::Result<std::unique_ptr<Program>> Program::Create(const OpList& list, Weigh
                     target.chip->chip().name(), ops::OpName(desc.ops[i].kind), *reason);
       }
     }
+    if (desc.ops[i].kind != SY_OP_ROW_GATHER) {
+      placement_.on_fallback.push_back(reason.has_value());
+    }
     if (!reason) {
-      ++program->report_.ops_on_chip;
+      ++report.ops_on_chip;
       continue;
     }
     if (target.fallback == nullptr) {
@@ -161,12 +197,10 @@ base::Result<std::unique_ptr<Program>> Program::Create(const OpList& list, Weigh
                   ops::OpName(desc.ops[i].kind), WeightTypeOf(list, desc.ops[i]));
     }
     on_fallback[i] = true;
-    ++program->report_.ops_on_fallback;
-    Note(program->report_.fallbacks, {desc.ops[i].kind, WeightTypeOf(list, desc.ops[i]), *reason});
+    ++report.ops_on_fallback;
+    ++SameIn(report.fallbacks, {desc.ops[i].kind, WeightTypeOf(list, desc.ops[i]), *reason}).count;
   }
-  SWITCHYARD_RETURN_IF_ERROR(
-      program->BuildSegments(list, weights, std::span(on_fallback.get(), desc.op_count)));
-  return program;
+  return on_fallback;
 }
 
 namespace {
@@ -226,15 +260,15 @@ class SegmentDesc {
 
 }  // namespace
 
-base::Status Program::BuildSegments(const OpList& list, WeightTable& weights,
-                                    std::span<const bool> on_fallback) {
+Program::Layout Program::LayOut(const OpList& list, const std::vector<bool>& on_fallback) {
   const auto ops = list.ops();
-  std::vector<sy_tensor> tensors(list.tensors().begin(), list.tensors().end());
   list_slots_ = list.slot_count();
-  std::uint32_t slot_count = list_slots_;
+  Layout layout{.tensors = {list.tensors().begin(), list.tensors().end()},
+                .segment_of = std::vector<std::uint32_t>(ops.size()),
+                .slot_count = list_slots_};
+  auto& [tensors, segment_of, slot_count] = layout;
 
   // Which segment each operation falls into.
-  std::vector<std::uint32_t> segment_of(ops.size());
   for (std::size_t i = 0; i < ops.size(); ++i) {
     if (i == 0 || on_fallback[i] != on_fallback[i - 1]) {
       segments_.push_back({on_fallback[i], nullptr, 0, {}});
@@ -246,7 +280,7 @@ base::Status Program::BuildSegments(const OpList& list, WeightTable& weights,
   constexpr std::uint32_t kNowhere = 0xffffffffU;
   std::vector<std::uint32_t> born_in(tensors.size(), kNowhere);
   const auto see = [&](std::uint32_t tensor, std::uint32_t segment) {
-    const std::uint32_t root = RootOf(list, tensor);
+    const std::uint32_t root = ops::RootOf(list.tensors().data(), tensor);
     sy_tensor& t = tensors[root];
     if (t.storage != SY_STORAGE_TEMPORARY) return;
     if (born_in[root] == kNowhere) {
@@ -271,31 +305,27 @@ base::Status Program::BuildSegments(const OpList& list, WeightTable& weights,
   for (std::size_t i = 0; i < ops.size(); ++i) {
     ForEachInput(ops[i], [&](std::uint32_t input, std::uint32_t t) {
       if (IsKvPage(ops[i], input) && on_fallback[i]) {
-        lives_on_fallback_[tensors[RootOf(list, t)].slot] = true;
+        lives_on_fallback_[tensors[ops::RootOf(list.tensors().data(), t)].slot] = true;
       }
     });
   }
   std::set<std::uint32_t> written_on_fallback;
-  const auto use = [&](std::uint32_t tensor, std::size_t op, bool writes) -> base::Status {
-    const sy_tensor& root = tensors[RootOf(list, tensor)];
-    if (root.storage != SY_STORAGE_ARGUMENT || lives_on_fallback_[root.slot]) return {};
+  const auto use = [&](std::uint32_t tensor, std::size_t op, bool writes) {
+    const sy_tensor& root = tensors[ops::RootOf(list.tensors().data(), tensor)];
+    if (root.storage != SY_STORAGE_ARGUMENT || lives_on_fallback_[root.slot]) return;
     const bool here = on_fallback[op];
     Segment& segment = segments_[segment_of[op]];
     Crossing& crossing = crossings_[root.slot];
-    crossing.bytes = SpanBytes(root);
-    if (here && crossing.on_fallback.handle() == nullptr) {
-      SWITCHYARD_TRY(crossing.on_fallback, Buffer::Create(*target_.fallback, crossing.bytes));
-    }
-    if (!here && root.slot >= list_slots_ && crossing.on_chip.handle() == nullptr) {
-      SWITCHYARD_TRY(crossing.on_chip, Buffer::Create(*target_.chip, crossing.bytes));
-    }
+    crossing.bytes = ops::SpanBytes(root);
+    if (here) crossing.is_on_fallback = true;
+    if (!here && root.slot >= list_slots_) crossing.is_on_chip = true;
     Place& place = newest[root.slot];
     const Place mine = here ? Place::kFallback : Place::kChip;
     const Place other = here ? Place::kChip : Place::kFallback;
     // Also before a write: it may cover only a part.
     if (place == other) {
       segment.before.push_back(root.slot);
-      report_.crossing_bytes += crossing.bytes;
+      placement_.report.crossing_bytes += crossing.bytes;
       place = Place::kBoth;
     }
     if (writes || place == Place::kUnwritten) place = mine;
@@ -306,30 +336,40 @@ base::Status Program::BuildSegments(const OpList& list, WeightTable& weights,
         written_on_fallback.erase(root.slot);
       }
     }
-    return {};
   };
   for (std::size_t i = 0; i < ops.size(); ++i) {
-    base::Status status;
-    ForEachInput(ops[i], [&](std::uint32_t, std::uint32_t t) {
-      if (status) status = use(t, i, false);
-    });
-    ForEachOutput(ops[i], [&](std::uint32_t t) {
-      if (status) status = use(t, i, true);
-    });
-    SWITCHYARD_RETURN_IF_ERROR(std::move(status));
+    ForEachInput(ops[i], [&](std::uint32_t, std::uint32_t t) { use(t, i, false); });
+    ForEachOutput(ops[i], [&](std::uint32_t t) { use(t, i, true); });
   }
   written_back_.assign(written_on_fallback.begin(), written_on_fallback.end());
-  for (const std::uint32_t slot : written_back_) report_.crossing_bytes += crossings_[slot].bytes;
+  for (const std::uint32_t slot : written_back_) {
+    placement_.report.crossing_bytes += crossings_[slot].bytes;
+  }
+  return layout;
+}
 
-  // The programs.
+base::Status Program::MakeBuffers() {
+  for (Crossing& crossing : crossings_) {
+    if (crossing.is_on_fallback) {
+      SWITCHYARD_TRY(crossing.on_fallback, Buffer::Create(*target_.fallback, crossing.bytes));
+    }
+    if (crossing.is_on_chip) {
+      SWITCHYARD_TRY(crossing.on_chip, Buffer::Create(*target_.chip, crossing.bytes));
+    }
+  }
+  return {};
+}
+
+base::Status Program::MakePrograms(const OpList& list, WeightTable& weights, const Layout& layout) {
+  const auto ops = list.ops();
   for (std::size_t first = 0, s = 0; s < segments_.size(); ++s) {
     Segment& segment = segments_[s];
     Device& device = segment.on_fallback ? *target_.fallback : *target_.chip;
-    SegmentDesc part(list, tensors, weights, device);
-    for (; first < ops.size() && segment_of[first] == s; ++first) {
+    SegmentDesc part(list, layout.tensors, weights, device);
+    for (; first < ops.size() && layout.segment_of[first] == s; ++first) {
       SWITCHYARD_RETURN_IF_ERROR(part.Add(ops[first]));
     }
-    const sy_program_desc desc = part.desc(slot_count);
+    const sy_program_desc desc = part.desc(layout.slot_count);
     SWITCHYARD_RETURN_IF_ERROR(
         device.chip().Check(device.api().program_create(device.handle(), &desc, &segment.program),
                             "planning a program"));

@@ -45,21 +45,35 @@ struct FallbackNote {
   std::string weight_type;  // "q4_k"; empty if the operation has no weight
   std::string reason;       // the chip's words
   std::uint32_t count = 0;
-
+  // But for the count.
+  bool SaysTheSame(const FallbackNote& other) const;
   std::string Describe() const;  // "2 x linear q4_k: no such type"
 };
 
 // Which operations of `list` the chip lacks; equal notes are merged.
 std::vector<FallbackNote> Lacking(const ops::OpList& list, const Device& chip);
 
-// What ran where; equal notes are merged.
+// What ran where; equal notes are merged. Of several lists: of the one that has most on the
+// fallback.
 struct LoadReport {
   std::uint32_t ops_on_chip = 0;
   std::uint32_t ops_on_fallback = 0;
   std::vector<FallbackNote> fallbacks;
-  std::uint64_t crossing_bytes = 0;  // moved between chip and fallback in each run
+  std::uint64_t crossing_bytes = 0;  // moved between chip and fallback in each run, if any are
+  // With another list of the same model, for other shapes.
+  void Merge(const LoadReport& other);
   // Sentences for the user; empty if everything is on the chip.
   std::string Describe(std::string_view chip, std::string_view fallback) const;
+};
+
+// Where the operations of a list run.
+struct Placement {
+  // By operation. Those of row_gather are left out: only some shapes have them, and who moves rows
+  // makes no difference to the numbers.
+  std::vector<bool> on_fallback;
+  LoadReport report;
+  // Whether what both lists have runs in the same place; one may end before the other.
+  bool IsLike(const Placement& other) const;
 };
 
 class Program {
@@ -67,6 +81,10 @@ class Program {
   static base::Result<std::unique_ptr<Program>> Create(const ops::OpList& list,
                                                        WeightTable& weights, const Target& target,
                                                        KvHome kv_home);
+  // What a program of the list would run where, or why there can be none. It only asks: nothing is
+  // made on a device.
+  static base::Result<Placement> Survey(const ops::OpList& list, const Target& target,
+                                        KvHome kv_home);
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
   ~Program();
@@ -75,7 +93,8 @@ class Program {
   // fallback it waits inside, at each crossing.
   base::Status Run(std::span<const Argument> arguments);
 
-  const LoadReport& report() const { return report_; }
+  const LoadReport& report() const { return placement_.report; }
+  const Placement& placement() const { return placement_; }
 
  private:
   // Consecutive operations on one device.
@@ -89,18 +108,25 @@ class Program {
   // an argument.
   struct Crossing {
     std::uint64_t bytes = 0;
-    Buffer on_chip;      // empty for the chip's own arguments
-    Buffer on_fallback;  // empty if never used there
+    bool is_on_chip = false;  // never for the chip's own arguments
+    bool is_on_fallback = false;
+    Buffer on_chip;
+    Buffer on_fallback;
   };
+  struct Layout;
 
   explicit Program(const Target& target) : target_(target) {}
 
-  base::Status BuildSegments(const ops::OpList& list, WeightTable& weights,
-                             std::span<const bool> on_fallback);
+  // Chip or fallback, for each operation.
+  base::Result<std::vector<bool>> Place(const ops::OpList& list, KvHome kv_home);
+  // What follows from that: segments, and what crosses over between them.
+  Layout LayOut(const ops::OpList& list, const std::vector<bool>& on_fallback);
+  base::Status MakeBuffers();
+  base::Status MakePrograms(const ops::OpList& list, WeightTable& weights, const Layout& layout);
   base::Status Bring(std::uint32_t slot, bool to_fallback, std::span<const Argument> arguments);
 
   Target target_;
-  LoadReport report_;
+  Placement placement_;
   std::uint32_t list_slots_ = 0;
   std::vector<bool> lives_on_fallback_;  // by slot: KV pages whose home is the fallback
   std::vector<Segment> segments_;

@@ -205,6 +205,47 @@ TEST(Program, WhatTheChipLacksRunsOnTheFallbackAndIsReported) {
   EXPECT_THAT(report.Describe("null", "reference"), HasSubstr("1 x rms_norm f32"));
 }
 
+TEST(Program, ASurveyTellsWhatAProgramWould) {
+  Opened chip = OpenDevice("null", 1, {{"unsupported", "rms_norm,add"}});
+  Opened fallback = OpenDevice("reference", 0);
+  const Target target{chip.device.get(), &chip.queue, fallback.device.get(), &fallback.queue};
+  LoadReport report;
+  ASSERT_TRUE(RunLayer(target, &report));
+  const Layer layer;
+  const auto placement = Program::Survey(layer.list, target, KvHome::kChip);
+  ASSERT_TRUE(placement) << placement.error().message;
+  EXPECT_EQ(placement->report.crossing_bytes, report.crossing_bytes);
+  EXPECT_EQ(placement->report.Describe("a", "b"), report.Describe("a", "b"));
+  EXPECT_EQ(std::ranges::count(placement->on_fallback, true), 2);
+  const auto refused = Program::Survey(
+      layer.list, {chip.device.get(), &chip.queue, nullptr, nullptr}, KvHome::kChip);
+  ASSERT_FALSE(refused);
+  EXPECT_THAT(refused.error().message, HasSubstr("cannot run rms_norm"));
+}
+
+TEST(LoadReport, OfSeveralListsHasTheMostOfEachNote) {
+  LoadReport report{.ops_on_chip = 8,
+                    .ops_on_fallback = 2,
+                    .fallbacks = {{SY_OP_ADD, "", "why", 2}},
+                    .crossing_bytes = 0};
+  report.Merge({.ops_on_chip = 7,
+                .ops_on_fallback = 4,
+                .fallbacks = {{SY_OP_ADD, "", "why", 1}, {SY_OP_LINEAR, "q4_0", "rows", 3}},
+                .crossing_bytes = 50});
+  EXPECT_EQ(report.ops_on_fallback, 4U);
+  EXPECT_EQ(report.ops_on_chip, 7U);
+  EXPECT_EQ(report.crossing_bytes, 50U);
+  ASSERT_EQ(report.fallbacks.size(), 2U);
+  EXPECT_EQ(report.fallbacks[0].count, 2U);
+  EXPECT_EQ(report.fallbacks[1].count, 3U);
+}
+
+TEST(Placement, IsLikeOneThatEndsEarlier) {
+  const Placement whole{.on_fallback = {false, true, false}, .report = {}};
+  EXPECT_TRUE(whole.IsLike({.on_fallback = {false, true}, .report = {}}));
+  EXPECT_FALSE(whole.IsLike({.on_fallback = {true, true}, .report = {}}));
+}
+
 TEST(Lacking, NotesEachOperationThatTheChipLacks) {
   const Layer layer;
   EXPECT_THAT(Lacking(layer.list, *OpenDevice("null", 1).device), IsEmpty());

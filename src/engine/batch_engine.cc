@@ -60,6 +60,7 @@ BatchEngine::BatchEngine(Runner& runner, const model::Tokenizer& tokenizer,
   const KvShape& kv = runner.kv_shape();
   context_tokens_ = std::min(runner.options().context_tokens, kv.pages * kv.page_size);
   is_alone_ = options.deterministic && !runner.is_batch_invariant();
+  runner.KeepBatchInvariant(options.deterministic && !is_alone_);
   counts_.kv_page_tokens = kv.page_size;
   counts_.kv_pages = kv.pages;
   thread_ = std::thread([this] { Loop(); });
@@ -375,6 +376,7 @@ void BatchEngine::CountStep(std::span<const StepItem> items, StepOutput output, 
   if (!is_alone_) step_time_.Observe(tokens, seconds);
   const std::lock_guard lock(mutex_);
   computed_rate_.Count(tokens, Now());
+  replica_.fallback_operations = runner_.fallback_operations();
   if (output != StepOutput::kLogits || tokens != std::ssize(items)) return;
   ++replica_.decode_steps;
   replica_.decode_cached_tokens += static_cast<std::uint64_t>(cached);

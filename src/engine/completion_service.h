@@ -123,7 +123,8 @@ struct EngineCounts {
 // One chip of those that serve, in the order in which they were given.
 struct ReplicaStatus {
   bool is_lost = false;
-  std::uint64_t requests_moved = 0;  // to others, when it was lost
+  std::uint64_t requests_moved = 0;       // to others, when it was lost
+  std::uint64_t fallback_operations = 0;  // the most that a step had on the reference
   // Of the steps in which every sequence decoded, which read the weights once each.
   std::uint64_t decode_steps = 0;
   std::uint64_t decode_cached_tokens = 0;  // in the KV cache of their sequences

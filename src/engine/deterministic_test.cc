@@ -140,6 +140,24 @@ TEST_F(DeterministicTest, WhatAnAnswerCachedIsNotTakenForAPrompt) {
   EXPECT_EQ(behind->tokens(), fresh->tokens());
 }
 
+// Of a batch invariant chip, which runs all at once: a step of four rows would be the fallback's.
+TEST_F(DeterministicTest, AStepThatFallsBackUnlikeOthersIsRefused) {
+  constexpr RunnerOptions kMemory{
+      .context_tokens = 96, .sequences = 2, .chunk_tokens = 16, .page_size = 16};
+  auto loaded = Load("null", kMemory, 1, {{"lacks_rows", "4"}}, test_support::Fallback::kReference);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  loaded_ = std::move(*loaded);
+  ASSERT_TRUE(loaded_->runner->is_batch_invariant());
+  Begin(true);
+  CompletionRequest request = DeterministicRequest(1);
+  request.prompt = Text(4, 3);
+  const CompletionSummary refused = Submit(request)->Wait();
+  EXPECT_EQ(refused.end, CompletionEnd::kFailed);
+  EXPECT_EQ(refused.error.code, base::ErrorCode::kFailedPrecondition);
+  request.prompt = Text(6, 3);
+  EXPECT_EQ(Submit(request)->Wait().end, CompletionEnd::kLength);
+}
+
 TEST_F(DeterministicTest, EmbeddingsDoNotDependOnWhatElseRuns) {
   Use(kRoomyMemory);
   Begin(true);

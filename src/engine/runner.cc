@@ -22,16 +22,18 @@ std::int64_t RoundUp(std::int64_t value, std::int64_t multiple) {
 }  // namespace
 
 base::Result<tensor::DType> ChooseActivations(const model::Model& model, const device::Device& chip,
-                                              const model::ForwardShape& shape,
+                                              std::span<const model::ForwardShape> shapes,
                                               tensor::DType kv_dtype) {
   std::optional<std::uint32_t> fewest;
   tensor::DType best = tensor::DType::kF32;
   for (const auto dtype : {tensor::DType::kF32, tensor::DType::kF16, tensor::DType::kBF16}) {
-    SWITCHYARD_TRY(const model::Forward forward,
-                   model::BuildForward(model.config(), model.weights(), shape,
-                                       {.activation_dtype = dtype, .kv_dtype = kv_dtype}));
     std::uint32_t lacking = 0;
-    for (const auto& note : device::Lacking(forward.ops, chip)) lacking += note.count;
+    for (const model::ForwardShape& shape : shapes) {
+      SWITCHYARD_TRY(const model::Forward forward,
+                     model::BuildForward(model.config(), model.weights(), shape,
+                                         {.activation_dtype = dtype, .kv_dtype = kv_dtype}));
+      for (const auto& note : device::Lacking(forward.ops, chip)) lacking += note.count;
+    }
     if (!fewest || lacking < *fewest) {
       fewest = lacking;
       best = dtype;
@@ -68,23 +70,24 @@ base::Result<std::unique_ptr<Runner>> Runner::Create(model::Model& model,
   std::unique_ptr<Runner> runner(new Runner(model, target, chosen));
   runner->vocabulary_size_ = config.vocabulary;
 
-  SWITCHYARD_TRY(
-      runner->activation_dtype_,
-      ChooseActivations(model, *target.chip, runner->ShapeOf({1, 1, 1}), chosen.kv_dtype));
+  const std::array shapes{runner->ShapeOf({1, 1, 1}), runner->ShapeOf(runner->LargestShape())};
+  SWITCHYARD_TRY(runner->activation_dtype_,
+                 ChooseActivations(model, *target.chip, shapes, chosen.kv_dtype));
   // Where the KV pages live must suit decode and prefill alike.
   SWITCHYARD_TRY(const model::Forward decode, runner->Build({1, 1, 1}));
-  SWITCHYARD_TRY(const model::Forward prefill,
-                 runner->Build({chosen.chunk_tokens, chosen.sequences, chosen.sequences}));
-  const std::array<const ops::OpList*, 2> lists{&decode.ops, &prefill.ops};
+  SWITCHYARD_TRY(const model::Forward prefill, runner->Build(runner->LargestShape()));
+  SWITCHYARD_TRY(const model::Forward embed,
+                 runner->Build(runner->LargestShape(), StepOutput::kHiddenStates));
+  const std::array<const ops::OpList*, 3> lists{&decode.ops, &prefill.ops, &embed.ops};
   SWITCHYARD_TRY(runner->kv_home_, device::ChooseKvHome(lists, target));
+  SWITCHYARD_RETURN_IF_ERROR(runner->Survey(lists));
 
   KvShape shape = KvShape::Of(config, chosen.kv_dtype, chosen.page_size, chosen.pages);
   device::Device& home =
       runner->kv_home_ == device::KvHome::kChip ? *target.chip : *target.fallback;
   SWITCHYARD_TRY(runner->kv_, KvCache::Create(home, std::move(shape)));
 
-  SWITCHYARD_TRY(Planned* const first, runner->Plan({1, 1, 1}, StepOutput::kLogits));
-  runner->report_ = first->program->report();
+  SWITCHYARD_RETURN_IF_ERROR(runner->Plan({1, 1, 1}, StepOutput::kLogits));
   return runner;
 }
 
@@ -95,6 +98,42 @@ model::ForwardShape Runner::ShapeOf(const StepShape& step) const {
           .pages = options_.pages,
           .page_size = options_.page_size,
           .pages_per_sequence = options_.context_tokens / options_.page_size};
+}
+
+base::Status Runner::Survey(std::span<const ops::OpList* const> lists) {
+  for (const ops::OpList* list : lists) {
+    SWITCHYARD_TRY(device::Placement placement, device::Program::Survey(*list, target_, kv_home_));
+    if (list == lists.front()) {
+      report_ = placement.report;
+      of_one_token_ = std::move(placement);
+    } else {
+      report_.Merge(placement.report);
+      is_placed_alike_ = is_placed_alike_ && placement.IsLike(of_one_token_);
+    }
+  }
+  known_ = report_;
+  return {};
+}
+
+base::Status Runner::CheckPlacement(const StepShape& shape, const device::Placement& placement) {
+  const bool is_alike = placement.IsLike(of_one_token_);
+  if (!is_alike && keeps_batch_invariant_) {
+    return Fail(ErrorCode::kFailedPrecondition,
+                "in a step of {} tokens chip '{}' and the fallback would compute other operations "
+                "than in one of a single token, so that results would depend on the batch: take "
+                "another chip, or do without the deterministic mode",
+                shape.tokens, target_.chip->chip().name());
+  }
+  is_placed_alike_ = is_placed_alike_ && is_alike;
+  device::LoadReport late = placement.report;
+  std::erase_if(late.fallbacks, [this](const device::FallbackNote& note) {
+    return std::ranges::any_of(known_.fallbacks, [&](const device::FallbackNote& known) {
+      return known.SaysTheSame(note);
+    });
+  });
+  known_.Merge(placement.report);
+  if (!late.fallbacks.empty() && on_late_fallback_) on_late_fallback_(late);
+  return {};
 }
 
 base::Result<model::Forward> Runner::Build(const StepShape& shape, StepOutput output) {
@@ -117,6 +156,7 @@ base::Result<Runner::Planned*> Runner::Plan(const StepShape& shape, StepOutput o
   SWITCHYARD_TRY(
       planned.program,
       device::Program::Create(planned.forward.ops, model_.weights().table(), target_, kv_home_));
+  SWITCHYARD_RETURN_IF_ERROR(CheckPlacement(shape, planned.program->placement()));
   planned.slot_count = std::exchange(planned.forward.ops, {}).slot_count();
   if (planned_.size() >= kPlannedPrograms) planned_.pop_back();
   planned_.push_front(std::move(planned));
@@ -259,8 +299,8 @@ bool Runner::is_batch_invariant() const {
   const auto is_invariant = [](const device::Device* device) {
     return device == nullptr || (device->properties().flags & SY_DEVICE_BATCH_INVARIANT) != 0;
   };
-  return is_invariant(target_.chip) &&
-         (report_.ops_on_fallback == 0 || is_invariant(target_.fallback));
+  return is_invariant(target_.chip) && is_placed_alike_ &&
+         (known_.ops_on_fallback == 0 || is_invariant(target_.fallback));
 }
 
 void Runner::Truncate(Sequence& sequence, std::int64_t tokens) {

@@ -8,11 +8,13 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <list>
 #include <map>
 #include <memory>
 #include <optional>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -37,9 +39,9 @@ struct RunnerOptions {
 enum class StepOutput : std::uint8_t { kLogits, kHiddenStates };
 
 // With which type of activations the chip lacks the fewest operations of a model, f32 if it is one
-// of those. `shape` is of a step of one token.
+// of those. `shapes` are of the smallest and of the largest step.
 base::Result<tensor::DType> ChooseActivations(const model::Model& model, const device::Device& chip,
-                                              const model::ForwardShape& shape,
+                                              std::span<const model::ForwardShape> shapes,
                                               tensor::DType kv_dtype);
 
 class Runner {
@@ -74,11 +76,21 @@ class Runner {
   // A page's keys and values of every layer, to or from host memory, as KvCache says.
   base::Status ExportPage(policy::PageId page, std::span<std::byte> to) const;
   base::Status ImportPage(policy::PageId page, std::span<const std::byte> from);
-  // Of the single-token program: what ran where.
+  // What runs where: in a step of one token, in the largest, and in the largest that embeds. Steps
+  // of other shapes are planned when they come.
   const device::LoadReport& report() const { return report_; }
+  // `tell` hears, within Step, of what falls back in such a step and did in none before.
+  void OnLateFallback(std::function<void(const device::LoadReport&)> tell) {
+    on_late_fallback_ = std::move(tell);
+  }
+  // Of a step, the most that was planned so far.
+  std::uint32_t fallback_operations() const { return known_.ops_on_fallback; }
   tensor::DType activation_dtype() const { return activation_dtype_; }
-  // Neither the chip's results nor its fallback's depend on what else a step holds.
+  // Neither the chip's results nor its fallback's depend on what else a step holds, nor does it
+  // depend on that which of them computes.
   bool is_batch_invariant() const;
+  // Whether a step that would end that is refused; else `tell` hears of it.
+  void KeepBatchInvariant(bool keeps) { keeps_batch_invariant_ = keeps; }
 
  private:
   struct Planned {
@@ -97,6 +109,11 @@ class Runner {
   Runner(model::Model& model, const device::Target& target, const RunnerOptions& options)
       : model_(model), target_(target), options_(options) {}
 
+  StepShape LargestShape() const {
+    return {options_.chunk_tokens, options_.sequences, options_.sequences};
+  }
+  base::Status Survey(std::span<const ops::OpList* const> lists);
+  base::Status CheckPlacement(const StepShape& shape, const device::Placement& placement);
   base::Status CheckItems(std::span<const Item> items) const;
   model::ForwardShape ShapeOf(const StepShape& step) const;
   base::Result<model::Forward> Build(const StepShape& shape,
@@ -120,6 +137,11 @@ class Runner {
   KvCache kv_;
   std::list<Planned> planned_;  // most recently used first
   device::LoadReport report_;
+  device::LoadReport known_;  // with what was planned since
+  device::Placement of_one_token_;
+  bool is_placed_alike_ = true;  // every step so far as one of one token
+  bool keeps_batch_invariant_ = false;
+  std::function<void(const device::LoadReport&)> on_late_fallback_;
   Inputs inputs_;
   std::vector<device::Argument> arguments_;
   device::Buffer rows_;           // of logits or hidden states

@@ -5,6 +5,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <filesystem>
 
 #include "engine/generation.h"
@@ -197,7 +198,8 @@ TEST(ChooseActivations, TakesThoseWithWhichTheChipLacksLeast) {
     ASSERT_TRUE(chip) << chip.error().message;
     const auto device = device::Device::Open(*chip, 0, {});
     ASSERT_TRUE(device) << device.error().message;
-    const auto chosen = ChooseActivations(**model, **device, {}, tensor::DType::kF16);
+    const std::array shapes{model::ForwardShape{}};
+    const auto chosen = ChooseActivations(**model, **device, shapes, tensor::DType::kF16);
     ASSERT_TRUE(chosen) << chosen.error().message;
     EXPECT_EQ(*chosen, expected) << name;
   }
@@ -217,6 +219,68 @@ TEST(Runner, ALostDeviceIsReported) {
     sequence.tokens.push_back(1);
   }
   EXPECT_EQ(code, base::ErrorCode::kUnavailable);
+}
+
+// One that has no operation for the rows of a whole chunk.
+const std::vector<device::DeviceOption> kLacksChunks = {{"lacks_rows", "32"}};
+
+TEST(Runner, ReportsWhatFallsBackForManyTokensOnly) {
+  auto loaded = Load("null", kSmall, 1, kLacksChunks, test_support::Fallback::kReference);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  Runner& runner = *(*loaded)->runner;
+  EXPECT_GT(runner.report().ops_on_fallback, 0U);
+  EXPECT_GT(runner.report().crossing_bytes, 0U);
+  EXPECT_THAT(runner.report().Describe("null", "reference"), HasSubstr("linear of 32 rows"));
+  // A token's numbers are the chip's or the fallback's, as the step is.
+  EXPECT_FALSE(runner.is_batch_invariant());
+  int told = 0;
+  runner.OnLateFallback([&told](const device::LoadReport&) { ++told; });
+  Sequence sequence{Text(40, 7), 0, {}};
+  EXPECT_TRUE(runner.Advance(sequence));
+  EXPECT_EQ(told, 0);
+  runner.Release(sequence);
+}
+
+TEST(Runner, WithoutAFallbackWhatIsLackedForManyTokensIsRefusedOnLoading) {
+  const auto loaded = Load("null", kSmall, 1, kLacksChunks);
+  ASSERT_FALSE(loaded);
+  EXPECT_EQ(loaded.error().code, base::ErrorCode::kUnimplemented);
+  EXPECT_THAT(loaded.error().message, HasSubstr("linear of 32 rows"));
+}
+
+TEST(Runner, TellsOfAFallbackThatComesUpLater) {
+  auto loaded = Load("null", kSmall, 1, {{"lacks_rows", "8"}}, test_support::Fallback::kReference);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  Runner& runner = *(*loaded)->runner;
+  EXPECT_EQ(runner.report().ops_on_fallback, 0U);
+  EXPECT_TRUE(runner.is_batch_invariant());
+  std::vector<std::string> told;
+  runner.OnLateFallback([&told](const device::LoadReport& late) {
+    told.push_back(late.Describe("null", "reference"));
+  });
+  for (int round = 0; round < 2; ++round) {
+    Sequence sequence{Text(8, 7), 0, {}};
+    EXPECT_TRUE(runner.Advance(sequence));
+    runner.Release(sequence);
+  }
+  EXPECT_THAT(told, testing::ElementsAre(HasSubstr("linear of 8 rows")));
+  EXPECT_GT(runner.fallback_operations(), 0U);
+  EXPECT_FALSE(runner.is_batch_invariant());
+}
+
+TEST(Runner, RefusesAFallbackThatWouldEndItsInvariance) {
+  auto loaded = Load("null", kSmall, 1, {{"lacks_rows", "8"}}, test_support::Fallback::kReference);
+  ASSERT_TRUE(loaded) << loaded.error().message;
+  Runner& runner = *(*loaded)->runner;
+  runner.KeepBatchInvariant(true);
+  Sequence sequence{Text(8, 7), 0, {}};
+  const auto refused = runner.Advance(sequence);
+  ASSERT_FALSE(refused);
+  EXPECT_EQ(refused.error().code, base::ErrorCode::kFailedPrecondition);
+  sequence.tokens.resize(4);
+  EXPECT_TRUE(runner.Advance(sequence));
+  EXPECT_TRUE(runner.is_batch_invariant());
+  runner.Release(sequence);
 }
 
 TEST(Runner, RefusesAContextBeyondTheModels) {

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <functional>
 
 #include "base/metric_text.h"
@@ -20,6 +21,10 @@ double ReadBytes(const engine::ReplicaStatus& replica, const ServingChip& chip) 
 std::optional<double> CeilingShare(const engine::ReplicaStatus& replica, const ServingChip& chip) {
   if (!chip.memory_gb_s || replica.decode_s <= 0) return std::nullopt;
   return ReadBytes(replica, chip) / replica.decode_s / (*chip.memory_gb_s * 1e9);
+}
+
+std::uint64_t FallbackOperations(const engine::ReplicaStatus& replica, const ServingChip& chip) {
+  return std::max(chip.fallback_operations, replica.fallback_operations);
 }
 
 std::string RenderChips(std::span<const engine::ReplicaStatus> replicas,
@@ -45,7 +50,11 @@ std::string RenderChips(std::span<const engine::ReplicaStatus> replicas,
   }
   text += family("switchyard_fallback_operations", "gauge",
                  "Operations of a step that the chip lacks and the reference runs.",
-                 [&](std::size_t i) { return fmt::format("{}", chips[i].fallback_operations); });
+                 [&](std::size_t i) {
+                   const bool tells = replicas.size() == chips.size();
+                   return fmt::format("{}", tells ? FallbackOperations(replicas[i], chips[i])
+                                                  : chips[i].fallback_operations);
+                 });
   text += family("switchyard_certified", "gauge",
                  "1: a certificate for the chip is in force; 0: there is none, or it has expired.",
                  [&](std::size_t i) { return IsInForce(chips[i].certificate) ? "1" : "0"; });

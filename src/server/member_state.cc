@@ -57,7 +57,7 @@ Json ReplicaJson(const engine::ReplicaStatus& replica, const ServingChip& chip) 
   json["code_path"] = TextOrNull(chip.code_path);
   json["proof"] = TextOrNull(chip.proof);
   json["certificate"] = CertificateJson(chip.certificate);
-  json["fallback_operations"] = chip.fallback_operations;
+  json["fallback_operations"] = FallbackOperations(replica, chip);
   json["lost"] = replica.is_lost;
   json["memory_gb_per_s"] = NumberOrNull(chip.memory_gb_s);
   json["ceiling_share"] = NumberOrNull(CeilingShare(replica, chip));

@@ -44,6 +44,14 @@ TEST(Metrics, HaveVllmsNames) {
   }
 }
 
+TEST(Metrics, TellOfFallbacksThatCameUpLater) {
+  engine::ServiceStatus status;
+  status.replicas = {{.fallback_operations = 5}, {.fallback_operations = 0}};
+  const std::string text = Metrics().Render(status, "m", {{"a", "x", 2}, {"b", "y", 3}}, true);
+  EXPECT_THAT(text, HasSubstr("chip=\"a\",replica=\"0\"} 5\n"));
+  EXPECT_THAT(text, HasSubstr("chip=\"b\",replica=\"1\"} 3\n"));
+}
+
 TEST(Metrics, TellOfLostChipsAndOfTheShareOfTheCeiling) {
   engine::ServiceStatus status;
   // 100 steps of 1 MB and 1000 tokens of 1 kB in 0.1 s: 1.01 GB/s of 4.

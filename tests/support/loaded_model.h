@@ -60,22 +60,31 @@ inline std::filesystem::path PluginOf(const std::string& chip) {
 struct Loaded {
   std::unique_ptr<device::Device> device;
   device::Queue queue;
+  std::unique_ptr<device::Device> fallback;  // null: there is none
+  device::Queue fallback_queue;
   std::unique_ptr<model::Model> model;
   std::unique_ptr<engine::Runner> runner;
 };
 
+enum class Fallback : std::uint8_t { kNone, kReference };
+
 inline base::Result<std::unique_ptr<Loaded>> Load(
     const std::string& chip, const engine::RunnerOptions& options, std::uint32_t index = 0,
-    std::vector<device::DeviceOption> device_options = {}) {
+    std::vector<device::DeviceOption> device_options = {}, Fallback fallback = Fallback::kNone) {
   auto loaded = std::make_unique<Loaded>();
   SWITCHYARD_TRY(const device::Chip plugin, device::Chip::Load(PluginOf(chip)));
   SWITCHYARD_TRY(loaded->device, device::Device::Open(plugin, index, device_options));
   SWITCHYARD_TRY(loaded->queue, device::Queue::Create(*loaded->device));
+  device::Target target{loaded->device.get(), &loaded->queue, nullptr, nullptr};
+  if (fallback == Fallback::kReference) {
+    SWITCHYARD_TRY(const device::Chip reference, device::Chip::Load(PluginOf("reference")));
+    SWITCHYARD_TRY(loaded->fallback, device::Device::Open(reference, 0, {}));
+    SWITCHYARD_TRY(loaded->fallback_queue, device::Queue::Create(*loaded->fallback));
+    target.fallback = loaded->fallback.get();
+    target.fallback_queue = &loaded->fallback_queue;
+  }
   SWITCHYARD_TRY(loaded->model, model::Model::Load(ModelFolder()));
-  SWITCHYARD_TRY(
-      loaded->runner,
-      engine::Runner::Create(*loaded->model,
-                             {loaded->device.get(), &loaded->queue, nullptr, nullptr}, options));
+  SWITCHYARD_TRY(loaded->runner, engine::Runner::Create(*loaded->model, target, options));
   return loaded;
 }
 
