@@ -282,6 +282,19 @@ TEST_F(HttpClientTest, BoundsTheHead) {
   EXPECT_TRUE(told->failure());
 }
 
+TEST_F(HttpClientTest, BoundsLinesBetweenChunksAndWhatFollowsTheLast) {
+  options_.head_limit_bytes = 1000;
+  for (const std::string_view begin : {"3\r\nabc\r\n1;", "3\r\nabc\r\n0\r\nx: "}) {
+    const std::string head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n";
+    const RawServer endless(head + std::string(begin) + std::string(100'000, 'y'), false);
+    const auto told = Send({.target = "/"}, endless.origin());
+    ASSERT_TRUE(told->Wait()) << begin;
+    EXPECT_EQ(told->body(), "abc");
+    ASSERT_TRUE(told->failure()) << begin;
+    EXPECT_THAT(told->failure()->error.message, HasSubstr("does not speak HTTP: header limit"));
+  }
+}
+
 TEST_F(HttpClientTest, ChecksCertificates) {
   const base::TemporaryFolder folder;
   const TestCertificate authority("authority");

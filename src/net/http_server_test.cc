@@ -174,6 +174,22 @@ TEST_F(HttpServerTest, RefusesWhatIsTooLarge) {
   EXPECT_THAT(fits.ReadUntil("ddd"), HasSubstr(" 200 "));
 }
 
+TEST_F(HttpServerTest, BoundsLinesBetweenChunksAndWhatFollowsTheLast) {
+  HttpServerOptions options;
+  options.header_limit_bytes = 1024;
+  Start(std::move(options));
+  const std::string head = "POST /echo HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
+  for (const std::string_view begin : {"1;", "3\r\nabc\r\n1;", "3\r\nabc\r\n0\r\nx: "}) {
+    RawClient endless(port());
+    endless.Send(head + std::string(begin) + std::string(5000, 'a'));
+    EXPECT_THAT(endless.ReadUntil("\r\n\r\n", seconds(2)), HasSubstr(" 431 ")) << begin;
+  }
+  EXPECT_EQ(requests_, 0);
+  RawClient fits(port());
+  fits.Send(head + "3;a=b\r\nabc\r\n0\r\nx: " + std::string(500, 'y') + "\r\n\r\n");
+  EXPECT_THAT(fits.ReadUntil("abc"), HasSubstr(" 200 "));
+}
+
 TEST_F(HttpServerTest, CutsOffClientsThatNeverFinishTheirRequest) {
   HttpServerOptions options;
   options.header_timeout = milliseconds(200);

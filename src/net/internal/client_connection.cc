@@ -206,7 +206,11 @@ bool ClientConnection::Parse() {
     const std::size_t used = parser_->put(buffer_.data(), error);
     if (is_closed_) return false;
     buffer_.consume(used);
-    if (error == boost::beast::http::error::need_more) break;
+    if (error == boost::beast::http::error::need_more) {
+      if (buffer_.size() <= head_limit_bytes_) break;
+      // Beast bounds the head, but no line between chunks and not what follows the last.
+      error = boost::beast::http::error::header_limit;
+    }
     if (error) {
       Fail({stage_,
             false,

@@ -352,7 +352,12 @@ void HttpConnection::Proceed() {
 bool HttpConnection::Parse() {
   error_code error;
   buffer_.consume(parser_->put(buffer_.data(), error));
-  if (!error || error == http::error::need_more) return true;
+  if (error == http::error::need_more) {
+    if (buffer_.size() <= shared_->options.header_limit_bytes) return true;
+    // Beast bounds the head, but no line between chunks and not what follows the last.
+    error = http::error::header_limit;
+  }
+  if (!error) return true;
   Refuse(StatusOf(error), error.message());
   return false;
 }
