@@ -66,12 +66,18 @@ Result<Json> ParseJson(std::string_view text, std::string_view subject, const Js
     if (const std::size_t tag = why.find("] "); tag != std::string_view::npos) {
       why.remove_prefix(tag + 2);
     }
-    return Fail(ErrorCode::kInvalidArgument, "{}: not valid JSON ({})", subject, why);
+    return Fail(ErrorCode::kInvalidArgument, "{}: not valid JSON ({})", subject,
+                ReplaceBrokenUtf8(why));
   }
 }
 
-std::string WriteJson(const Json& json) {
-  return json.dump(-1, ' ', false, Json::error_handler_t::replace);
+std::string WriteJson(const Json& json, int indent) {
+  return json.dump(indent, ' ', false, Json::error_handler_t::replace);
+}
+
+// What the library has written it can read.
+std::string ReplaceBrokenUtf8(std::string_view text) {
+  return Json::parse(WriteJson(text)).get<std::string>();
 }
 
 }  // namespace switchyard::base

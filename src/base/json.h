@@ -18,11 +18,15 @@ struct JsonLimits {
   std::size_t keys = 8192;  // of one object; whoever needs more reads events, not a tree
 };
 
-// `subject` names the text in errors, such as a file's path. The text must be UTF-8.
+// `subject` names the text in errors, such as a file's path. The text must be UTF-8; what errors
+// quote of it is, whatever it was.
 Result<Json> ParseJson(std::string_view text, std::string_view subject,
                        const JsonLimits& limits = {});
 
-// In one line; what is not UTF-8 becomes U+FFFD.
-std::string WriteJson(const Json& json);
+// In one line, or indented by so many blanks; what is not UTF-8 becomes U+FFFD.
+std::string WriteJson(const Json& json, int indent = -1);
+
+// What is not UTF-8 becomes U+FFFD: for foreign text that others are to read.
+std::string ReplaceBrokenUtf8(std::string_view text);
 
 }  // namespace switchyard::base

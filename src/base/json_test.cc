@@ -40,5 +40,23 @@ TEST(Json, NamesTheSubjectOfBrokenText) {
   EXPECT_EQ(json.error().message.find("config.json"), 0U);
 }
 
+TEST(Json, WhatItQuotesOfBrokenTextIsUtf8) {
+  for (const std::string_view text :
+       {"\xff", "{\"a\xc3\": 1}", "[\"\x80\"]", "{\"a\": \xf0\x9f}"}) {
+    auto json = ParseJson(text, "an answer");
+    ASSERT_FALSE(json) << text;
+    EXPECT_NO_THROW((void)Json(json.error().message).dump()) << text;
+  }
+}
+
+TEST(Json, ReplacesWhatIsNotUtf8) {
+  EXPECT_EQ(ReplaceBrokenUtf8("a\"\n\xc3\xa9"), "a\"\n\xc3\xa9");
+  EXPECT_EQ(ReplaceBrokenUtf8("a\xff"
+                              "b"),
+            "a\xef\xbf\xbd"
+            "b");
+  EXPECT_EQ(WriteJson({{"a", "\xff"}}, 1), "{\n \"a\": \"\xef\xbf\xbd\"\n}");
+}
+
 }  // namespace
 }  // namespace switchyard::base

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdio>
 
+#include "base/json.h"
 #include "cli/model_session.h"
 #include "engine/throughput.h"
 
@@ -185,7 +186,7 @@ base::Status RunBench(BenchOptions options, const Environment& environment) {
       }
     }
   }
-  if (options.json) fmt::print("{}\n", json.dump(2));
+  if (options.json) fmt::print("{}\n", base::WriteJson(json, 2));
   return {};
 }
 

@@ -71,7 +71,7 @@ Ceilings MeasureCeilings(const device::Device& device, const std::filesystem::pa
   remembered[key] = std::move(entry);
   std::error_code ignored;  // not being able to remember only costs time
   std::filesystem::create_directories(cache_folder, ignored);
-  static_cast<void>(base::WriteTextFile(path, remembered.dump(2) + "\n"));
+  static_cast<void>(base::WriteTextFile(path, base::WriteJson(remembered, 2) + "\n"));
   return ceilings;
 }
 

@@ -5,6 +5,7 @@
 #include <CLI/CLI.hpp>
 #include <cstdio>
 
+#include "base/json.h"
 #include "cli/ceilings.h"
 #include "cli/local_chips.h"
 
@@ -106,7 +107,7 @@ base::Status RunChips(const ChipsOptions& options, const Environment& environmen
       }
       all.push_back(std::move(json));
     }
-    fmt::print("{}\n", all.dump(2));
+    fmt::print("{}\n", base::WriteJson(all, 2));
     return {};
   }
   for (const auto& chip : chips) {

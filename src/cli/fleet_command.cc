@@ -8,6 +8,7 @@
 #include <cstdio>
 #include <thread>
 
+#include "base/json.h"
 #include "base/json_reading.h"
 #include "cli/fleet_join.h"
 #include "cli/fleet_text.h"
@@ -93,7 +94,7 @@ base::Result<std::string> Meant(const FleetOptions& options) {
 }
 
 void Print(const FleetOptions& options, const Json& json, std::string (*text)(const Json&)) {
-  fmt::print("{}", options.json ? json.dump(2) + "\n" : text(json));
+  fmt::print("{}", options.json ? base::WriteJson(json, 2) + "\n" : text(json));
   std::fflush(stdout);
 }
 
@@ -123,7 +124,7 @@ base::Status Order(const FleetOptions& options, const std::string& verb) {
   SWITCHYARD_TRY(const Json answer,
                  calls->Post("fleet/" + verb, {{"what", what}, {"cut", options.cut}}));
   if (options.json) {
-    fmt::print("{}\n", answer.dump(2));
+    fmt::print("{}\n", base::WriteJson(answer, 2));
     return {};
   }
   fmt::print("{} {}: {}{}\n", verb, what, fmt::join(base::TextsAt(answer, "members"), ", "),

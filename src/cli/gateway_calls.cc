@@ -88,7 +88,7 @@ GatewayCalls::~GatewayCalls() {
 
 base::Result<Json> GatewayCalls::Get(const std::string& path) { return Send("GET", path, {}); }
 base::Result<Json> GatewayCalls::Post(const std::string& path, const Json& body) {
-  return Send("POST", path, body.dump());
+  return Send("POST", path, base::WriteJson(body));
 }
 base::Result<Json> GatewayCalls::Delete(const std::string& path) {
   return Send("DELETE", path, {});

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdio>
 
+#include "base/json.h"
 #include "cli/model_session.h"
 #include "cli/progress_bar.h"
 #include "device/program.h"
@@ -147,7 +148,7 @@ base::Status Inspect(const InspectOptions& options, const Environment& environme
                                {"verdict", verdict.words},
                                {"lacks", verdict.lacks}});
     }
-    fmt::print("{}\n", json.dump(2));
+    fmt::print("{}\n", base::WriteJson(json, 2));
     return {};
   }
 

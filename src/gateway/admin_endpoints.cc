@@ -79,7 +79,7 @@ struct AdminEndpoints::Call {
   std::string actor = {};
 
   void Tell(const Json& json, int status = 200) const {
-    responder->Respond({.status = status, .body = json.dump()});
+    responder->Respond({.status = status, .body = base::WriteJson(json)});
   }
   void Refuse(const protocol::ApiError& error) const { responder->Respond(ErrorResponse(error)); }
   void Refuse(const base::Error& error) const { Refuse(protocol::ToApiError(error)); }

@@ -279,7 +279,7 @@ std::string AnswerLedger::FullUsage(std::string_view usage) const {
   // How much of it was cached, only the member that is gone knew.
   if (usage == kNoUsage) json["prompt_tokens_details"] = {{"cached_tokens", 0}};
   json.erase("switchyard");
-  return json.dump();
+  return base::WriteJson(json);
 }
 
 std::string AnswerLedger::ResumeJson() const {

@@ -3,12 +3,14 @@
 #include <algorithm>
 #include <condition_variable>
 #include <deque>
+#include <exception>
 #include <future>
 #include <mutex>
 #include <span>
 #include <string_view>
 #include <thread>
 
+#include "base/json.h"
 #include "base/sha256.h"
 #include "gateway/internal/clock_text.h"
 #include "gateway/internal/sqlite_file.h"
@@ -75,6 +77,9 @@ class Table {
   }
 
   base::Status Append(AuditEntry entry) {
+    for (std::string* text : {&entry.actor, &entry.action, &entry.subject, &entry.detail}) {
+      *text = base::ReplaceBrokenUtf8(*text);
+    }
     entry.id = last_id_ + 1;
     entry.time = internal::UtcNow();
     entry.hash = HashOf(entry, last_hash_);
@@ -152,51 +157,68 @@ class ThreadedLog final : public AuditLog {
  public:
   explicit ThreadedLog(Table table) : table_(std::move(table)), thread_([this] { Work(); }) {}
   ~ThreadedLog() override {
-    Post(nullptr);
+    Post({});
     thread_.join();
   }
 
   void Append(AuditEntry entry, std::function<void(base::Status)> done) override {
-    Post([this, entry = std::move(entry), done = std::move(done)] {
-      const base::Status status = table_.Append(entry);
-      if (done) done(status);
-    });
+    Post({.work =
+              [this, entry = std::move(entry), done] {
+                const base::Status status = table_.Append(entry);
+                if (done) done(status);
+              },
+          .failed =
+              [done](base::Error error) {
+                if (done) done(std::unexpected(std::move(error)));
+              }});
   }
   void Read(std::int64_t limit, std::int64_t before, std::function<void(Entries)> done) override {
-    Post([this, limit, before, done = std::move(done)] { done(table_.Read(limit, before)); });
+    Post({.work = [this, limit, before, done] { done(table_.Read(limit, before)); },
+          .failed = [done](base::Error error) { done(std::unexpected(std::move(error))); }});
   }
   Entries All(const std::vector<std::string>& actions) override {
     std::promise<Entries> entries;
-    Post([&] { entries.set_value(table_.All(actions)); });
+    Post({.work = [&] { entries.set_value(table_.All(actions)); },
+          .failed =
+              [&](base::Error error) { entries.set_value(std::unexpected(std::move(error))); }});
     return entries.get_future().get();
   }
 
  private:
-  void Post(std::function<void()> work) {
+  struct Task {
+    std::function<void()> work;               // none: the end
+    std::function<void(base::Error)> failed;  // if the work threw
+  };
+  void Post(Task task) {
     {
       const std::lock_guard lock(mutex_);
-      queue_.push_back(std::move(work));
+      queue_.push_back(std::move(task));
     }
     has_work_.notify_one();
   }
   void Work() {
     while (true) {
-      std::function<void()> work;
+      Task task;
       {
         std::unique_lock lock(mutex_);
         has_work_.wait(lock, [this] { return !queue_.empty(); });
-        work = std::move(queue_.front());
+        task = std::move(queue_.front());
         queue_.pop_front();
       }
-      if (!work) return;  // the end
-      work();
+      if (!task.work) return;
+      try {
+        task.work();
+      } catch (const std::exception& failure) {
+        // One caller's trouble is not the gateway's.
+        task.failed({ErrorCode::kInternal, fmt::format("the audit log: {}", failure.what())});
+      }
     }
   }
 
   Table table_;  // the thread's
   std::mutex mutex_;
   std::condition_variable has_work_;
-  std::deque<std::function<void()>> queue_;  // guarded by `mutex_`
+  std::deque<Task> queue_;  // guarded by `mutex_`
   std::thread thread_;
 };
 

@@ -32,7 +32,8 @@ class AuditLog {
   // Writes what was appended before.
   virtual ~AuditLog() = default;
 
-  // `done`, if any, is called on the log's thread when the entry is safe.
+  // `done`, if any, is called on the log's thread when the entry is safe; what it throws is told to
+  // it as an error. What is not UTF-8 in the entry becomes U+FFFD.
   virtual void Append(AuditEntry entry, std::function<void(base::Status)> done = {}) = 0;
   // The newest first, with ids below `before`; 0: all. Called on the log's thread.
   using Entries = base::Result<std::vector<AuditEntry>>;

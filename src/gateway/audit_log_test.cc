@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <future>
+#include <stdexcept>
 #include <string>
 
 #include "base/temporary_folder.h"
@@ -52,6 +53,23 @@ TEST_F(AuditLogTest, KeepsWhatWasAppended) {
   const auto drains = log->All({"drain"});
   EXPECT_EQ(drains->size(), 3U);
   EXPECT_EQ(drains->at(0).id, 1);
+}
+
+TEST_F(AuditLogTest, WhatIsNotUtf8IsReplaced) {
+  const auto log = OpenLog();
+  log->Append({.actor = "a", .action = "lost", .subject = "m", .detail = "last read: '\xff'"});
+  EXPECT_EQ(log->All({"lost"})->at(0).detail, "last read: '\xef\xbf\xbd'");
+}
+
+TEST_F(AuditLogTest, WhatACallerThrowsIsItsOwnError) {
+  const auto log = OpenLog();
+  std::promise<std::string> told;
+  log->Read(1, 0, [&](const AuditLog::Entries& entries) {
+    if (entries) throw std::runtime_error("no such text");
+    told.set_value(entries.error().message);
+  });
+  EXPECT_EQ(told.get_future().get(), "the audit log: no such text");
+  EXPECT_TRUE(log->All({"lost"}));
 }
 
 TEST_F(AuditLogTest, SqlCanOnlyAdd) {

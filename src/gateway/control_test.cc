@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <condition_variable>
 #include <fstream>
 #include <mutex>
@@ -51,8 +52,8 @@ class ControlTest : public testing::Test {
   void SetUp() override {
     Write("operators", "ok-1 name=ann\n");
     Write("members", "mk-1 name=west\n");
-    auto server = net::HttpServer::Start({}, [](net::HttpRequest, auto responder) {
-      responder->Respond({.body = R"({"data": []})"});
+    auto server = net::HttpServer::Start({}, [this](net::HttpRequest, auto responder) {
+      responder->Respond({.body = is_broken_ ? "{\"data\": \xff}" : R"({"data": []})"});
     });
     ASSERT_TRUE(server);
     server_ = std::move(*server);
@@ -104,6 +105,7 @@ probe = false
            Member("b", "yco");
   }
   const base::TemporaryFolder folder_;
+  std::atomic<bool> is_broken_ = false;
   std::unique_ptr<net::HttpServer> server_;
   std::unique_ptr<Control> control_;
 };
@@ -137,6 +139,22 @@ TEST_F(ControlTest, OrdersAreWrittenDownAndOutliveTheGateway) {
   Start();
   EXPECT_EQ(Ranked(), 1U);
   EXPECT_THAT(control_->fleet().orders().forbidden, ElementsAre("maker=xco"));
+}
+
+TEST_F(ControlTest, WhatAMemberSaysIsReadableInTheAuditLog) {
+  is_broken_ = true;
+  Start();
+  const auto is_lost = [this] {
+    const auto view = control_->fleet().snapshot();
+    return view->Find("a")->state->is_lost;
+  };
+  for (int i = 0; i < 1000 && !is_lost(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  ASSERT_TRUE(is_lost());
+  const Reply audit = Ask("GET", "/switchyard/v1/fleet/audit");
+  EXPECT_EQ(audit.status, 200);
+  EXPECT_THAT(base::WriteJson(audit.json), HasSubstr("not valid JSON"));
 }
 
 TEST_F(ControlTest, MembersRegisterAndAreGoneWithTheirLease) {

@@ -48,7 +48,7 @@ class EtcdRegistry final : public Registry {
   void Register(MemberConfig member, Done done) override {
     loop_.Post([this, member = std::move(member), done = std::move(done)] {
       if (client_ == nullptr) return done(NoClient());
-      const std::string value = MemberJson(member).dump();
+      const std::string value = base::WriteJson(MemberJson(member));
       const auto seen = seen_.find(member.name);
       // Wherever it registered: whoever renews the lease renews the member.
       if (seen == seen_.end() || seen->second.value != value) return Enter(member, value, done);

@@ -199,7 +199,7 @@ AskedMember Exchange::Prepare(const Offer& offer) {
                     .at = Clock::now(),
                     .number = ++attempts_};
   if (offer.model.upstream != request_->outline.model) {
-    asked.shown_model = base::Json(request_->outline.model).dump();
+    asked.shown_model = base::WriteJson(request_->outline.model);
   }
   context_.metrics.CountAttempt();
   asked.attempt =

@@ -215,7 +215,7 @@ void Gateway::Read(const Call& call) {
   }
   if (path == "/health") return call.Respond({.content_type = ""});
   if (path == "/version") {
-    return call.Respond({.body = base::Json({{"version", options_.version}}).dump()});
+    return call.Respond({.body = base::WriteJson({{"version", options_.version}})});
   }
   if (path == "/metrics") {
     return call.Respond({.content_type = "text/plain; version=0.0.4; charset=utf-8",

@@ -362,7 +362,7 @@ void ApiServer::Route(Call& call) {
   if (path == "/detokenize") return Detokenize(call);
   if (path == "/health") return call.Respond({.status = 200, .content_type = ""});
   if (path == "/version") {
-    return call.Respond(base::Json({{"version", state_->options.version}}).dump());
+    return call.Respond(base::WriteJson({{"version", state_->options.version}}));
   }
   if (path == "/metrics") {
     return call.Respond(

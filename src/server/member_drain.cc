@@ -1,5 +1,6 @@
 #include "server/member_drain.h"
 
+#include "base/json.h"
 #include "protocol/field_reader.h"
 #include "server/answer.h"
 
@@ -28,7 +29,7 @@ protocol::ApiResult<std::optional<Drain::Clock::time_point>> ReadDrain(std::stri
 }
 
 void AnswerHowItIs(bool is_changed, const ServerState& state, const MemberReply& reply) {
-  if (is_changed) return reply(net::HttpResponse{.body = DrainJson(state).dump()});
+  if (is_changed) return reply(net::HttpResponse{.body = base::WriteJson(DrainJson(state))});
   reply(std::unexpected(protocol::ApiError{
       409, "The server stops; only a new start brings it back.", "invalid_request_error", "",
       "stopping"}));

@@ -82,7 +82,7 @@ void AnswerState(net::HttpRequest& /*request*/, ServerState& state,
   for (std::size_t i = 0; i < std::min(chips.size(), status.replicas.size()); ++i) {
     json["replicas"].push_back(ReplicaJson(status.replicas[i], chips[i]));
   }
-  reply(net::HttpResponse{.body = json.dump()});
+  reply(net::HttpResponse{.body = base::WriteJson(json)});
 }
 
 }  // namespace switchyard::server

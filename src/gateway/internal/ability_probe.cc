@@ -63,7 +63,7 @@ void AbilityProbe::Ask(Step step) {
     body["continue_final_message"] = true;
     body["add_generation_prompt"] = true;
   }
-  fetch_ = calls_.Send(member_, path, body.dump(), kPatience, [this](auto answer) {
+  fetch_ = calls_.Send(member_, path, base::WriteJson(body), kPatience, [this](auto answer) {
     if (answer && answer->status < 500 && answer->status != 429) {
       Heard(*answer);
     } else {

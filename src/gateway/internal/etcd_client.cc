@@ -185,7 +185,7 @@ class HttpEtcdClient final : public EtcdClient {
     net::CallRequest request;
     request.target = std::move(target);
     request.headers.emplace_back("Content-Type", "application/json");
-    net::SetBody(request, body.dump());
+    net::SetBody(request, base::WriteJson(body));
     return request;
   }
 

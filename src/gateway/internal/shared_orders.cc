@@ -40,7 +40,7 @@ base::Result<FleetOrder> ReadOrder(std::string_view key, const EtcdEntry& entry)
 
 EtcdEntry SharedOrders::Given(const FleetOrder& order) {
   const Json value{{"actor", order.actor}, {"holds", order.holds}};
-  EtcdEntry entry{prefix_ + KeyOf(order), value.dump()};
+  EtcdEntry entry{prefix_ + KeyOf(order), base::WriteJson(value)};
   words_[entry.key] = {entry.value};
   return entry;
 }
