@@ -156,13 +156,13 @@ void AdminEndpoints::Order(Call& call, std::string_view verb) {
                     what)));
   }
   const bool drains = verb == "drain" || verb == "undrain";
-  const FleetOrder order{.kind = drains ? OrderKind::kDrain : OrderKind::kForbid,
-                         .what = what,
-                         .holds = !lifts,
-                         .actor = call.actor};
   // Others learn of orders in the sequence in which they are obeyed here.
   const std::lock_guard lock(order_mutex_);
-  parts_.fleet.Obey(order);
+  const FleetOrder order =
+      parts_.fleet.Obey({.kind = drains ? OrderKind::kDrain : OrderKind::kForbid,
+                         .what = what,
+                         .holds = !lifts,
+                         .actor = call.actor});
   const std::size_t cut = cuts && !lifts ? parts_.fleet.Cut(what) : 0;
   const Fleet::Orders orders = parts_.fleet.orders();
   Json answer{{"members", members},

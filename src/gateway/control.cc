@@ -3,9 +3,12 @@
 #include <chrono>
 #include <filesystem>
 #include <mutex>
+#include <string_view>
 #include <utility>
+#include <vector>
 
 #include "access/key_file.h"
+#include "gateway/internal/clock_text.h"
 #include "gateway/member_watch.h"
 #include "gateway/registry.h"
 
@@ -37,10 +40,41 @@ base::Result<ControlKeys> ReadControlKeys(const ListenConfig& listen) {
   return keys;
 }
 
+// An entry says when its order was given, here or at another gateway; an earlier version's does
+// not.
+OrderTime GivenAt(const AuditEntry& entry) {
+  constexpr std::string_view kGiven = "given ";
+  const std::string_view detail = entry.detail;
+  const auto given =
+      detail.starts_with(kGiven) ? internal::ReadUtc(detail.substr(kGiven.size())) : std::nullopt;
+  return given ? *given : internal::ReadUtc(entry.time).value_or(OrderTime{});
+}
+
+// The last word of operators on each thing. A drill does not outlive the gateway that ran it.
+base::Result<std::vector<FleetOrder>> ReadWords(AuditLog& audit) {
+  SWITCHYARD_TRY(const auto entries, audit.All({"drain", "undrain", "forbid", "allow"}));
+  std::vector<FleetOrder> words;
+  for (const AuditEntry& entry : entries) {
+    if (entry.actor.ends_with(" (drill)") || entry.actor.ends_with(" (restored)")) continue;
+    FleetOrder word{
+        .kind = entry.action.ends_with("drain") ? OrderKind::kDrain : OrderKind::kForbid,
+        .what = entry.subject,
+        .holds = entry.action == "drain" || entry.action == "forbid",
+        .actor = entry.actor + " (restored)",
+        .given = GivenAt(entry)};
+    std::erase_if(words, [&](const FleetOrder& earlier) {
+      return earlier.kind == word.kind && earlier.what == word.what;
+    });
+    words.push_back(std::move(word));
+  }
+  return words;
+}
+
 class WholeControl final : public Control {
  public:
   WholeControl(std::string path, FleetConfig config, ControlKeys keys,
-               std::unique_ptr<AuditLog> audit, base::LogSink log)
+               std::unique_ptr<AuditLog> audit, const std::vector<FleetOrder>& words,
+               base::LogSink log)
       : path_(std::move(path)),
         log_(std::move(log)),
         audit_(std::move(audit)),
@@ -48,7 +82,7 @@ class WholeControl final : public Control {
         felt_(kFelt),
         fleet_(std::move(config), [this](FleetChange change) { Write(std::move(change)); }),
         loop_(net::EventLoop::Create()),
-        registry_(StartRegistry(*loop_, fleet_, log_)),
+        registry_(StartRegistry(*loop_, Restored(words), log_)),
         drill_(*loop_, fleet_, felt_),
         admin_(
             {fleet_, *registry_, *audit_, decisions_, felt_, drill_, [this] { return Reload(); }},
@@ -57,15 +91,13 @@ class WholeControl final : public Control {
     loop_->Run([this] { timer_.reset(); });
   }
 
-  base::Status Begin() {
-    SWITCHYARD_RETURN_IF_ERROR(RestoreOrders());
+  void Begin() {
     watch_ = MemberWatch::Start(fleet_);
     changed_ = ChangeTime();
     loop_->Run([this] {
       timer_ = loop_->NewTimer();
       LookAgain();
     });
-    return {};
   }
 
   Fleet& fleet() override { return fleet_; }
@@ -112,28 +144,11 @@ class WholeControl final : public Control {
                    });
   }
 
-  // A forbidden maker stays forbidden whoever starts the gateway again. A drill does not outlive
-  // the gateway that ran it.
-  base::Status RestoreOrders() {
-    SWITCHYARD_TRY(const auto entries, audit_->All({"drain", "undrain", "forbid", "allow"}));
-    using Orders = std::vector<std::pair<std::string, std::string>>;  // with who ordered it
-    Orders draining;
-    Orders forbidden;
-    for (const AuditEntry& entry : entries) {
-      if (entry.actor.ends_with(" (drill)") || entry.actor.ends_with(" (restored)")) continue;
-      const std::string actor = entry.actor + " (restored)";
-      const bool is_set = entry.action == "drain" || entry.action == "forbid";
-      auto& orders = entry.action.ends_with("drain") ? draining : forbidden;
-      std::erase_if(orders, [&](const auto& order) { return order.first == entry.subject; });
-      if (is_set) orders.emplace_back(entry.subject, actor);
-    }
-    for (const auto& [what, actor] : draining) {
-      fleet_.Obey({.kind = OrderKind::kDrain, .what = what, .actor = actor});
-    }
-    for (const auto& [what, actor] : forbidden) {
-      fleet_.Obey({.kind = OrderKind::kForbid, .what = what, .actor = actor});
-    }
-    return {};
+  // A forbidden maker stays forbidden whoever starts the gateway again. Before the registry begins,
+  // which holds those words against what other gateways said.
+  Fleet& Restored(const std::vector<FleetOrder>& words) {
+    for (const FleetOrder& word : words) fleet_.Restore(word);
+    return fleet_;
   }
 
   std::filesystem::file_time_type ChangeTime() const {
@@ -176,9 +191,10 @@ base::Result<std::unique_ptr<Control>> Control::Start(const std::string& path, b
   SWITCHYARD_TRY(FleetConfig config, ReadFleetConfig(path));
   SWITCHYARD_TRY(ControlKeys keys, ReadControlKeys(config.listen));
   SWITCHYARD_TRY(auto audit, AuditLog::Open(config.audit_file));
+  SWITCHYARD_TRY(const auto words, ReadWords(*audit));
   auto control = std::make_unique<WholeControl>(path, std::move(config), std::move(keys),
-                                                std::move(audit), std::move(log));
-  SWITCHYARD_RETURN_IF_ERROR(control->Begin());
+                                                std::move(audit), words, std::move(log));
+  control->Begin();
   return control;
 }
 

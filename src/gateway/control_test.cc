@@ -10,6 +10,7 @@
 #include <string>
 #include <thread>
 
+#include "base/base64.h"
 #include "base/temporary_folder.h"
 
 namespace switchyard::gateway {
@@ -90,7 +91,7 @@ class ControlTest : public testing::Test {
         "[[member]]\nname = '{}'\nurl = 'http://127.0.0.1:{}'\nmaker = '{}'\nmodels = 'm'\n", name,
         server_->port(), maker);
   }
-  std::string Config() const {
+  std::string Config(const std::string& registry = "") const {
     return R"(
 audit_file = "audit.db"
 [listen]
@@ -98,6 +99,8 @@ admin_key_file = "operators"
 member_key_file = "members"
 [registry]
 lease_seconds = 1
+)" + registry +
+           R"(
 [watch]
 every_seconds = 3600
 probe = false
@@ -139,6 +142,48 @@ TEST_F(ControlTest, OrdersAreWrittenDownAndOutliveTheGateway) {
   Start();
   EXPECT_EQ(Ranked(), 1U);
   EXPECT_THAT(control_->fleet().orders().forbidden, ElementsAre("maker=xco"));
+}
+
+// One entry, which says that maker=xco may run since long ago.
+class OldEtcd {
+ public:
+  OldEtcd() {
+    auto server = net::HttpServer::Start({}, [this](net::HttpRequest request, auto responder) {
+      if (is_away) return responder->Respond({.status = 503, .body = "{}"});
+      if (request.Path() == "/v3/kv/put") ++puts;
+      responder->Respond({.body = R"({"header": {"revision": "9"}, "kvs": [{"key": ")" +
+                                  base::ToBase64("/switchyard/fleet/orders/forbid/maker=xco") +
+                                  R"(", "value": ")" +
+                                  base::ToBase64(R"({"actor": "operator/ann", "holds": false,
+                                          "time": "2020-01-01T00:00:00.000000Z"})") +
+                                  R"("}]})"});
+    });
+    if (server) server_ = std::move(*server);
+  }
+  std::string Config() const {
+    return fmt::format("etcd = 'http://127.0.0.1:{}'\n", server_->port());
+  }
+  std::atomic<bool> is_away = true;
+  std::atomic<int> puts = 0;
+
+ private:
+  std::unique_ptr<net::HttpServer> server_;
+};
+
+TEST_F(ControlTest, AnOrderThatEtcdNeverSawOutlivesTheGateway) {
+  OldEtcd etcd;
+  Write("fleet.toml", Config(etcd.Config()));
+  Start();
+  const Reply forbidden = Ask("POST", "/switchyard/v1/fleet/forbid", R"({"what": "maker=xco"})");
+  EXPECT_TRUE(forbidden.json["only_here"].is_string());
+  etcd.is_away = false;
+  Start();
+  for (int i = 0; i < 1000 && etcd.puts == 0; ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  EXPECT_GT(etcd.puts, 0);
+  EXPECT_THAT(control_->fleet().orders().forbidden, ElementsAre("maker=xco"));
+  control_.reset();
 }
 
 TEST_F(ControlTest, WhatAMemberSaysIsReadableInTheAuditLog) {

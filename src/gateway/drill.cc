@@ -67,11 +67,10 @@ base::Status Drill::Begin(std::string what, std::chrono::seconds time, std::stri
                .members = members,
                .time_s = time_s,
                .begin_s = now_s,
-               .was_draining = Has(fleet_.orders().draining, what),
                .before = felt_.Report(now_s - time_s, now_s),
                .during = {}};
   }
-  fleet_.Obey({.kind = OrderKind::kDrain, .what = what, .actor = actor + " (drill)"});
+  fleet_.BeginDrill(what, actor);
   const std::size_t cut = fleet_.Cut(what);
   {
     const std::lock_guard lock(mutex_);
@@ -89,12 +88,10 @@ void Drill::End() {
     if (!run_ || run_->is_over) return;
     run_->is_over = true;
     run_->during = felt_.Report(run_->begin_s, MemberRecord::Now());
-    if (run_->was_draining) return;
     what = run_->what;
     actor = run_->actor;
   }
-  fleet_.Obey(
-      {.kind = OrderKind::kDrain, .what = what, .holds = false, .actor = actor + " (drill)"});
+  fleet_.EndDrill(what, actor);
 }
 
 base::Json Drill::Report() const {

@@ -38,7 +38,6 @@ class Drill {
     std::size_t cut = 0;  // answers in progress
     double time_s = 0;
     double begin_s = 0;
-    bool was_draining = false;  // by an earlier order, which is left as it was
     bool is_over = false;
     FeltReport before;
     FeltReport during;

@@ -116,9 +116,9 @@ struct Gateway {
     return member == nullptr ? "" : member->config->place.maker;
   }
   base::Status Give(const FleetOrder& order) {
-    fleet.Obey(order);
     std::promise<base::Status> told;
-    registry->Share(order, [&](base::Status status) { told.set_value(std::move(status)); });
+    registry->Share(fleet.Obey(order),
+                    [&](base::Status status) { told.set_value(std::move(status)); });
     return told.get_future().get();
   }
   bool Forbids(std::string_view what) const {

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "gateway/internal/clock_text.h"
 #include "gateway/member_record.h"
 #include "policy/route_filters.h"
 
@@ -457,16 +458,68 @@ bool Fleet::Update(std::string_view name, MemberState state) {
   return true;
 }
 
-void Fleet::Obey(const FleetOrder& order) {
-  const bool drains = order.kind == OrderKind::kDrain;
+FleetOrder Fleet::Obey(FleetOrder order) {
   const std::lock_guard lock(mutex_);
+  if (Follow(order)) TellOf(order);
+  return order;
+}
+
+void Fleet::Restore(FleetOrder order) {
+  const std::lock_guard lock(mutex_);
+  if (Follow(order) && order.holds) TellOf(order);
+}
+
+void Fleet::BeginDrill(const std::string& what, const std::string& actor) {
+  const std::lock_guard lock(mutex_);
+  if (std::ranges::find(orders_.draining, what) == orders_.draining.end()) {
+    drilled_.insert(what);
+    orders_.draining.push_back(what);
+    Publish(view_->config, view_->members);
+  }
+  Tell({.actor = actor + " (drill)", .action = "drain", .subject = what});
+}
+
+void Fleet::EndDrill(const std::string& what, const std::string& actor) {
+  const std::lock_guard lock(mutex_);
+  if (drilled_.erase(what) == 0) return;
+  std::erase(orders_.draining, what);
+  Publish(view_->config, view_->members);
+  Tell({.actor = actor + " (drill)", .action = "undrain", .subject = what});
+}
+
+// False: a later word is known.
+bool Fleet::Follow(FleetOrder& order) {
+  FleetOrder& last = words_[{order.kind, order.what}];
+  if (order.given == OrderTime{}) {
+    const auto now =
+        std::chrono::floor<std::chrono::microseconds>(std::chrono::system_clock::now());
+    order.given = std::max(now, last.given + std::chrono::microseconds(1));
+  } else if (order.given < last.given) {
+    return false;
+  }
+  last = order;
+  const bool drains = order.kind == OrderKind::kDrain;
+  if (drains) drilled_.erase(order.what);
   std::vector<std::string>& list = drains ? orders_.draining : orders_.forbidden;
   std::erase(list, order.what);
   if (order.holds) list.push_back(order.what);
   Publish(view_->config, view_->members);
+  return true;
+}
+
+void Fleet::TellOf(const FleetOrder& order) const {
+  const bool drains = order.kind == OrderKind::kDrain;
   Tell({.actor = order.actor,
         .action = drains ? (order.holds ? "drain" : "undrain") : (order.holds ? "forbid" : "allow"),
-        .subject = order.what});
+        .subject = order.what,
+        .detail = "given " + internal::UtcText(order.given)});
+}
+
+std::vector<FleetOrder> Fleet::words() const {
+  const std::lock_guard lock(mutex_);
+  std::vector<FleetOrder> words;
+  for (const auto& [key, word] : words_) words.push_back(word);
+  return words;
 }
 
 std::vector<std::string> Fleet::Meant(std::string_view what) const {

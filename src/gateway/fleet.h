@@ -10,11 +10,14 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "gateway/fleet_config.h"
@@ -141,14 +144,16 @@ struct FleetChange {
 };
 
 enum class OrderKind : std::uint8_t { kDrain, kForbid };
+using OrderTime = std::chrono::sys_time<std::chrono::microseconds>;
 
-// An operator's word.
+// An operator's word. Of two words on one thing the later one counts, wherever each was given.
 struct FleetOrder {
   OrderKind kind = OrderKind::kDrain;
   // A member's name, or "maker=…", "chip=…", "region=…", "jurisdiction=…", "owner=…".
   std::string what = {};
   bool holds = true;  // false: what was ordered before is taken back
   std::string actor = {};
+  OrderTime given = {};  // the epoch: now
 };
 
 class Fleet {
@@ -197,8 +202,18 @@ class Fleet {
   // Keeps members away that have become slow; from time to time.
   void EjectOutliers();
 
-  // Kept over Configure.
-  void Obey(const FleetOrder& order);
+  // Kept over Configure. An order that is given now is later than every word that was known on
+  // that, whatever the clocks say; an older word than the last changes nothing. Returns the order
+  // with its time.
+  FleetOrder Obey(FleetOrder order);
+  // A word from before the start; one that takes back is only remembered.
+  void Restore(FleetOrder order);
+  // The last word on each thing.
+  std::vector<FleetOrder> words() const;
+  // A drill drains as an order does, until it ends or an operator says something on that; what an
+  // operator drained stays.
+  void BeginDrill(const std::string& what, const std::string& actor);
+  void EndDrill(const std::string& what, const std::string& actor);
   // Cuts off what runs there; how many answers that was.
   std::size_t Cut(std::string_view what);
   // Who is meant by that, by their names.
@@ -215,6 +230,8 @@ class Fleet {
   // With `mutex_` held.
   void Publish(std::shared_ptr<const FleetConfig> config, std::vector<Member> members);
   void Tell(FleetChange change) const;
+  bool Follow(FleetOrder& order);
+  void TellOf(const FleetOrder& order) const;
 
   const OnChange on_change_;
   std::vector<std::uint64_t> FindPrefixes(Routed& routed,
@@ -225,7 +242,10 @@ class Fleet {
   mutable std::mutex mutex_;
   std::shared_ptr<const FleetView> view_;  // with who looks at it; guarded by `mutex_`
   policy::Date exports_day_{};             // of the rules that members were held against; likewise
-  Orders orders_;                          // guarded by `mutex_`
+  // Guarded by `mutex_`.
+  Orders orders_;
+  std::map<std::pair<OrderKind, std::string>, FleetOrder> words_;
+  std::set<std::string> drilled_;  // of those that drain, whom no operator's word drains
   mutable std::mutex budget_mutex_;
   policy::RetryBudget budget_;  // guarded by `budget_mutex_`
   policy::HedgePolicy hedge_;   // likewise

@@ -113,6 +113,38 @@ TEST(Fleet, OrdersHoldByNameAndByPlace) {
   EXPECT_TRUE(fleet.orders().draining.empty());
 }
 
+TEST(Fleet, ADrillLeavesWhatAnOperatorSaysMeanwhile) {
+  Fleet fleet(TwoMembers());
+  fleet.BeginDrill("a", "operator/t");
+  EXPECT_THAT(Ranked(fleet), ElementsAre("b"));
+  fleet.EndDrill("a", "operator/t");
+  EXPECT_THAT(Ranked(fleet), ElementsAre("a", "b"));
+  fleet.BeginDrill("a", "operator/t");
+  fleet.Obey({.what = "a", .actor = "operator/ann"});
+  fleet.EndDrill("a", "operator/t");
+  EXPECT_THAT(Ranked(fleet), ElementsAre("b"));
+  // So does one that begins where an operator drains already.
+  fleet.BeginDrill("a", "operator/t");
+  fleet.EndDrill("a", "operator/t");
+  EXPECT_THAT(Ranked(fleet), ElementsAre("b"));
+  fleet.BeginDrill("a", "operator/t");
+  fleet.Obey({.what = "a", .holds = false, .actor = "operator/ann"});
+  EXPECT_THAT(Ranked(fleet), ElementsAre("a", "b"));
+  fleet.EndDrill("a", "operator/t");
+  EXPECT_THAT(Ranked(fleet), ElementsAre("a", "b"));
+}
+
+TEST(Fleet, TheLaterOfTwoWordsCounts) {
+  Fleet fleet(TwoMembers());
+  const FleetOrder drain = fleet.Obey({.what = "a", .actor = "operator/t"});
+  const FleetOrder undrain = fleet.Obey({.what = "a", .holds = false, .actor = "operator/t"});
+  EXPECT_GT(undrain.given, drain.given);
+  fleet.Obey(drain);
+  EXPECT_THAT(Ranked(fleet), ElementsAre("a", "b"));
+  ASSERT_EQ(fleet.words().size(), 1U);
+  EXPECT_FALSE(fleet.words()[0].holds);
+}
+
 TEST(Fleet, MembersJoinAndLeave) {
   Fleet fleet(TwoMembers());
   MemberConfig c = OfMaker("c", "zco");

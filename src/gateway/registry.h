@@ -24,7 +24,7 @@ class Registry {
   virtual void Register(MemberConfig member, Done done) = 0;
   // It goes by itself.
   virtual void Remove(std::string name, Done done) = 0;
-  // Tells the fleet's other gateways of an order that this one obeys already. After an error it
+  // Tells the fleet's other gateways of an order as this one's fleet obeyed it. After an error it
   // is tried again until they know.
   virtual void Share(FleetOrder order, Done done) = 0;
 };
@@ -35,8 +35,9 @@ class Registry {
 std::unique_ptr<Registry> StartEmbeddedRegistry(net::EventLoop& loop, Fleet& fleet);
 
 // In etcd, for gateways on many hosts: a member may register and renew at any of them, and all see
-// it; orders given to one hold at all. While etcd is away the fleet stays as it was last seen, and registrations fail. Keys of
-// members lie in etcd: who reads it can ask them.
+// it; orders given to one hold at all, and so do those that the fleet was told before. While etcd
+// is away the fleet stays as it was last seen, and registrations fail. Keys of members lie in etcd:
+// who reads it can ask them.
 std::unique_ptr<Registry> StartEtcdRegistry(net::EventLoop& loop, Fleet& fleet, base::LogSink log);
 
 // The one that the configuration names.

@@ -1,10 +1,14 @@
 // The orders of operators that gateways share in etcd: the last word on each thing that was ever
-// ordered, by whom. A word is never taken away, only followed by another, so what is not in etcd,
-// even if all of it was lost, changes nothing. On one thread.
+// ordered, by whom and when. A word is never taken away, only followed by another, so what is not
+// in etcd, even if all of it was lost, changes nothing. Of two words on one thing the later counts,
+// by the times at which they were given; a gateway gives none that is earlier than one it knows. So
+// an order that was given while etcd was away survives a restart and reaches the others, unless
+// somebody has said something since. On one thread.
 #pragma once
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <string>
 #include <utility>
 #include <vector>
@@ -17,10 +21,11 @@ namespace switchyard::gateway::internal {
 
 class SharedOrders {
  public:
-  // Those under `prefix`. `fleet` outlives it.
-  SharedOrders(Fleet& fleet, std::string prefix) : fleet_(fleet), prefix_(std::move(prefix)) {}
+  // Those under `prefix`. What the fleet was told before, from its audit log, is to be written too.
+  // `fleet` outlives it.
+  SharedOrders(Fleet& fleet, std::string prefix);
 
-  // What is to be written of an order that the fleet obeys here.
+  // What is to be written of an order as the fleet obeyed it here.
   EtcdEntry Given(const FleetOrder& order);
   // It lies in etcd since `revision`.
   void Written(const EtcdEntry& entry, std::int64_t revision);
@@ -37,8 +42,11 @@ class SharedOrders {
  private:
   struct Word {
     std::string value;
-    std::int64_t revision = 0;  // 0: not written yet
+    std::optional<FleetOrder> order = {};  // none: the value is none
+    std::int64_t revision = 0;             // 0: not written yet
   };
+  static bool IsLater(const Word& word, const FleetOrder& order);
+
   Fleet& fleet_;
   const std::string prefix_;
   std::map<std::string, Word> words_;  // by key
