@@ -135,6 +135,13 @@ base::Status Order(const FleetOptions& options, const std::string& verb) {
     fmt::print(stderr, "switchyard: this gateway obeys; the others will once etcd knows: {}\n",
                why);
   }
+  if (const std::string why = base::TextAt(answer, "not_written"); !why.empty()) {
+    fmt::print(
+        stderr,
+        "switchyard: the order holds, but is not in the audit log and ends with the gateway: "
+        "{}\n",
+        why);
+  }
   return {};
 }
 

@@ -156,23 +156,26 @@ void AdminEndpoints::Order(Call& call, std::string_view verb) {
                     what)));
   }
   const bool drains = verb == "drain" || verb == "undrain";
+  // With the answer; only the log's thread touches it once the fleet obeys.
+  const auto written = std::make_shared<base::Status>();
   // Others learn of orders in the sequence in which they are obeyed here.
   const std::lock_guard lock(order_mutex_);
   const FleetOrder order =
       parts_.fleet.Obey({.kind = drains ? OrderKind::kDrain : OrderKind::kForbid,
                          .what = what,
                          .holds = !lifts,
-                         .actor = call.actor});
+                         .actor = call.actor},
+                        [written](const base::Status& status) { *written = status; });
   const std::size_t cut = cuts && !lifts ? parts_.fleet.Cut(what) : 0;
   const Fleet::Orders orders = parts_.fleet.orders();
   Json answer{{"members", members},
               {"answers_cut", cut},
               {"orders", {{"draining", orders.draining}, {"forbidden", orders.forbidden}}}};
-  parts_.registry.Share(order, [this, call, answer](const base::Status& shared) mutable {
+  parts_.registry.Share(order, [=, this](const base::Status& shared) mutable {
     answer["only_here"] = shared ? Json(nullptr) : Json(shared.error().message);
-    // Behind what was just appended, so that an order that is answered is written down.
-    parts_.audit.Read(1, 0, [answer, call](auto entries) {
-      if (!entries) return call.Refuse(entries.error());
+    // Behind what was just appended, so that the answer can say whether it is written down.
+    parts_.audit.Read(1, 0, [=](const auto&) mutable {
+      answer["not_written"] = *written ? Json(nullptr) : Json(written->error().message);
       call.Tell(answer);
     });
   });
@@ -197,7 +200,7 @@ void AdminEndpoints::BeginDrill(Call& call) {
 }
 
 void AdminEndpoints::Reload(Call& call) {
-  if (const auto status = parts_.reload(); !status) return call.Refuse(status.error());
+  if (const auto status = parts_.reload(call.actor); !status) return call.Refuse(status.error());
   call.Tell({{"members", parts_.fleet.snapshot()->members.size()}});
 }
 
@@ -237,10 +240,10 @@ void AdminEndpoints::Membership(Call& call) {
   if (call.request.method == "POST" && name.empty()) {
     auto member = ReadMember(call.request.body, "the registration");
     if (!member) return call.Refuse(member.error());
-    return parts_.registry.Register(std::move(*member), answered);
+    return parts_.registry.Register(std::move(*member), call.actor, answered);
   }
   if (call.request.method == "DELETE" && !name.empty()) {
-    return parts_.registry.Remove(std::string(name), answered);
+    return parts_.registry.Remove(std::string(name), call.actor, answered);
   }
   call.Unknown();
 }

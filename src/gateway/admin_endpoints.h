@@ -30,7 +30,7 @@ struct AdminParts {
   const DecisionLog& decisions;
   const FeltLog& felt;
   Drill& drill;
-  std::function<base::Status()> reload;  // of the configuration
+  std::function<base::Status(const std::string& actor)> reload;  // of the configuration
 };
 
 class AdminEndpoints {

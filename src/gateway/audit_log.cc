@@ -70,7 +70,7 @@ class Table {
     if (auto status = table.file_.Run(std::string(kSchema)); !status) {
       return base::Rethrow(std::move(status.error()), "the audit log '{}'", path);
     }
-    if (auto status = table.Verify(); !status) {
+    if (auto status = table.VerifyRest(); !status) {
       return base::Rethrow(std::move(status.error()), "the audit log '{}'", path);
     }
     return table;
@@ -80,22 +80,12 @@ class Table {
     for (std::string* text : {&entry.actor, &entry.action, &entry.subject, &entry.detail}) {
       *text = base::ReplaceBrokenUtf8(*text);
     }
-    entry.id = last_id_ + 1;
     entry.time = internal::UtcNow();
-    entry.hash = HashOf(entry, last_hash_);
-    SWITCHYARD_TRY(SqliteStatement insert,
-                   file_.Prepare("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)"));
-    insert.Bind(1, entry.id);
-    insert.Bind(2, entry.time);
-    insert.Bind(3, entry.actor);
-    insert.Bind(4, entry.action);
-    insert.Bind(5, entry.subject);
-    insert.Bind(6, entry.detail);
-    insert.Bind(7, entry.hash);
-    SWITCHYARD_RETURN_IF_ERROR(insert.Step());
-    last_id_ = entry.id;
-    last_hash_ = std::move(entry.hash);
-    return {};
+    const base::Status status = Insert(entry);
+    if (status || status.error().code != ErrorCode::kAborted) return status;
+    // Another gateway writes into the same file.
+    SWITCHYARD_RETURN_IF_ERROR(VerifyRest());
+    return Insert(std::move(entry));
   }
 
   AuditLog::Entries Read(std::int64_t limit, std::int64_t before) {
@@ -130,9 +120,30 @@ class Table {
     }
   }
 
-  base::Status Verify() {
-    SWITCHYARD_TRY(SqliteStatement select,
-                   file_.Prepare(fmt::format("SELECT {} FROM audit ORDER BY id", kColumns)));
+  base::Status Insert(AuditEntry entry) {
+    entry.id = last_id_ + 1;
+    entry.hash = HashOf(entry, last_hash_);
+    SWITCHYARD_TRY(SqliteStatement insert,
+                   file_.Prepare("INSERT INTO audit VALUES (?, ?, ?, ?, ?, ?, ?)"));
+    insert.Bind(1, entry.id);
+    insert.Bind(2, entry.time);
+    insert.Bind(3, entry.actor);
+    insert.Bind(4, entry.action);
+    insert.Bind(5, entry.subject);
+    insert.Bind(6, entry.detail);
+    insert.Bind(7, entry.hash);
+    SWITCHYARD_RETURN_IF_ERROR(insert.Step());
+    last_id_ = entry.id;
+    last_hash_ = std::move(entry.hash);
+    return {};
+  }
+
+  // What lies behind the last entry that is known.
+  base::Status VerifyRest() {
+    SWITCHYARD_TRY(
+        SqliteStatement select,
+        file_.Prepare(fmt::format("SELECT {} FROM audit WHERE id > ? ORDER BY id", kColumns)));
+    select.Bind(1, last_id_);
     while (true) {
       SWITCHYARD_TRY(const bool is_row, select.Step());
       if (!is_row) return {};

@@ -1,7 +1,7 @@
 // What was changed in a fleet, by whom and when: a SQLite table to which rows can only be added.
 // Each row carries the digest of the one before, so that a change behind the program's back shows.
-// One log for a file; any thread. Writing and reading happen on a thread of its own, so that nobody
-// who serves waits for a disk.
+// Several gateways of a host may share a file; any thread. Writing and reading happen on a thread
+// of its own, so that nobody who serves waits for a disk.
 #pragma once
 
 #include <cstdint>

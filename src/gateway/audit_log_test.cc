@@ -72,6 +72,19 @@ TEST_F(AuditLogTest, WhatACallerThrowsIsItsOwnError) {
   EXPECT_TRUE(log->All({"lost"}));
 }
 
+TEST_F(AuditLogTest, TwoMayWriteIntoOneFile) {
+  const auto a = OpenLog();
+  const auto b = OpenLog();
+  for (const auto* log : {&a, &b, &b, &a}) {
+    std::promise<base::Status> written;
+    (*log)->Append({.actor = "a", .action = "drain", .subject = "m"},
+                   [&](base::Status status) { written.set_value(std::move(status)); });
+    const base::Status status = written.get_future().get();
+    EXPECT_TRUE(status) << status.error().message;
+  }
+  EXPECT_EQ(OpenLog()->All({"drain"})->size(), 4U);
+}
+
 TEST_F(AuditLogTest, SqlCanOnlyAdd) {
   Write(2);
   EXPECT_THAT(Sql("UPDATE audit SET actor = 'x'").error().message, HasSubstr("never changed"));

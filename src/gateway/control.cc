@@ -84,9 +84,9 @@ class WholeControl final : public Control {
         loop_(net::EventLoop::Create()),
         registry_(StartRegistry(*loop_, Restored(words), log_)),
         drill_(*loop_, fleet_, felt_),
-        admin_(
-            {fleet_, *registry_, *audit_, decisions_, felt_, drill_, [this] { return Reload(); }},
-            std::move(keys.admins), std::move(keys.members)) {}
+        admin_({fleet_, *registry_, *audit_, decisions_, felt_, drill_,
+                [this](const std::string& actor) { return ReloadBy(actor); }},
+               std::move(keys.admins), std::move(keys.members)) {}
   ~WholeControl() override {
     loop_->Run([this] { timer_.reset(); });
   }
@@ -105,7 +105,14 @@ class WholeControl final : public Control {
   FeltLog& felt() override { return felt_; }
   AdminEndpoints& admin() override { return admin_; }
 
-  base::Status Reload() override {
+  base::Status Reload() override { return ReloadBy("gateway"); }
+  void ReloadAlso(std::function<base::Status()> also) override {
+    const std::lock_guard lock(reload_mutex_);
+    also_ = std::move(also);
+  }
+
+ private:
+  base::Status ReloadBy(const std::string& actor) {
     const std::lock_guard lock(reload_mutex_);
     auto config = ReadFleetConfig(path_);
     if (!config) return std::unexpected(std::move(config.error()));
@@ -113,16 +120,10 @@ class WholeControl final : public Control {
     if (also_) SWITCHYARD_RETURN_IF_ERROR(also_());
     if (keys.admins) admin_.ReplaceAdminKeys(std::move(*keys.admins));
     if (keys.members) admin_.ReplaceMemberKeys(std::move(*keys.members));
-    fleet_.Configure(std::move(*config));
+    fleet_.Configure(std::move(*config), actor);
     return {};
   }
 
-  void ReloadAlso(std::function<base::Status()> also) override {
-    const std::lock_guard lock(reload_mutex_);
-    also_ = std::move(also);
-  }
-
- private:
   void Write(FleetChange change) {
     if (log_) {
       log_({.message = "fleet changed",
@@ -135,12 +136,13 @@ class WholeControl final : public Control {
                     .action = std::move(change.action),
                     .subject = std::move(change.subject),
                     .detail = std::move(change.detail)},
-                   [this](const base::Status& status) {
+                   [this, on_written = std::move(change.on_written)](const base::Status& status) {
                      if (!status && log_) {
                        log_({base::LogLevel::kError,
                              "audit log not written",
                              {{"error", status.error().message}}});
                      }
+                     if (on_written) on_written(status);
                    });
   }
 

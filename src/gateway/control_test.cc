@@ -12,6 +12,7 @@
 
 #include "base/base64.h"
 #include "base/temporary_folder.h"
+#include "gateway/internal/sqlite_file.h"
 
 namespace switchyard::gateway {
 namespace {
@@ -142,6 +143,37 @@ TEST_F(ControlTest, OrdersAreWrittenDownAndOutliveTheGateway) {
   Start();
   EXPECT_EQ(Ranked(), 1U);
   EXPECT_THAT(control_->fleet().orders().forbidden, ElementsAre("maker=xco"));
+}
+
+TEST_F(ControlTest, AnOrderThatIsNotWrittenDownSaysSo) {
+  const std::string order = R"({"what": "a"})";
+  EXPECT_TRUE(Ask("POST", "/switchyard/v1/fleet/drain", order).json["not_written"].is_null());
+  auto file = internal::SqliteFile::Open((folder_.path() / "audit.db").string());
+  ASSERT_TRUE(file);
+  ASSERT_TRUE(
+      file->Run("CREATE TRIGGER full BEFORE INSERT ON audit "
+                "BEGIN SELECT RAISE(ABORT, 'the disk is full'); END"));
+  const Reply reply = Ask("POST", "/switchyard/v1/fleet/forbid", order);
+  EXPECT_EQ(reply.status, 200);
+  EXPECT_EQ(reply.json["not_written"], "SQLite: the disk is full");
+  EXPECT_THAT(control_->fleet().orders().forbidden, ElementsAre("a"));
+}
+
+TEST_F(ControlTest, TheAuditLogNamesWhoseKeyItWas) {
+  const std::string member =
+      fmt::format(R"({{"name": "c", "url": "http://127.0.0.1:{}"}})", server_->port());
+  Ask("POST", "/switchyard/v1/members", member, "mk-1");
+  Ask("DELETE", "/switchyard/v1/members/c", "", "mk-1");
+  Ask("POST", "/switchyard/v1/fleet/reload");
+  const base::Json entries = Ask("GET", "/switchyard/v1/fleet/audit?limit=3").json["entries"];
+  ASSERT_EQ(entries.size(), 3U);
+  EXPECT_EQ(entries[0]["action"], "configure");
+  EXPECT_EQ(entries[0]["actor"], "operator/ann");
+  EXPECT_EQ(entries[1]["action"], "leave");
+  EXPECT_EQ(entries[1]["actor"], "member/west");
+  EXPECT_EQ(entries[2]["action"], "join");
+  EXPECT_EQ(entries[2]["actor"], "member/west");
+  EXPECT_EQ(entries[2]["subject"], "c");
 }
 
 // One entry, which says that maker=xco may run since long ago.

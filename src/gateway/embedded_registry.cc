@@ -25,18 +25,19 @@ class EmbeddedRegistry final : public Registry {
     loop_.Run([this] { timer_.reset(); });
   }
 
-  void Register(MemberConfig member, Done done) override {
-    loop_.Post([this, member = std::move(member), done = std::move(done)] {
-      const base::Status status = fleet_.Join(member);
-      if (status) ends_[member.name] = Clock::now() + fleet_.snapshot()->config->registry.lease;
-      done(status);
-    });
+  void Register(MemberConfig member, std::string actor, Done done) override {
+    loop_.Post(
+        [this, member = std::move(member), actor = std::move(actor), done = std::move(done)] {
+          const base::Status status = fleet_.Join(member, actor);
+          if (status) ends_[member.name] = Clock::now() + fleet_.snapshot()->config->registry.lease;
+          done(status);
+        });
   }
 
-  void Remove(std::string name, Done done) override {
-    loop_.Post([this, name = std::move(name), done = std::move(done)] {
+  void Remove(std::string name, std::string actor, Done done) override {
+    loop_.Post([this, name = std::move(name), actor = std::move(actor), done = std::move(done)] {
       ends_.erase(name);
-      fleet_.Leave(name, "member/" + name);
+      fleet_.Leave(name, actor);
       done({});
     });
   }

@@ -45,25 +45,27 @@ class EtcdRegistry final : public Registry {
     });
   }
 
-  void Register(MemberConfig member, Done done) override {
-    loop_.Post([this, member = std::move(member), done = std::move(done)] {
-      if (client_ == nullptr) return done(NoClient());
-      const std::string value = base::WriteJson(MemberJson(member));
-      const auto seen = seen_.find(member.name);
-      // Wherever it registered: whoever renews the lease renews the member.
-      if (seen == seen_.end() || seen->second.value != value) return Enter(member, value, done);
-      client_->KeepAlive(seen->second.lease, [this, member, value, done](base::Status status) {
-        const bool is_over = !status && status.error().code == ErrorCode::kNotFound;
-        is_over ? Enter(member, value, done) : done(status);
-      });
-    });
+  void Register(MemberConfig member, std::string actor, Done done) override {
+    loop_.Post(
+        [this, member = std::move(member), actor = std::move(actor), done = std::move(done)] {
+          if (client_ == nullptr) return done(NoClient());
+          const std::string value = base::WriteJson(MemberJson(member));
+          const auto seen = seen_.find(member.name);
+          // Wherever it registered: whoever renews the lease renews the member.
+          if (seen == seen_.end() || seen->second.value != value)
+            return Enter(member, value, actor, done);
+          client_->KeepAlive(seen->second.lease, [=, this](base::Status status) {
+            const bool is_over = !status && status.error().code == ErrorCode::kNotFound;
+            is_over ? Enter(member, value, actor, done) : done(status);
+          });
+        });
   }
 
-  void Remove(std::string name, Done done) override {
-    loop_.Post([this, name = std::move(name), done = std::move(done)] {
+  void Remove(std::string name, std::string actor, Done done) override {
+    loop_.Post([this, name = std::move(name), actor = std::move(actor), done = std::move(done)] {
       if (client_ == nullptr) return done(NoClient());
-      client_->Delete(prefix_ + name, [this, name, done](base::Status status) {
-        if (status) Leave(name, "member/" + name);
+      client_->Delete(prefix_ + name, [this, name, actor, done](base::Status status) {
+        if (status) Leave(name, actor);
         done(status);
       });
     });
@@ -95,20 +97,21 @@ class EtcdRegistry final : public Registry {
   }
 
   // Under a lease of its own.
-  void Enter(const MemberConfig& member, const std::string& value, const Done& done) {
-    client_->Grant(lease_, [this, member, value, done](Result<std::int64_t> lease) {
+  void Enter(const MemberConfig& member, const std::string& value, const std::string& actor,
+             const Done& done) {
+    client_->Grant(lease_, [=, this](Result<std::int64_t> lease) {
       if (!lease) return done(std::unexpected(lease.error()));
       const EtcdEntry entry{prefix_ + member.name, value, *lease};
-      client_->Put(entry, [this, member, value, lease = *lease, done](Result<std::int64_t> at) {
+      client_->Put(entry, [=, this, lease = *lease](Result<std::int64_t> at) {
         if (!at) return done(std::unexpected(at.error()));
-        done(Join(member, {value, lease, *at}));
+        done(Join(member, {value, lease, *at}, actor));
       });
     });
   }
 
-  base::Status Join(const MemberConfig& member, Seen seen) {
+  base::Status Join(const MemberConfig& member, Seen seen, std::string actor) {
     seen_[member.name] = std::move(seen);
-    return fleet_.Join(member);
+    return fleet_.Join(member, std::move(actor));
   }
   void Leave(const std::string& name, std::string actor) {
     if (seen_.erase(name) > 0) fleet_.Leave(name, std::move(actor));
@@ -191,7 +194,8 @@ class EtcdRegistry final : public Registry {
       status = base::Fail(ErrorCode::kDataLoss, "etcd's {} names the member '{}'", entry.key,
                           member->name);
     } else {
-      status = Join(*member, std::move(seen));
+      // With whose key, only the gateway that was asked knows.
+      status = Join(*member, std::move(seen), "member/" + name + " (at another gateway)");
     }
     if (status) return;
     seen_.erase(name);

@@ -107,7 +107,8 @@ struct Gateway {
     MemberConfig member{.name = name, .url = "http://127.0.0.1:9"};
     member.place.maker = maker;
     std::promise<base::Status> told;
-    registry->Register(member, [&](base::Status status) { told.set_value(std::move(status)); });
+    registry->Register(member, "member/k",
+                       [&](base::Status status) { told.set_value(std::move(status)); });
     return told.get_future().get();
   }
   std::string MakerOf(std::string_view name) const {
@@ -168,7 +169,7 @@ TEST_F(EtcdRegistryTest, AMemberOfOneGatewayIsAMemberOfAll) {
   EXPECT_TRUE(Becomes([&] { return a->MakerOf("west").empty() && b->MakerOf("west").empty(); }));
   ASSERT_TRUE(a->Register("west"));
   std::promise<base::Status> removed;
-  b->registry->Remove("west", [&](base::Status status) { removed.set_value(status); });
+  b->registry->Remove("west", "member/k", [&](base::Status status) { removed.set_value(status); });
   EXPECT_TRUE(removed.get_future().get());
   EXPECT_TRUE(Becomes([&] { return a->MakerOf("west").empty(); }, seconds(1)));
 }

@@ -361,7 +361,7 @@ void Fleet::Publish(std::shared_ptr<const FleetConfig> config, std::vector<Membe
   view_ = std::move(view);
 }
 
-void Fleet::Configure(FleetConfig config) {
+void Fleet::Configure(FleetConfig config, std::string actor) {
   {
     const std::lock_guard lock(budget_mutex_);
     budget_.SetLimits(config.retry.budget);
@@ -392,20 +392,18 @@ void Fleet::Configure(FleetConfig config) {
       members.push_back(member);
     }
   }
-  FleetChange change{.actor = "gateway",
+  FleetChange change{.actor = std::move(actor),
                      .action = "configure",
                      .detail = fmt::format("{} members listed", config.members.size())};
   Publish(std::make_shared<const FleetConfig>(std::move(config)), std::move(members));
   Tell(std::move(change));
 }
 
-base::Status Fleet::Join(MemberConfig joined) {
+base::Status Fleet::Join(MemberConfig joined, std::string actor) {
   SWITCHYARD_RETURN_IF_ERROR(CheckMember(joined));
   joined.is_leased = true;
-  FleetChange change{.actor = "member/" + joined.name,
-                     .action = "join",
-                     .subject = joined.name,
-                     .detail = joined.url};
+  FleetChange change{
+      .actor = std::move(actor), .action = "join", .subject = joined.name, .detail = joined.url};
   const std::lock_guard lock(mutex_);
   std::vector<Member> members = view_->members;
   const auto known = std::ranges::find_if(
@@ -458,15 +456,15 @@ bool Fleet::Update(std::string_view name, MemberState state) {
   return true;
 }
 
-FleetOrder Fleet::Obey(FleetOrder order) {
+FleetOrder Fleet::Obey(FleetOrder order, std::function<void(const base::Status&)> on_written) {
   const std::lock_guard lock(mutex_);
-  if (Follow(order)) TellOf(order);
+  if (Follow(order)) TellOf(order, std::move(on_written));
   return order;
 }
 
 void Fleet::Restore(FleetOrder order) {
   const std::lock_guard lock(mutex_);
-  if (Follow(order) && order.holds) TellOf(order);
+  if (Follow(order) && order.holds) TellOf(order, {});
 }
 
 void Fleet::BeginDrill(const std::string& what, const std::string& actor) {
@@ -507,12 +505,14 @@ bool Fleet::Follow(FleetOrder& order) {
   return true;
 }
 
-void Fleet::TellOf(const FleetOrder& order) const {
+void Fleet::TellOf(const FleetOrder& order,
+                   std::function<void(const base::Status&)> on_written) const {
   const bool drains = order.kind == OrderKind::kDrain;
   Tell({.actor = order.actor,
         .action = drains ? (order.holds ? "drain" : "undrain") : (order.holds ? "forbid" : "allow"),
         .subject = order.what,
-        .detail = "given " + internal::UtcText(order.given)});
+        .detail = "given " + internal::UtcText(order.given),
+        .on_written = std::move(on_written)});
 }
 
 std::vector<FleetOrder> Fleet::words() const {

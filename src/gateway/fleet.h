@@ -141,6 +141,8 @@ struct FleetChange {
   std::string action = {};   // join, leave, lost, found, drain, undrain, forbid, allow, configure
   std::string subject = {};  // a member's name, or what else was meant
   std::string detail = {};
+  // Told, on any thread, whether the log has it; none: nobody waits for that.
+  std::function<void(const base::Status&)> on_written = {};
 };
 
 enum class OrderKind : std::uint8_t { kDrain, kForbid };
@@ -192,9 +194,9 @@ class Fleet {
                      std::chrono::steady_clock::duration time);
 
   // Takes another configuration: members that stay keep what is known of them.
-  void Configure(FleetConfig config);
+  void Configure(FleetConfig config, std::string actor = "gateway");
   // A member registered itself, or is gone; listed ones can be neither.
-  base::Status Join(MemberConfig member);
+  base::Status Join(MemberConfig member, std::string actor);
   void Leave(std::string_view name, std::string actor);
   // What a member says of itself, or that it says nothing. False: there is no such member any more.
   bool Update(std::string_view name, MemberState state);
@@ -204,8 +206,8 @@ class Fleet {
 
   // Kept over Configure. An order that is given now is later than every word that was known on
   // that, whatever the clocks say; an older word than the last changes nothing. Returns the order
-  // with its time.
-  FleetOrder Obey(FleetOrder order);
+  // with its time. `on_written` as in FleetChange.
+  FleetOrder Obey(FleetOrder order, std::function<void(const base::Status&)> on_written = {});
   // A word from before the start; one that takes back is only remembered.
   void Restore(FleetOrder order);
   // The last word on each thing.
@@ -231,7 +233,7 @@ class Fleet {
   void Publish(std::shared_ptr<const FleetConfig> config, std::vector<Member> members);
   void Tell(FleetChange change) const;
   bool Follow(FleetOrder& order);
-  void TellOf(const FleetOrder& order) const;
+  void TellOf(const FleetOrder& order, std::function<void(const base::Status&)> on_written) const;
 
   const OnChange on_change_;
   std::vector<std::uint64_t> FindPrefixes(Routed& routed,

@@ -148,12 +148,12 @@ TEST(Fleet, TheLaterOfTwoWordsCounts) {
 TEST(Fleet, MembersJoinAndLeave) {
   Fleet fleet(TwoMembers());
   MemberConfig c = OfMaker("c", "zco");
-  EXPECT_TRUE(fleet.Join(c));
-  EXPECT_TRUE(fleet.Join(c));  // renewed
+  EXPECT_TRUE(fleet.Join(c, "member/k"));
+  EXPECT_TRUE(fleet.Join(c, "member/k"));  // renewed
   EXPECT_EQ(Ranked(fleet).size(), 3U);
   fleet.Configure(TwoMembers());
   EXPECT_EQ(Ranked(fleet).size(), 3U);
-  const auto status = fleet.Join(OfMaker("a", "zco"));
+  const auto status = fleet.Join(OfMaker("a", "zco"), "member/k");
   EXPECT_THAT(status.error().message, HasSubstr("is listed in the gateway's configuration"));
   fleet.Leave("a", "gateway");  // listed ones stay
   fleet.Leave("c", "gateway");
@@ -197,10 +197,10 @@ TEST(Fleet, RulesOfExportStandAgainstAMemberWhereverItJoins) {
   EXPECT_THAT(Fleet::Explain("m", Fleet::Findings(routed)),
               testing::Contains("the rule 'R-1' stands against b"));
   MemberConfig c = OfMaker("c", "zco");
-  EXPECT_TRUE(fleet.Join(c));
+  EXPECT_TRUE(fleet.Join(c, "member/k"));
   EXPECT_EQ(Ranked(fleet).size(), 2U);
   c.place.jurisdiction = "BB";
-  EXPECT_TRUE(fleet.Join(c));
+  EXPECT_TRUE(fleet.Join(c, "member/k"));
   EXPECT_THAT(Ranked(fleet), ElementsAre("a"));
 }
 

@@ -20,10 +20,10 @@ class Registry {
 
   // Called once, perhaps on another thread, perhaps before the call returns.
   using Done = std::function<void(base::Status)>;
-  // Registers or renews; the lease is the configuration's.
-  virtual void Register(MemberConfig member, Done done) = 0;
+  // Registers or renews; the lease is the configuration's. `actor`: whose key asks for it.
+  virtual void Register(MemberConfig member, std::string actor, Done done) = 0;
   // It goes by itself.
-  virtual void Remove(std::string name, Done done) = 0;
+  virtual void Remove(std::string name, std::string actor, Done done) = 0;
   // Tells the fleet's other gateways of an order as this one's fleet obeyed it. After an error it
   // is tried again until they know.
   virtual void Share(FleetOrder order, Done done) = 0;

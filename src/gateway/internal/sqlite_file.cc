@@ -6,8 +6,8 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 
-std::unexpected<base::Error> Failed(sqlite3* database) {
-  return Fail(ErrorCode::kInternal, "SQLite: {}",
+std::unexpected<base::Error> Failed(sqlite3* database, int code = SQLITE_ERROR) {
+  return Fail(code == SQLITE_CONSTRAINT ? ErrorCode::kAborted : ErrorCode::kInternal, "SQLite: {}",
               database == nullptr ? "out of memory" : sqlite3_errmsg(database));
 }
 
@@ -26,7 +26,7 @@ base::Result<bool> SqliteStatement::Step() {
   const int code = sqlite3_step(statement_.get());
   if (code == SQLITE_ROW) return true;
   if (code == SQLITE_DONE) return false;
-  return Failed(database_);
+  return Failed(database_, code);
 }
 
 std::string SqliteStatement::Text(int column) const {

@@ -19,7 +19,7 @@ class SqliteStatement {
 
   void Bind(int place, std::string_view text);  // from 1
   void Bind(int place, std::int64_t number);
-  // True: there is a row.
+  // True: there is a row. kAborted: a constraint or trigger forbids it.
   base::Result<bool> Step();
   std::string Text(int column) const;  // from 0
   std::int64_t Number(int column) const;
