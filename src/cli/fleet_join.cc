@@ -10,8 +10,14 @@
 #include "base/json.h"
 #include "cli/fleet_membership.h"
 #include "cli/serve_signals.h"
+#include "net/url.h"
 
 namespace switchyard::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kLookOften{200};  // whether a gateway has refused
+
+}  // namespace
 
 void AddJoinOptions(CLI::App& command, JoinOptions& options) {
   command.add_option("--url", options.url, "Where gateways reach it, without /v1")->required();
@@ -28,6 +34,8 @@ void AddJoinOptions(CLI::App& command, JoinOptions& options) {
 }
 
 base::Status JoinFleet(const GatewayAddress& gateway, const JoinOptions& options) {
+  SWITCHYARD_RETURN_IF_ERROR(net::ParseOrigin(options.url));
+  SWITCHYARD_RETURN_IF_ERROR(net::ParseOrigin(gateway.url));
   SWITCHYARD_TRY(const std::string api_key, ReadFirstKey(options.api_key_file));
   SWITCHYARD_TRY(const std::string member_key, ReadFirstKey(options.member_key_file));
   base::Json member{{"name", options.name}, {"url", options.url},       {"kind", options.kind},
@@ -41,7 +49,8 @@ base::Status JoinFleet(const GatewayAddress& gateway, const JoinOptions& options
     fmt::print(stderr, "{}\n",
                base::ToText(record, base::LogFormat::kLogfmt, std::chrono::system_clock::now()));
   });
-  while (signals.Wait() != ServeSignal::kStop) {
+  while (signals.Wait(kLookOften) != ServeSignal::kStop) {
+    if (auto refusal = membership.refusal()) return std::unexpected(*std::move(refusal));
   }
   membership.Leave();
   return {};

@@ -29,7 +29,8 @@ struct JoinOptions {
 
 void AddJoinOptions(CLI::App& command, JoinOptions& options);
 
-// Registers, and renews until a signal asks it to stop.
+// Registers, and renews until a signal asks it to stop. An error: what it says is wrong or has no
+// right, which no waiting changes.
 base::Status JoinFleet(const GatewayAddress& gateway, const JoinOptions& options);
 
 }  // namespace switchyard::cli

@@ -20,6 +20,12 @@ milliseconds RenewalTime(const base::Json& answer) {
   return std::max(kSoonest, milliseconds(static_cast<std::int64_t>(lease_s * 1000 / 3)));
 }
 
+bool IsFinal(const base::Error& error) {
+  return error.code == base::ErrorCode::kInvalidArgument ||
+         error.code == base::ErrorCode::kUnauthenticated ||
+         error.code == base::ErrorCode::kPermissionDenied;
+}
+
 }  // namespace
 
 FleetMembership::FleetMembership(std::vector<GatewayAddress> gateways, base::Json member,
@@ -47,24 +53,44 @@ bool FleetMembership::WaitFor(milliseconds time) {
   return !over_.wait_for(lock, time, [this] { return is_over_; });
 }
 
+std::optional<base::Error> FleetMembership::refusal() const {
+  const std::lock_guard lock(mutex_);
+  return refusal_;
+}
+
+void FleetMembership::Refused(const base::Error& error) {
+  const std::lock_guard lock(mutex_);
+  if (!refusal_) refusal_ = error;
+}
+
 void FleetMembership::Renew(const GatewayAddress& address) {
   const auto tell = [&](base::LogLevel level, const char* message, const std::string& why) {
     log_({level, message, {{"gateway", address.url}, {"why", why}}});
   };
   const auto calls = GatewayCalls::Create(address);
-  if (!calls) return tell(base::LogLevel::kError, "no member of a fleet", calls.error().message);
+  if (!calls) {
+    Refused(calls.error());
+    return tell(base::LogLevel::kError, "no member of a fleet", calls.error().message);
+  }
   bool is_member = false;
+  bool was_member = false;
   bool is_told = false;
+  bool was_final = false;
   milliseconds wait{0};
   while (WaitFor(wait)) {
     const auto answer = (*calls)->Post("members", member_);
     if (answer && !is_member) tell(base::LogLevel::kInfo, "member of a fleet", "");
+    const bool is_final = !answer && IsFinal(answer.error());
     // Once, not each second.
-    if (!answer && (is_member || !is_told)) {
-      tell(base::LogLevel::kWarn, "not registered, asking again", answer.error().message);
+    if (!answer && (is_member || !is_told || (is_final && !was_final))) {
+      tell(is_final ? base::LogLevel::kError : base::LogLevel::kWarn,
+           "not registered, asking again", answer.error().message);
       is_told = true;
     }
+    if (is_final && !was_member) Refused(answer.error());
     is_member = answer.has_value();
+    was_member |= is_member;
+    was_final = is_final;
     wait = answer ? RenewalTime(*answer) : kTryAgain;
   }
   if (!is_member) return;

@@ -1,15 +1,17 @@
 // A server's membership in the fleets of gateways: registers at each of them and renews from a
-// thread of its own, and goes when it ends. A gateway that is away is asked again and again; the
-// server serves meanwhile.
+// thread of its own, and goes when it ends. A gateway that is away or refuses is asked again and
+// again; the server serves meanwhile.
 #pragma once
 
 #include <chrono>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "base/error.h"
 #include "base/json.h"
 #include "base/log.h"
 #include "cli/gateway_calls.h"
@@ -26,16 +28,23 @@ class FleetMembership {
   // Nothing new is to come; waits until each gateway has been told, for a few seconds at most.
   void Leave();
 
+  // What a gateway said to a first registration that asking again will hardly change: it is wrong,
+  // or has no right.
+  std::optional<base::Error> refusal() const;
+
  private:
   void Renew(const GatewayAddress& address);
+  void Refused(const base::Error& error);
   // False: it is over.
   bool WaitFor(std::chrono::milliseconds time);
 
   const base::Json member_;
   const base::LogSink log_;
-  std::mutex mutex_;
+  mutable std::mutex mutex_;
   std::condition_variable over_;
-  bool is_over_ = false;  // guarded by `mutex_`
+  // Guarded by `mutex_`.
+  bool is_over_ = false;
+  std::optional<base::Error> refusal_;
   std::vector<std::thread> threads_;
 };
 

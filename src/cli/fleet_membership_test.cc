@@ -7,6 +7,7 @@
 #include <string>
 #include <thread>
 
+#include "cli/fleet_join.h"
 #include "net/http_server.h"
 
 namespace switchyard::cli {
@@ -64,6 +65,40 @@ TEST_F(FleetMembershipTest, AsksAgainUntilItIsTaken) {
   refusals_ = 1;
   const auto membership = Join("mk-1");
   EXPECT_TRUE(WaitForRenewals(1));
+}
+
+TEST_F(FleetMembershipTest, TellsOfWhatNoWaitingChanges) {
+  const auto refused = Join("mk-wrong");
+  for (int i = 0; i < 1000 && !refused->refusal(); ++i) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  ASSERT_TRUE(refused->refusal());
+  EXPECT_EQ(refused->refusal()->code, base::ErrorCode::kUnauthenticated);
+  refusals_ = 1;
+  const auto member = Join("mk-1");
+  EXPECT_TRUE(WaitForRenewals(1));
+  EXPECT_FALSE(member->refusal());
+}
+
+JoinOptions Joining(const std::string& url) {
+  JoinOptions options;
+  options.url = url;
+  options.name = "a";
+  return options;
+}
+
+TEST(JoinFleet, StopsWhereTheAddressIsNone) {
+  const auto status = JoinFleet({}, Joining("foo"));
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, testing::HasSubstr("'foo'"));
+}
+
+TEST_F(FleetMembershipTest, JoinEndsWithARefusal) {
+  const auto status =
+      JoinFleet({.url = "http://127.0.0.1:" + std::to_string(server_->port()), .key = "mk-wrong"},
+                Joining("http://127.0.0.1:9"));
+  ASSERT_FALSE(status);
+  EXPECT_EQ(status.error().code, base::ErrorCode::kUnauthenticated);
 }
 
 TEST_F(FleetMembershipTest, WhoNeverWasAMemberNeedNotGo) {

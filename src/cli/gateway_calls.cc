@@ -21,7 +21,10 @@ constexpr net::FetchLimits kLimits{.max_bytes = 64 << 20, .total = std::chrono::
 
 base::Result<Json> ReadAnswer(const GatewayAddress& address, const net::FetchedAnswer& answer) {
   auto json = base::ParseJson(answer.body, "the gateway's answer");
-  if (answer.status < 300) return json;
+  if (answer.status < 300) {
+    if (!json) json.error().code = ErrorCode::kDataLoss;
+    return json;
+  }
   const std::string message = json ? base::TextAt(base::At(*json, "error"), "message") : "";
   if (answer.status == 401) {
     return Fail(ErrorCode::kUnauthenticated,
@@ -39,8 +42,10 @@ base::Result<Json> ReadAnswer(const GatewayAddress& address, const net::FetchedA
                 address.url);
   }
   const ErrorCode code = answer.status >= 500   ? ErrorCode::kUnavailable
+                         : answer.status == 403 ? ErrorCode::kPermissionDenied
                          : answer.status == 404 ? ErrorCode::kNotFound
-                                                : ErrorCode::kInvalidArgument;
+                         : answer.status == 400 ? ErrorCode::kInvalidArgument
+                                                : ErrorCode::kFailedPrecondition;
   return Fail(code, "{}",
               message.empty()
                   ? fmt::format("{} answered with status {}", address.url, answer.status)

@@ -65,7 +65,10 @@ class Table {
  public:
   static base::Result<Table> Open(const std::string& path) {
     auto file = SqliteFile::Open(path.empty() ? ":memory:" : path);
-    if (!file) return base::Rethrow(std::move(file.error()), "the audit log '{}'", path);
+    if (!file) {
+      file.error().message += "; make its folder, or name another audit_file";
+      return base::Rethrow(std::move(file.error()), "the audit log '{}'", path);
+    }
     Table table(std::move(*file));
     if (auto status = table.file_.Run(std::string(kSchema)); !status) {
       return base::Rethrow(std::move(status.error()), "the audit log '{}'", path);

@@ -74,6 +74,12 @@ struct Reader {
           &listen.member_key_file, &listen.request_log}) {
       *path = Beside(folder, *path);
     }
+    for (const auto& [key, path] : {std::pair("api_key_file", &listen.api_key_file),
+                                    std::pair("admin_key_file", &listen.admin_key_file),
+                                    std::pair("member_key_file", &listen.member_key_file)}) {
+      if (path->empty()) continue;
+      if (const auto text = ReadText(*path); !text) fields.Refuse(key, text.error().message);
+    }
     return fields.Done();
   }
 
@@ -159,8 +165,12 @@ struct Reader {
       SWITCHYARD_TRY(exports->rules, policy::ParseExportRules(policy::ShippedExportRules(),
                                                               "the rules in this program"));
     } else {
-      SWITCHYARD_TRY(const std::string text, ReadText(Beside(folder, file)));
-      SWITCHYARD_TRY(exports->rules, policy::ParseExportRules(text, file));
+      const auto text = ReadText(Beside(folder, file));
+      if (!text) {
+        fields.Refuse("rules_file", text.error().message);
+        return fields.Done();
+      }
+      SWITCHYARD_TRY(exports->rules, policy::ParseExportRules(*text, file));
     }
     SWITCHYARD_RETURN_IF_ERROR(internal::ReadExport(fields, *exports));
     config.exports = std::move(exports);
@@ -225,6 +235,9 @@ struct Reader {
     SWITCHYARD_RETURN_IF_ERROR(Models(fields, member));
     fields.Flag("vouched_for", member.is_vouched_for);
     fields.Whole("capacity", member.capacity, 0, 1'000'000);
+    if (!member.name.empty() && member.url.empty()) {
+      fields.Refuse("needs a 'url', such as http://10.0.0.1:8000");
+    }
     if (const auto status = CheckMember(member); !status) {
       fields.Refuse(IsName(member.name) ? "url" : "name", status.error().message);
     }

@@ -26,6 +26,10 @@ void TomlFields::Refuse(std::string_view key, std::string_view what) {
                   fmt::format("'{}' {}", key, what));
 }
 
+void TomlFields::Refuse(std::string_view what) {
+  if (status_) status_ = Wrong(table_, what);
+}
+
 void TomlFields::Text(std::string_view key, std::string& value) {
   const toml::node* node = Find(key);
   if (node == nullptr) return;

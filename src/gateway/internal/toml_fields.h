@@ -49,6 +49,8 @@ class TomlFields {
 
   // Something is wrong with the key's value, or, if it is not there, with the table.
   void Refuse(std::string_view key, std::string_view what);
+  // With the table as a whole.
+  void Refuse(std::string_view what);
   std::unexpected<base::Error> Wrong(const toml::node& node, std::string_view what) const;
 
   // The first thing that was wrong, unknown keys included.
