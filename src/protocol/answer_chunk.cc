@@ -8,9 +8,6 @@
 namespace switchyard::protocol {
 namespace {
 
-// More choices than any request may have are not looked at.
-constexpr std::size_t kMostChoices = 4096;
-
 void ReadDelta(std::string_view delta, ChunkChoice& choice) {
   choice.delta = delta;
   for (JsonItems items(delta); items.Next();) {
@@ -87,10 +84,12 @@ std::optional<AnswerChunk> ReadChunk(std::string_view data) {
     const std::string_view value = items.value();
     if (key == "choices") {
       if (std::exchange(has_choices, true)) return std::nullopt;  // one list, or none
-      for (JsonItems choices(value); choices.Next();) {
+      JsonItems choices(value);
+      while (choices.Next()) {
         if (chunk.choices.size() == kMostChoices) return std::nullopt;
         chunk.choices.push_back(ReadChoice(choices.value()));
       }
+      if (!choices.is_whole() && value != "null") return std::nullopt;
     } else if (key == "id") {
       chunk.id = value;
     } else if (key == "created") {

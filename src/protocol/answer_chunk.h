@@ -2,6 +2,7 @@
 // chunk with some of it taken out or replaced. The rest keeps its bytes. Values; any thread.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -11,6 +12,9 @@
 #include "protocol/refused_fields.h"
 
 namespace switchyard::protocol {
+
+// Of one answer, over all its prompts; no request may have more.
+inline constexpr std::size_t kMostChoices = 4096;
 
 // Views into the chunk; empty where it has no such thing.
 struct ChunkChoice {

@@ -180,5 +180,25 @@ TEST(ChunkCollector, JoinsCallsAndReasoning) {
   EXPECT_FALSE(collector.Add("nonsense"));
 }
 
+// Whatever members send: nothing throws.
+TEST(ChunkCollector, PutsUpWithOddLogprobs) {
+  ChunkCollector collector(Endpoint::kChat);
+  for (const std::string_view logprobs : {R"({"content":"x"})", R"({"content":[{}],"more":5})",
+                                          R"({"content":[1],"more":[2]})", "7"}) {
+    EXPECT_TRUE(collector.Add(fmt::format(
+        R"({{"choices":[{{"index":0,"delta":{{"content":"a","tool_calls":[5]}},"logprobs":{}}}]}})",
+        logprobs)));
+  }
+  const auto whole = base::Json::parse(collector.Whole("{}"));
+  EXPECT_EQ(whole["choices"][0]["message"]["content"], "aaaa");
+  EXPECT_EQ(whole["choices"][0]["logprobs"].dump(), R"({"content":[{},1],"more":[2]})");
+}
+
+TEST(AnswerChunk, ItsListOfChoicesIsWholeOrNone) {
+  EXPECT_FALSE(ReadChunk(R"({"choices":[{"index":0} {"index":1}]})"));
+  EXPECT_FALSE(ReadChunk(R"({"choices":5})"));
+  EXPECT_TRUE(ReadChunk(R"({"choices":null,"usage":{}})"));
+}
+
 }  // namespace
 }  // namespace switchyard::protocol

@@ -20,9 +20,10 @@ std::int64_t IndexOf(const Json& object) {
   return found != object.end() && found->is_number_integer() ? found->get<std::int64_t>() : 0;
 }
 
+// What stood there and is no list gives way to one.
 void Append(Json& list, const Json& more) {
   if (!more.is_array()) return;
-  if (list.is_null()) list = Json::array();
+  if (!list.is_array()) list = Json::array();
   for (const Json& one : more) list.push_back(one);
 }
 
