@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 
+#include "protocol/answer_chunk.h"
 #include "protocol/json_items.h"
 
 namespace switchyard::protocol {
@@ -39,6 +40,14 @@ std::size_t CountPrompts(std::string_view prompt) {
   std::size_t count = 1;
   while (items.Next()) ++count;
   return count;
+}
+
+ApiError TooManyChoices(const RequestOutline& outline) {
+  return InvalidField(
+      "prompt", "array_above_max_length",
+      fmt::format("Invalid 'prompt': {} prompts with 'n' {} make more than the {} choices that one "
+                  "answer may have. Send fewer prompts at once, or a smaller 'n'.",
+                  outline.prompts, outline.n, kMostChoices));
 }
 
 bool IsTrueIn(std::string_view object, std::string_view key) {
@@ -150,6 +159,9 @@ ApiResult<RequestOutline> ReadOutline(Endpoint endpoint, std::string_view body) 
   outline.echo = values[kEcho] == "true";
   if (auto error = ReadNumbers(values, outline)) return std::unexpected(std::move(*error));
   if (endpoint == Endpoint::kText) outline.prompts = CountPrompts(values[kPrompt]);
+  if (outline.prompts > kMostChoices / static_cast<std::size_t>(outline.n)) {
+    return std::unexpected(TooManyChoices(outline));
+  }
   return outline;
 }
 

@@ -44,7 +44,8 @@ struct RequestOutline {
   std::string_view Find(std::string_view key) const;
 };
 
-// 400 if the body is no JSON object, has a field twice that is looked at here, or names no model.
+// 400 if the body is no JSON object, has a field twice that is looked at here, names no model, or
+// asks for more than kMostChoices choices.
 ApiResult<RequestOutline> ReadOutline(Endpoint endpoint, std::string_view body);
 
 // A body with some fields set: pieces of the old one, and new text between. The body lives as long

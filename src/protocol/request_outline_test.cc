@@ -68,6 +68,23 @@ TEST(RequestOutline, RefusesWhatTwoReadersMayTakeForTwoThings) {
   }
 }
 
+TEST(RequestOutline, BoundsTheChoicesOfOneAnswer) {
+  const auto read = [](int prompts, std::string_view n) {
+    std::string list = "[\"\"";
+    for (int i = 1; i < prompts; ++i) list += ",\"\"";
+    const std::string body = fmt::format(R"({{"model":"m","prompt":{}],"n":{}}})", list, n);
+    return ReadOutline(Endpoint::kText, body);
+  };
+  EXPECT_TRUE(read(4, "1024"));
+  EXPECT_TRUE(read(4096, "1"));
+  for (const auto& refused :
+       {read(5, "1024"), read(4097, "1"), read(10'000, "9223372036854775807")}) {
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().status, 400);
+    EXPECT_THAT(refused.error().message, HasSubstr("4096"));
+  }
+}
+
 TEST(EditedBody, ReplacesAndAddsAndKeepsTheRest) {
   const std::string body = R"( {"messages":[ "…" ], "model" : "alias","seed":null} )";
   const RequestOutline outline = Outline(body);
