@@ -114,6 +114,15 @@ class Pool : public std::enable_shared_from_this<Pool> {
   bool is_closed_ = false;
 };
 
+// The last word; what a listener throws at it nobody is left to hear, and it ends nothing else.
+void TellFailure(CallListener& listener, CallFailure failure) {
+  try {
+    listener.OnFailure(std::move(failure));
+  } catch (const std::exception&) {
+    return;
+  }
+}
+
 class PooledCall final : public HttpCall, public internal::ConnectionOwner {
  public:
   PooledCall(std::shared_ptr<Pool> pool, HttpOrigin origin, CallRequest request,
@@ -144,7 +153,11 @@ class PooledCall final : public HttpCall, public internal::ConnectionOwner {
       connection->Close();
     }
     const auto listener = listener_;
-    listener->OnEnd();
+    try {
+      listener->OnEnd();
+    } catch (const std::exception& thrown) {
+      TellFailure(*listener, {CallFailure::Stage::kBody, false, internal::ErrorOf(thrown)});
+    }
   }
   void OnBroken(CallFailure failure, bool has_answered) override {
     connection_.reset();
@@ -155,7 +168,7 @@ class PooledCall final : public HttpCall, public internal::ConnectionOwner {
       return connection_->Carry(request_, *listener_, *this);
     }
     const auto listener = listener_;
-    listener->OnFailure(std::move(failure));
+    TellFailure(*listener, std::move(failure));
   }
 
  private:

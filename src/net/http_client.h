@@ -50,6 +50,7 @@ struct CallFailure {
 };
 
 // OnHead, OnBody as often as pieces come, then OnEnd; or OnFailure at any time instead of the rest.
+// It is kInternal when the listener threw at what came.
 class CallListener {
  public:
   virtual ~CallListener() = default;

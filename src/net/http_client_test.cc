@@ -30,12 +30,16 @@ class Told final : public CallListener {
   void OnHead(CallHead head) override {
     head_ = std::move(head);
     ++heads_;
+    if (on_head) on_head();
   }
   void OnBody(std::string_view piece) override {
     body_ += piece;
     if (on_body) on_body();
   }
-  void OnEnd() override { End(); }
+  void OnEnd() override {
+    if (on_end) on_end();
+    End();
+  }
   void OnFailure(CallFailure failure) override {
     failure_ = std::move(failure);
     End();
@@ -51,7 +55,9 @@ class Told final : public CallListener {
   const std::string& body() const { return body_; }
   const std::optional<CallFailure>& failure() const { return failure_; }
 
+  std::function<void()> on_head;
   std::function<void()> on_body;
+  std::function<void()> on_end;
 
  private:
   void End() {
@@ -220,6 +226,26 @@ TEST_F(HttpClientTest, MayBeCancelledByItsListener) {
     std::this_thread::sleep_for(milliseconds(5));
   }
   EXPECT_EQ(server_->connections(), 0U);
+}
+
+TEST_F(HttpClientTest, WhatAListenerThrowsFailsItsCall) {
+  StartServer();
+  for (auto Told::* at : {&Told::on_head, &Told::on_body, &Told::on_end}) {
+    auto told = std::make_shared<Told>();
+    (*told).*at = [] { throw std::runtime_error("a fault"); };
+    loop_->Run([&] {
+      if (!client_) client_ = *HttpClient::Create(*loop_, {});
+      calls_.push_back(client_->Send(origin_, {.target = "/stream"}, told));
+    });
+    ASSERT_TRUE(told->Wait());
+    ASSERT_TRUE(told->failure());
+    EXPECT_EQ(told->failure()->error.code, base::ErrorCode::kInternal);
+    EXPECT_THAT(told->failure()->error.message, HasSubstr("a fault"));
+  }
+  // Others go on.
+  const auto told = Send({.target = "/echo", .body = {"a"}});
+  ASSERT_TRUE(told->Wait());
+  EXPECT_EQ(told->body(), "a");
 }
 
 TEST_F(HttpClientTest, SaysWhatFailed) {

@@ -43,6 +43,10 @@ std::string WhyNotTrusted(SSL* tls) {
 
 }  // namespace
 
+Error ErrorOf(const std::exception& thrown) {
+  return {ErrorCode::kInternal, fmt::format("its answer could not be taken in: {}", thrown.what())};
+}
+
 ClientConnection::ClientConnection(asio::io_context& io, HttpOrigin origin,
                                    std::shared_ptr<asio::ssl::context> tls,
                                    std::size_t head_limit_bytes)
@@ -166,7 +170,7 @@ void ClientConnection::Begin() {
 void ClientConnection::AwaitHead() {
   parser_.emplace([this](std::string_view body) {
     TellHead();
-    if (listener_ != nullptr) listener_->OnBody(body);
+    Tell([body](CallListener& listener) { listener.OnBody(body); });
   });
   parser_->header_limit(static_cast<std::uint32_t>(head_limit_bytes_));
   parser_->skip(request_->method == "HEAD");
@@ -175,7 +179,16 @@ void ClientConnection::AwaitHead() {
 void ClientConnection::TellHead() {
   if (stage_ == Stage::kBody || listener_ == nullptr) return;
   stage_ = Stage::kBody;
-  listener_->OnHead(std::move(parser_->head()));
+  Tell([this](CallListener& listener) { listener.OnHead(std::move(parser_->head())); });
+}
+
+void ClientConnection::Tell(const std::function<void(CallListener&)>& what) {
+  if (listener_ == nullptr) return;
+  try {
+    what(*listener_);
+  } catch (const std::exception& thrown) {
+    if (!is_closed_) Fail({stage_, false, ErrorOf(thrown)});
+  }
 }
 
 void ClientConnection::Read() {

@@ -7,6 +7,8 @@
 #include <boost/beast/core/flat_buffer.hpp>
 #include <chrono>
 #include <cstddef>
+#include <exception>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -20,6 +22,9 @@
 namespace switchyard::net::internal {
 
 class ClientConnection;
+
+// What a listener threw.
+base::Error ErrorOf(const std::exception& thrown);
 
 // Who gave a connection its call.
 class ConnectionOwner {
@@ -60,6 +65,8 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   void Begin();
   void AwaitHead();
   void TellHead();
+  // An exception fails the call, unless the listener has cancelled it before.
+  void Tell(const std::function<void(CallListener&)>& what);
   void Read();
   void OnRead(boost::system::error_code error, std::size_t bytes);
   bool Parse();
