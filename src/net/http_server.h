@@ -85,7 +85,7 @@ struct HttpServerOptions {
   std::size_t max_connections = 1024;
   std::size_t header_limit_bytes = 32 << 10;
   std::size_t body_limit_bytes = 32 << 20;
-  // What a slow client may leave unread before it counts as gone.
+  // What a slow client may leave unread before it counts as gone, besides one part of the stream.
   std::size_t stream_buffer_bytes = 1 << 20;
   std::chrono::milliseconds header_timeout{10'000};  // from the first byte; of a TLS handshake
   std::chrono::milliseconds body_timeout{60'000};

@@ -50,6 +50,13 @@ class HttpServerTest : public testing::Test {
       for (int i = 0; i < 4000 && gone_ == 0; ++i) responder->Write(std::string(16384, 'x'));
       const std::lock_guard lock(mutex_);
       held_.push_back(responder);
+    } else if (request.Path() == "/large") {
+      responder->BeginStream({});
+      responder->Write(": small\n\n");
+      responder->Write(std::string(request.body.size(), 'x'));
+      for (int i = 0; i < 100; ++i) responder->Write("small");
+      responder->Write("end");
+      responder->EndStream();
     } else if (request.Path() == "/hang") {
       responder->OnGone([this] { ++gone_; });
       const std::lock_guard lock(mutex_);
@@ -269,6 +276,17 @@ TEST_F(HttpServerTest, CutsOffAClientThatDoesNotRead) {
   client.Send("GET /flood HTTP/1.1\r\nHost: a\r\n\r\n");
   // 64 MB were on their way; the writer never waited.
   EXPECT_TRUE(Eventually([&] { return gone_ == 1; }));
+}
+
+// However large a part is, it says nothing of the client.
+TEST_F(HttpServerTest, WritesAPartThatIsLargerThanWhatAClientMayOwe) {
+  HttpServerOptions options;
+  options.stream_buffer_bytes = 64 << 10;
+  Start(std::move(options));
+  RawClient client(port());
+  ASSERT_TRUE(client.Send(Post(std::string(3 << 20, 'b'), "/large")));
+  EXPECT_THAT(client.ReadUntil("end").size(), testing::Gt(std::size_t{3 << 20}));
+  EXPECT_FALSE(client.closed());
 }
 
 TEST_F(HttpServerTest, ServesTwoHundredAtOnce) {

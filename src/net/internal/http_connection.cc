@@ -169,11 +169,12 @@ void ServedExchange::BeginStream(HttpResponse head) {
 void ServedExchange::Write(std::string part) {
   if (part.empty() || !begun_ || ended_ || watch_->gone) return;
   std::string bytes = chunked_ ? ChunkOf(part) : std::move(part);
-  // The client's debt is counted here, so that no more than this is ever held for it.
+  // The client's debt is counted here, so that no more than this is ever held for it, besides one
+  // part: however large, it says nothing of how fast the client reads.
   const std::size_t size = bytes.size();
-  if (watch_->buffered_bytes.fetch_add(size) + size > shared_->options.stream_buffer_bytes) {
-    return Abort();
-  }
+  if (size > largest_part_) largest_part_ = size;
+  const std::size_t most = shared_->options.stream_buffer_bytes + largest_part_;
+  if (watch_->buffered_bytes.fetch_add(size) + size > most) return Abort();
   Enter([connection = connection_, watch = watch_, bytes = std::move(bytes)]() mutable {
     std::string* const out = connection->Pending(watch);
     if (out == nullptr) return;

@@ -118,6 +118,7 @@ class ServedExchange final : public HttpResponder {
   // Shared with the connection.
   std::shared_ptr<Watch> watch_ = std::make_shared<Watch>();
   const bool chunked_;
+  std::atomic<std::size_t> largest_part_ = 0;  // that Write was given
   std::atomic<bool> begun_ = false;
   std::atomic<bool> ended_ = false;
 };
