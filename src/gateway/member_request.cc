@@ -108,12 +108,15 @@ void Ask(const ClientRequest& request, const Member& member, const AskPlan& plan
     body.Set(outline, "return_token_ids", "true");
   }
   if (plan.level == HandOverLevel::kContinue) Continue(request, ledger, body);
+  // The ledger needs a prompt's ids once, and the client sees none.
+  const std::string_view once =
+      plan.asks_token_ids && !outline.return_token_ids ? ",\"prompt_ids_once\":true" : "";
   if (plan.level == HandOverLevel::kTokens) {
     body.Set(outline, "switchyard",
-             fmt::format("{{\"version\":1,\"resume\":{}}}", ledger.ResumeJson()));
+             fmt::format("{{\"version\":1{},\"resume\":{}}}", once, ledger.ResumeJson()));
   } else if (member.config->kind == MemberKind::kSwitchyard && plan.as_stream &&
              !outline.has_extension) {
-    body.Set(outline, "switchyard", "{\"version\":1}");
+    body.Set(outline, "switchyard", fmt::format("{{\"version\":1{}}}", once));
   }
 }
 

@@ -95,6 +95,7 @@ MemberFields ReadMemberFields(FieldReader& reader, std::size_t prompts, std::int
   if (const auto version = inner.Integer("version", 1, kMemberProtocolVersion); !version) {
     inner.FailMissing("version");
   }
+  fields.prompt_ids_once = inner.Boolean("prompt_ids_once").value_or(false);
   if (const base::Json* given = inner.Find("resume"); given != nullptr) {
     if (!given->is_object()) {
       inner.Fail(WrongType("switchyard.resume", "an object", *given));

@@ -34,6 +34,7 @@ struct Resume {
 struct MemberFields {
   bool return_token_ids = false;
   bool has_extension = false;  // "switchyard" was there: answers carry it too
+  bool prompt_ids_once = false;  // of a stream, not with each choice
   std::optional<Resume> resume;
 };
 

@@ -78,6 +78,7 @@ Answer::~Answer() { Close(kClientGone); }
 void Answer::Start() {
   responder_->OnGone([self = shared_from_this()] { self->OnGone(); });
   choices_.resize(plan_.requests.size());
+  is_prompt_told_.resize(plan_.member.prompts.size());
   state_->live.Add(shared_from_this());
   if (IsTimeToGiveBack()) return GiveBack();
   for (std::size_t i = 0; i < choices_.size(); ++i) {
@@ -293,9 +294,10 @@ void Answer::OpenStream(Progress& progress) {
   if (progress.is_opened) return;
   progress.is_opened = true;
   protocol::Choice opening{.index = progress.choice.index};
-  if (plan_.member.token_ids) {
-    const auto index = static_cast<std::size_t>(opening.index);
-    opening.prompt_token_ids = plan_.member.prompts[index / plan_.choices_by_prompt];
+  const std::size_t prompt = static_cast<std::size_t>(opening.index) / plan_.choices_by_prompt;
+  if (plan_.member.token_ids && !(plan_.member.prompt_ids_once && is_prompt_told_[prompt])) {
+    opening.prompt_token_ids = plan_.member.prompts[prompt];
+    is_prompt_told_[prompt] = true;
   }
   const std::string event = protocol::OpeningEvent(plan_.head, opening);
   if (!event.empty()) responder_->Write(event);

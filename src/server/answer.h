@@ -59,6 +59,7 @@ struct ServerState {
 struct MemberPlan {
   bool token_ids = false;
   bool has_extension = false;
+  bool prompt_ids_once = false;  // of a stream, not with each choice
   bool is_resumed = false;
   std::int64_t seed = 0;
   // Each prompt's tokens, if the answer may have to tell them.
@@ -150,6 +151,7 @@ class Answer : public std::enable_shared_from_this<Answer> {
   std::shared_ptr<net::HttpResponder> responder_;  // with the connection
   AnswerPlan plan_;
   std::vector<Progress> choices_;
+  std::vector<bool> is_prompt_told_;  // its ids; by prompt
   std::size_t submitted_ = 0;
   std::size_t ended_ = 0;
   Clock::time_point last_written_;

@@ -199,6 +199,7 @@ void PlanMember(const protocol::CompletionRequest& request,
   MemberPlan& member = plan.member;
   member.token_ids = request.member.return_token_ids;
   member.has_extension = request.member.has_extension;
+  member.prompt_ids_once = request.member.prompt_ids_once;
   member.seed = static_cast<std::int64_t>(sampling.seed);
   // Told to everyone, so that whoever sees a stream break can go on with it.
   plan.headers.emplace_back("x-switchyard-seed", std::to_string(member.seed));

@@ -534,6 +534,28 @@ TEST_F(ApiServerTest, TellsTokenIdsBesideText) {
   EXPECT_THAT(Chat().body, Not(HasSubstr("token_ids")));
 }
 
+TEST_F(ApiServerTest, TellsAPromptsIdsOnceWhereThatIsWanted) {
+  Start();
+  const auto told = [this](std::string_view more) {
+    const std::string body =
+        Ask("POST", "/v1/completions",
+            fmt::format(R"({{"model":"tiny","prompt":["ab","c"],"n":2,"stream":true,)"
+                        R"("return_token_ids":true{}}})",
+                        more))
+            .body;
+    constexpr std::string_view kKey = R"("prompt_token_ids":)";
+    std::string ids;
+    for (std::size_t at = body.find(kKey); at != body.npos; at = body.find(kKey, at + 1)) {
+      const std::size_t begin = at + kKey.size();
+      ids += body.substr(begin, body.find(']', begin) + 1 - begin);
+    }
+    return ids;
+  };
+  EXPECT_EQ(told("").size(), std::string_view("[97,98][97,98][99][99]").size());
+  const std::string once = told(R"(,"switchyard":{"version":1,"prompt_ids_once":true})");
+  EXPECT_THAT(once, testing::AnyOf("[97,98][99]", "[99][97,98]"));
+}
+
 TEST_F(ApiServerTest, GoesOnWithAnAnswer) {
   engine_.answer = "Hello";
   Start();
