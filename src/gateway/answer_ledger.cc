@@ -1,6 +1,7 @@
 #include "gateway/answer_ledger.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/json.h"
 #include "protocol/json_items.h"
@@ -49,6 +50,24 @@ std::optional<std::string> WithText(std::string_view data, const std::string& te
 
 }  // namespace
 
+// What a chunk says of one choice, and what is to become of it.
+struct AnswerLedger::Part {
+  std::size_t index = 0;
+  std::string text = {};      // what of it is new
+  std::string rest = {};      // the chunk with that alone; empty: as it came
+  std::string finish = {};    // a word
+  std::string_view ids = {};  // in the chunk, without brackets
+  std::int64_t id_count = 0;
+  std::size_t repeated = 0;  // bytes of text that were given before
+  bool has_text = false;     // new or not
+  bool has_more = false;
+  bool says_something = false;
+  bool is_last = false;
+  bool only_opens = false;    // what the client has open
+  bool only_repeats = false;  // what the client has
+  bool waits = false;
+};
+
 AnswerLedger::AnswerLedger(protocol::Endpoint endpoint, const protocol::RequestOutline& request)
     : endpoint_(endpoint),
       wants_usage_(request.include_usage || !request.stream),
@@ -64,26 +83,26 @@ void AnswerLedger::Begin(Source source) {
   source_ = std::move(source);
   ++members_;
   usage_.clear();
+  held_bytes_ = 0;
   for (Choice& choice : choices_) {
     choice.held.clear();
     choice.held_text.clear();
-    choice.to_repeat = 0;
+    choice.holds_more = choice.is_unsettled = false;
+    choice.repeated = {};
+    choice.repeats = source_.repeats && !choice.is_finished;
+    choice.to_repeat = choice.repeats ? choice.text.size() : 0;
     if (source_.continues && !choice.is_finished && is_known_by_tokens_) {
-      choice.tokens.resize(choice.settled);
-      choice.token_count = choice.settled_count;
+      choice.tokens.ids.resize(choice.tokens.settled);
+      choice.tokens.count = choice.tokens.settled_count;
     }
-    if (!source_.repeats) continue;
-    choice.tokens.clear();  // they come again, perhaps as others
-    choice.token_count = choice.settled_count = 0;
-    choice.settled = 0;
-    if (!choice.is_finished) choice.to_repeat = choice.text.size();
   }
-  tokens_before_ = completion_tokens();
+  // Who repeats counts all of it.
+  tokens_before_ = source_.repeats ? 0 : completion_tokens();
 }
 
 std::int64_t AnswerLedger::completion_tokens() const {
   std::int64_t count = 0;
-  for (const Choice& choice : choices_) count += choice.token_count;
+  for (const Choice& choice : choices_) count += choice.tokens.count;
   return count;
 }
 
@@ -93,10 +112,15 @@ const std::string& AnswerLedger::text() const {
 }
 
 Heard AnswerLedger::Take(std::string_view data, std::string& out) {
-  if (!source_.is_from_tokens) return TakeChunk(data, out);
-  const auto own = protocol::AsContinuation(data, endpoint_);
-  if (!own) return Heard::kNotUnderstood;
-  return own->empty() ? Heard::kNothing : TakeChunk(*own, out);
+  if (source_.is_from_tokens) {
+    const auto own = protocol::AsContinuation(data, endpoint_);
+    if (!own) return Heard::kNotUnderstood;
+    return own->empty() ? Heard::kNothing : TakeChunk(*own, out);
+  }
+  if (!protocol::HasControls(data)) return TakeChunk(data, out);
+  // An event's data may have several lines; what the client is told has one.
+  const auto line = protocol::JsonInOneLine(data);
+  return line ? TakeChunk(*line, out) : Heard::kNotUnderstood;
 }
 
 Heard AnswerLedger::TakeChunk(std::string_view data, std::string& out) {
@@ -106,15 +130,21 @@ Heard AnswerLedger::TakeChunk(std::string_view data, std::string& out) {
     error_ = chunk->error;
     return Heard::kError;
   }
+  // Whoever puts it together parses it, when it is too late to say no.
+  if (whole_ != nullptr && !base::ParseJson(data, "a chunk")) return Heard::kNotUnderstood;
   if (chunk->choices.size() > 1) return TakeEach(data, out);
-  Remember(*chunk);
   if (chunk->choices.empty()) {
+    Remember(*chunk);
     if (!chunk->usage.empty()) GiveUsage(*chunk, data, out);
     return Heard::kNothing;
   }
+  std::size_t held_bytes = held_bytes_;
+  auto part = Look(chunk->choices.front(), data, held_bytes);
+  if (!part) return part.error();
+  Remember(*chunk);
   // Some tell the usage with the last choice.
   if (!chunk->usage.empty()) usage_ = chunk->usage;
-  return TakeChoice(*chunk, chunk->choices.front(), data, out);
+  return TakePart(*chunk, *part, data, out);
 }
 
 // Almost everybody tells of one choice in a chunk; what tells of several is taken as so many.
@@ -124,11 +154,24 @@ Heard AnswerLedger::TakeEach(std::string_view data, std::string& out) {
     if (items.key() == "choices") all = items.value();
   }
   const auto begin = static_cast<std::size_t>(all.data() - data.data());
+  const auto alone = [&](std::string_view choice) {
+    std::string one(data.substr(0, begin));
+    return one.append("[").append(choice).append("]").append(data.substr(begin + all.size()));
+  };
+  std::vector<bool> is_named(choices_.size());
+  std::size_t held_bytes = held_bytes_;
+  for (JsonItems choices(all); choices.Next();) {
+    const std::string one = alone(choices.value());
+    const auto chunk = protocol::ReadChunk(one);
+    if (!chunk || chunk->choices.size() != 1) return Heard::kNotUnderstood;
+    const auto part = Look(chunk->choices.front(), one, held_bytes);
+    if (!part) return part.error();
+    if (is_named[part->index]) return Heard::kNotUnderstood;
+    is_named[part->index] = true;
+  }
   Heard most = Heard::kNothing;
   for (JsonItems choices(all); choices.Next();) {
-    std::string one(data.substr(0, begin));
-    one.append("[").append(choices.value()).append("]").append(data.substr(begin + all.size()));
-    most = std::max(most, TakeChunk(one, out));
+    most = std::max(most, TakeChunk(alone(choices.value()), out));
   }
   return most;
 }
@@ -153,72 +196,109 @@ void AnswerLedger::Remember(const AnswerChunk& chunk) {
   }
 }
 
-Heard AnswerLedger::TakeChoice(const AnswerChunk& chunk, const ChunkChoice& part,
-                               std::string_view data, std::string& out) {
-  if (part.index < 0 || part.index >= std::ssize(choices_)) return Heard::kNotUnderstood;
-  Choice& choice = choices_[static_cast<std::size_t>(part.index)];
-  if (choice.is_finished) return Heard::kNothing;
-  const bool is_last = !part.finish_reason.empty();
-  const bool has_ids = !part.token_ids.empty() && part.token_ids != "[]";
-  std::string text =
-      protocol::JsonString(is_text_ ? part.text : part.content).value_or(std::string());
-  const bool has_more = part.has_tool_calls || part.has_other;
-  const bool says_something = !text.empty() || has_more || part.has_logprobs;
-  if (has_ids) {
-    const auto ids = ReadIds(part.token_ids);
-    if (!ids) return Heard::kNotUnderstood;
-    if (!choice.tokens.empty()) choice.tokens += ',';
-    choice.tokens += ids->inner;
-    choice.token_count += ids->count;
-  } else if (!source_.tells_token_ids) {
-    is_known_by_tokens_ = false;
-    if (says_something) ++choice.token_count;  // mostly it is one; nothing better can be counted
+std::expected<AnswerLedger::Part, Heard> AnswerLedger::Look(const ChunkChoice& said,
+                                                            std::string_view data,
+                                                            std::size_t& held_bytes) const {
+  const auto refused = [](Heard heard) { return std::unexpected(heard); };
+  if (said.index < 0 || said.index >= std::ssize(choices_)) return refused(Heard::kNotUnderstood);
+  Part part{.index = static_cast<std::size_t>(said.index)};
+  const Choice& choice = choices_[part.index];
+  if (choice.is_finished) return part;
+  if (!said.token_ids.empty()) {
+    const auto ids = ReadIds(said.token_ids);
+    if (!ids) return refused(Heard::kNotUnderstood);
+    part.ids = ids->inner;
+    part.id_count = ids->count;
   }
-  const bool only_opens = part.has_role && !says_something && !is_last;
-  if (only_opens && choice.is_begun) return Heard::kNothing;
-  std::string rest;  // the chunk without what was given before
+  part.text = protocol::JsonString(is_text_ ? said.text : said.content).value_or(std::string());
+  part.has_text = !part.text.empty();
+  part.has_more = said.has_tool_calls || said.has_other;
+  part.says_something = part.has_text || part.has_more || said.has_logprobs;
+  part.is_last = !said.finish_reason.empty();
+  if (part.is_last) part.finish = protocol::JsonString(said.finish_reason).value_or("");
+  part.only_opens = said.has_role && !part.says_something && !part.is_last && choice.is_begun;
+  if (part.only_opens) return part;
   if (choice.to_repeat > 0) {
-    if (has_more || (is_last && text.size() < choice.to_repeat)) return Heard::kOtherText;
-    auto fresh = Repeat(choice, text);
-    if (!fresh) return Heard::kOtherText;
-    if (fresh->empty() && !is_last) return Heard::kTokens;
-    text = std::move(*fresh);
-    auto changed = WithText(data, text, is_text_);
-    if (!changed) return Heard::kOtherText;
-    rest = std::move(*changed);
-    data = rest;
+    const std::string_view given =
+        std::string_view(choice.text).substr(choice.text.size() - choice.to_repeat);
+    part.repeated = std::min(part.text.size(), given.size());
+    const bool is_same = std::string_view(part.text).starts_with(given.substr(0, part.repeated));
+    if (!is_same || part.has_more || (part.is_last && part.repeated < given.size())) {
+      return refused(Heard::kOtherText);
+    }
+    part.text.erase(0, part.repeated);
+    part.only_repeats = part.text.empty() && !part.is_last;
+    if (part.only_repeats) return part;
+    auto rest = WithText(data, part.text, is_text_);
+    if (!rest) return refused(Heard::kOtherText);
+    part.rest = std::move(*rest);
   }
-  has_more_than_text_ = has_more_than_text_ || has_more;
-  const bool waits = source_.tells_token_ids ? !has_ids : !choice.is_begun && !says_something;
-  if (waits && !is_last) {
-    choice.held.emplace_back(data);
-    choice.held_text += text;
+  part.waits =
+      !part.is_last &&
+      (source_.tells_token_ids ? part.id_count == 0 : !choice.is_begun && !part.says_something);
+  if (part.waits) held_bytes += data.size();
+  if (held_bytes > kMostKeptBytes) return refused(Heard::kNotUnderstood);
+  return part;
+}
+
+Heard AnswerLedger::TakePart(const AnswerChunk& chunk, Part& part, std::string_view data,
+                             std::string& out) {
+  Choice& choice = choices_[part.index];
+  if (choice.is_finished) return Heard::kNothing;
+  Count(choice, part);
+  choice.to_repeat -= part.repeated;
+  if (part.only_opens) return Heard::kNothing;
+  if (part.only_repeats) return Heard::kTokens;
+  if (!part.rest.empty()) data = part.rest;
+  if (part.waits) {
+    Hold(choice, part, data);
     return Heard::kNothing;
   }
-  if (!choice.held_text.empty() || !text.empty()) {
-    choice.settled = choice.tokens.size();
-    choice.settled_count = choice.token_count;
-  }
-  choice.text += std::exchange(choice.held_text, {}) + text;
-  if (is_last) {
+  if (std::exchange(choice.repeats, false)) choice.tokens = std::exchange(choice.repeated, {});
+  if (!source_.tells_token_ids) is_known_by_tokens_ = false;
+  has_more_than_text_ = has_more_than_text_ || part.has_more || choice.holds_more;
+  choice.text += std::exchange(choice.held_text, {}) + part.text;
+  if (part.is_last) {
     choice.is_finished = true;
-    choice.finish = protocol::JsonString(part.finish_reason).value_or("");
+    choice.finish = std::move(part.finish);
     ++finished_;
   }
-  for (const std::string& held : choice.held) Give(*protocol::ReadChunk(held), held, out);
-  choice.held.clear();
+  GiveHeld(choice, out);
   choice.is_begun = true;
   has_begun_ = true;
-  Give(rest.empty() ? chunk : *protocol::ReadChunk(rest), data, out);
+  Give(part.rest.empty() ? chunk : *protocol::ReadChunk(data), data, out);
   return Heard::kTokens;
 }
 
-std::optional<std::string> AnswerLedger::Repeat(Choice& choice, const std::string& text) {
-  const std::size_t from = choice.text.size() - choice.to_repeat;
-  const std::size_t same = std::min(text.size(), choice.to_repeat);
-  if (choice.text.compare(from, same, text, 0, same) != 0) return std::nullopt;
-  choice.to_repeat -= same;
-  return text.substr(same);
+void AnswerLedger::Count(Choice& choice, const Part& part) const {
+  Tokens& tokens = choice.repeats ? choice.repeated : choice.tokens;
+  choice.is_unsettled = choice.is_unsettled || part.has_text;
+  if (part.id_count > 0) {
+    if (!tokens.ids.empty()) tokens.ids += ',';
+    tokens.ids += part.ids;
+    tokens.count += part.id_count;
+    if (!std::exchange(choice.is_unsettled, false)) return;
+    tokens.settled = tokens.ids.size();
+    tokens.settled_count = tokens.count;
+  } else if (!source_.tells_token_ids && part.says_something) {
+    ++tokens.count;  // mostly it is one; nothing better can be counted
+  }
+}
+
+void AnswerLedger::Hold(Choice& choice, const Part& part, std::string_view data) {
+  choice.held.emplace_back(data);
+  choice.held_text += part.text;
+  choice.holds_more = choice.holds_more || part.has_more;
+  held_bytes_ += data.size();
+}
+
+void AnswerLedger::GiveHeld(Choice& choice, std::string& out) {
+  for (const std::string& held : choice.held) {
+    held_bytes_ -= held.size();
+    Give(*protocol::ReadChunk(held), held, out);
+  }
+  choice.held.clear();
+  choice.holds_more = false;
 }
 
 protocol::ChunkChanges AnswerLedger::Changes() const {
@@ -304,19 +384,19 @@ std::string AnswerLedger::ResumeJson() const {
     if (choice.is_finished) {
       json += fmt::format("{{\"index\":{},\"finished\":true}}", i);
     } else {
-      json += fmt::format("{{\"index\":{},\"token_ids\":[{}]}}", i, choice.tokens);
+      json += fmt::format("{{\"index\":{},\"token_ids\":[{}]}}", i, choice.tokens.ids);
     }
   }
   return json + "]}";
 }
 
 std::string AnswerLedger::TokensJson() const {
-  const Choice& choice = choices_.front();
+  const Tokens& tokens = choices_.front().tokens;
   const bool is_one = choices_.size() == 1 && prompts_.size() == 1;
   if (!is_one || !is_known_by_tokens_ || prompts_.front().size() <= 2) return {};
   std::string json = prompts_.front();
   json.pop_back();
-  if (choice.settled > 0) json.append(",").append(choice.tokens, 0, choice.settled);
+  if (tokens.settled > 0) json.append(",").append(tokens.ids, 0, tokens.settled);
   return json + "]";
 }
 

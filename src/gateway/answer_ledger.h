@@ -10,6 +10,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <expected>
 #include <memory>
 #include <optional>
 #include <string>
@@ -21,6 +22,9 @@
 #include "protocol/request_outline.h"
 
 namespace switchyard::gateway {
+
+// Of what a member says that is not for the client yet, and may never be.
+inline constexpr std::size_t kMostKeptBytes = 16 << 20;
 
 // How the member that answers now was asked.
 struct Source {
@@ -49,8 +53,8 @@ class AnswerLedger {
 
   // A member begins, or goes on after the last one failed.
   void Begin(Source source);
-  // The data of an event. What the client is to see is added to `out`, as events; nothing is where
-  // the answer is wanted whole.
+  // The data of an event, of which all is taken or nothing. What the client is to see is added to
+  // `out`, as events; nothing is where the answer is wanted whole.
   Heard Take(std::string_view data, std::string& out);
 
   bool has_begun() const { return has_begun_; }  // the client has, or will get, part of it
@@ -69,7 +73,7 @@ class AnswerLedger {
   // The prompt and what the client has of the one choice, up to the last token that made text: a
   // list of ids; empty if they are not known. And how many are the answer's.
   std::string TokensJson() const;
-  std::int64_t settled_tokens() const { return choices_.front().settled_count; }
+  std::int64_t settled_tokens() const { return choices_.front().tokens.settled_count; }
   // The one choice ends here, with the finish_reason "length".
   void EndByLength(std::string& out);
   // If the usage was wanted and none came, or it was not told: an event for it; else empty.
@@ -82,25 +86,38 @@ class AnswerLedger {
   const std::string& finish() const { return choices_.front().finish; }
 
  private:
-  struct Choice {
-    std::string tokens;  // "40,41"
-    std::int64_t token_count = 0;
-    std::size_t settled = 0;  // bytes of `tokens`, up to the last that made text
+  struct Tokens {
+    std::string ids;  // "40,41"
+    std::int64_t count = 0;
+    std::size_t settled = 0;  // bytes of `ids`, up to the last that made text
     std::int64_t settled_count = 0;
+  };
+  struct Choice {
+    Tokens tokens;  // of what was given
     std::string text;
     std::string finish;
-    std::vector<std::string> held;  // chunks, not yet given
-    std::string held_text;          // theirs
-    std::size_t to_repeat = 0;      // bytes of `text` that are still to come again
     bool is_begun = false;
     bool is_finished = false;
+    // Of the member that answers now.
+    std::vector<std::string> held;  // chunks, not yet given
+    std::string held_text;          // theirs
+    bool holds_more = false;        // than text
+    bool is_unsettled = false;      // text came whose token's id did not
+    bool repeats = false;           // and has said nothing new yet
+    std::size_t to_repeat = 0;      // bytes of `text` that are still to come again
+    Tokens repeated;                // in place of `tokens` once it says something new
   };
+  struct Part;
   Heard TakeChunk(std::string_view data, std::string& out);
-  Heard TakeChoice(const protocol::AnswerChunk& chunk, const protocol::ChunkChoice& part,
-                   std::string_view data, std::string& out);
   Heard TakeEach(std::string_view data, std::string& out);
-  // What of the text is new, if it begins as it should.
-  std::optional<std::string> Repeat(Choice& choice, const std::string& text);
+  // Changes nothing. `held_bytes`: with what would be kept back of it.
+  std::expected<Part, Heard> Look(const protocol::ChunkChoice& said, std::string_view data,
+                                  std::size_t& held_bytes) const;
+  Heard TakePart(const protocol::AnswerChunk& chunk, Part& part, std::string_view data,
+                 std::string& out);
+  void Count(Choice& choice, const Part& part) const;
+  void Hold(Choice& choice, const Part& part, std::string_view data);
+  void GiveHeld(Choice& choice, std::string& out);
   void Remember(const protocol::AnswerChunk& chunk);
   void Give(const protocol::AnswerChunk& chunk, std::string_view data, std::string& out);
   void GiveUsage(const protocol::AnswerChunk& chunk, std::string_view data, std::string& out);
@@ -125,6 +142,7 @@ class AnswerLedger {
   std::string error_;
   std::unique_ptr<protocol::ChunkCollector> whole_;  // null: a stream
   std::size_t finished_ = 0;
+  std::size_t held_bytes_ = 0;  // of all choices
   int members_ = 0;
   bool has_begun_ = false;
   bool is_known_by_tokens_ = true;

@@ -256,5 +256,134 @@ TEST(AnswerLedger, PutsAWholeAnswerTogether) {
   EXPECT_FALSE(whole.contains("prompt_token_ids"));
 }
 
+// A chunk is taken whole or not at all.
+TEST(AnswerLedger, TakesNothingOfAChunkThatIsWrongInOneChoice) {
+  for (const std::string_view second : {R"({"index":9})", R"({"index":0,"delta":{"content":"b"}})",
+                                        R"({"index":1,"token_ids":["x"]})", R"({"index":"1"})"}) {
+    AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true,"n":2)"));
+    ledger.Begin({.tells_token_ids = true});
+    std::string out;
+    EXPECT_EQ(ledger.Take(fmt::format(R"({{"choices":[{{"index":0,"delta":{{"content":"a"}},)"
+                                      R"("token_ids":[1]}},{}]}})",
+                                      second),
+                          out),
+              Heard::kNotUnderstood)
+        << second;
+    EXPECT_EQ(out, "");
+    EXPECT_FALSE(ledger.has_begun());
+    EXPECT_EQ(ledger.completion_tokens(), 0);
+  }
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true,"n":2)"));
+  ledger.Begin({});
+  Take(ledger, {R"({"choices":[{"index":0,"delta":{"content":"a"}}]})",
+                R"({"choices":[{"index":1,"delta":{"content":"b"}}]})"});
+  ledger.Begin({.repeats = true});
+  std::string out;
+  EXPECT_EQ(ledger.Take(R"({"choices":[{"index":0,"delta":{"content":"a new"}},)"
+                        R"({"index":1,"delta":{"content":"other"}}]})",
+                        out),
+            Heard::kOtherText);
+  EXPECT_EQ(out, "");
+}
+
+// A member that was to repeat the answer and did not leaves it known by its tokens.
+TEST(AnswerLedger, StaysKnownByTokensAfterARepetitionThatFailed) {
+  const auto whole = Answer({"a", "b", "c"}, true);
+  for (const bool tells : {true, false}) {
+    AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));
+    ledger.Begin({.tells_token_ids = true});
+    std::string out = Take(ledger, whole, 0, 3);
+    const std::string resume = ledger.ResumeJson();
+    const std::string tokens = ledger.TokensJson();
+    ledger.Begin({.tells_token_ids = tells, .repeats = true});
+    EXPECT_EQ(ledger.ResumeJson(), resume);
+    auto again = Answer({"a", "b"}, tells, 0, "other");
+    if (tells) again[1].replace(again[1].find("[1]"), 3, "[77]");
+    EXPECT_EQ(Take(ledger, again, 0, 3), "");
+    EXPECT_TRUE(ledger.is_known_by_tokens());
+    EXPECT_EQ(ledger.ResumeJson(), resume);
+    EXPECT_EQ(ledger.TokensJson(), tokens);
+    EXPECT_EQ(ledger.settled_tokens(), 2);
+    EXPECT_EQ(ledger.completion_tokens(), 2);
+    ledger.Begin({.tells_token_ids = true});
+    EXPECT_EQ(Text(out + Take(ledger, whole, 3)), "abc");
+    EXPECT_EQ(ledger.completion_tokens(), 3);
+  }
+}
+
+// Once it says more than was given, the answer's tokens are those of who repeated it.
+TEST(AnswerLedger, TakesTheTokensOfARepetitionThatGoesOn) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));
+  ledger.Begin({.tells_token_ids = true});
+  std::string out = Take(ledger, Answer({"a", "b"}, true), 0, 3);
+  ledger.Begin({.tells_token_ids = true, .repeats = true});
+  const auto said = [](std::string_view text, std::string_view ids) {
+    return fmt::format(
+        R"({{"choices":[{{"index":0,"delta":{{"content":"{}"}},"token_ids":[{}]}}]}})", text, ids);
+  };
+  // The id of what is repeated comes behind it.
+  out += Take(ledger, {said("ab", ""), said("", "50"), said("", "51")});
+  EXPECT_EQ(ledger.TokensJson(), "[1,2,3,50]");
+  EXPECT_EQ(ledger.completion_tokens(), 2);
+  out += Take(ledger, {said("c", "52")});
+  EXPECT_EQ(Text(out), "abc");
+  EXPECT_EQ(ledger.TokensJson(), "[1,2,3,50,51,52]");
+  EXPECT_TRUE(ledger.is_known_by_tokens());
+}
+
+// What only opens a choice says nothing of tokens.
+TEST(AnswerLedger, IsKnownByTokensUntilSomethingElseIsGiven) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));
+  ledger.Begin({});
+  Take(ledger, Answer({"a"}, false), 0, 1);
+  EXPECT_TRUE(ledger.is_known_by_tokens());
+  Take(ledger, Answer({"a"}, false), 1, 2);
+  EXPECT_FALSE(ledger.is_known_by_tokens());
+}
+
+TEST(AnswerLedger, BoundsWhatIsKeptBack) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true,"n":2)"));
+  ledger.Begin({.tells_token_ids = true});
+  const std::string large(1 << 20, 'x');
+  const auto said = [&](int index) {
+    return Data(PartEvent(Head(), {.index = index, .text = large}));
+  };
+  std::string out;
+  std::size_t taken = 0;
+  while (taken < 100 && ledger.Take(said(taken % 2), out) == Heard::kNothing) ++taken;
+  EXPECT_EQ(taken, 15U);
+  EXPECT_EQ(ledger.Take(said(1), out), Heard::kNotUnderstood);
+  // What is given is kept no more.
+  EXPECT_EQ(ledger.Take(Data(PartEvent(Head(), {.index = 0, .text = "", .token_ids = {{1}}})), out),
+            Heard::kTokens);
+  EXPECT_EQ(ledger.Take(said(1), out), Heard::kNothing);
+  EXPECT_EQ(Text(out).size(), 8U << 20);
+}
+
+TEST(AnswerLedger, TellsAChunkOfSeveralLinesInOne) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(R"("stream":true)"));
+  ledger.Begin({});
+  std::string out;
+  EXPECT_EQ(
+      ledger.Take("{\"choices\":\n[{\"index\":0,\n\t\"delta\":{\"content\":\"a\\n\"}}]}", out),
+      Heard::kTokens);
+  EXPECT_EQ(out, "data: {\"choices\": [{\"index\":0,  \"delta\":{\"content\":\"a\\n\"}}]}\n\n");
+  EXPECT_EQ(ledger.Take(
+                "{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"\ndata: [DONE]\n\"}}]}", out),
+            Heard::kNotUnderstood);
+  EXPECT_EQ(Text(out), "a\n");
+}
+
+TEST(AnswerLedger, APartOfAWholeAnswerMustBeJson) {
+  AnswerLedger ledger(Endpoint::kChat, Outline(""));
+  ledger.Begin({.tells_token_ids = true});
+  std::string out;
+  EXPECT_EQ(
+      ledger.Take(R"({"choices":[{"index":0,"delta":{"content":"a"},"token_ids":[1],"x":tru}]})",
+                  out),
+      Heard::kNotUnderstood);
+  EXPECT_FALSE(ledger.has_begun());
+}
+
 }  // namespace
 }  // namespace switchyard::gateway

@@ -3,12 +3,6 @@
 #include <utility>
 
 namespace switchyard::gateway {
-namespace {
-
-// Before a first token come a head and a few events; a member that says so much has no first token.
-constexpr std::size_t kMostKept = 16 << 20;
-
-}  // namespace
 
 Hedge::Hedge(std::shared_ptr<HedgeOwner> owner, AskedMember asked, AnswerLedger ledger)
     : owner_(std::move(owner)), asked_(std::move(asked)), ledger_(std::move(ledger)) {
@@ -35,7 +29,8 @@ void Hedge::OnBody(std::string_view piece) {
   if (is_taken_over_) return owner_->OnBody(piece);
   const auto self = shared_from_this();
   kept_ += piece;
-  if (kept_.size() > kMostKept) {
+  // Before a first token come a head and a few events; who says so much has no first token.
+  if (kept_.size() > kMostKeptBytes) {
     return owner_->OnHedgeFailed({FailureCause::kNotUnderstood, "it says much, and no token"});
   }
   switch (Listen(piece)) {
@@ -79,8 +74,7 @@ void Hedge::OnFailure(net::CallFailure failure) {
   if (is_taken_over_) return owner_->OnFailure(std::move(failure));
   const auto self = shared_from_this();
   const auto call = std::move(asked_.call);
-  owner_->OnHedgeFailed(
-      {internal::OfFailure(failure, false), std::move(failure.error.message)});
+  owner_->OnHedgeFailed({internal::OfFailure(failure, false), std::move(failure.error.message)});
 }
 
 }  // namespace switchyard::gateway

@@ -22,6 +22,8 @@ constexpr auto kEndsWord = [] {
 
 bool EndsWord(char c) { return kEndsWord[static_cast<unsigned char>(c)]; }
 
+bool IsControl(char c) { return static_cast<unsigned char>(c) < 0x20; }
+
 }  // namespace
 
 JsonItems::JsonItems(std::string_view text) : text_(text) {
@@ -130,6 +132,30 @@ std::optional<std::string> JsonString(std::string_view value) {
 bool IsJsonFalsy(std::string_view value) {
   return value.empty() || value == "null" || value == "false" || value == "0" || value == "\"\"" ||
          value == "{}" || value == "[]";
+}
+
+bool HasControls(std::string_view text) {
+  bool has = false;
+  for (const char c : text) has |= IsControl(c);  // without a branch, since hardly any has
+  return has;
+}
+
+std::optional<std::string> JsonInOneLine(std::string_view text) {
+  std::string line(text);
+  bool in_string = false;
+  for (std::size_t i = 0; i < line.size(); ++i) {
+    char& c = line[i];
+    if (IsControl(c)) {
+      if (in_string || !IsJsonBlank(c)) return std::nullopt;
+      c = ' ';
+    } else if (c == '"') {
+      in_string = !in_string;
+    } else if (c == '\\' && in_string) {
+      ++i;
+      if (i < line.size() && IsControl(line[i])) return std::nullopt;
+    }
+  }
+  return line;
 }
 
 }  // namespace switchyard::protocol

@@ -50,6 +50,12 @@ std::optional<std::string> JsonString(std::string_view value);
 // Null, false, zero, and what is empty.
 bool IsJsonFalsy(std::string_view value);
 
+// Line breaks, tabs and the like, of which JSON has none in strings.
+bool HasControls(std::string_view text);
+// JSON text with a blank for each line break and tab; none where a control character stands in a
+// string, or is none of these.
+std::optional<std::string> JsonInOneLine(std::string_view text);
+
 // The object's members, comma between them, without those that `drops` names.
 template <typename Drops>
 void AppendMembers(std::string_view object, const Drops& drops, std::string& out) {

@@ -101,5 +101,14 @@ RC_GTEST_PROP(JsonItems, SeesWhatAParserSees, ()) {
   }
 }
 
+TEST(JsonItems, PutsJsonInOneLine) {
+  EXPECT_FALSE(HasControls("{\"a\": \"\\n\xC3\xA9\"}"));
+  EXPECT_TRUE(HasControls("{}\n"));
+  EXPECT_EQ(JsonInOneLine("{\n\t\"a\\\"\":\r[1, \"\\\\\"\n]}"), "{  \"a\\\"\": [1, \"\\\\\" ]}");
+  for (const std::string_view text : {"{\"a\nb\":1}", "[\"\\\n\"]", "[\"\\\\\t\"]", "[1,\x01 2]"}) {
+    EXPECT_EQ(JsonInOneLine(text), std::nullopt) << text;
+  }
+}
+
 }  // namespace
 }  // namespace switchyard::protocol
