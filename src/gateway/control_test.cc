@@ -284,6 +284,9 @@ TEST_F(ControlTest, ExplainsWhereARequestRan) {
   EXPECT_EQ(reply.json["steps"][0]["member"], "a");
   EXPECT_EQ(reply.json["steps"][0]["why"].size(), 2U);
   EXPECT_EQ(Ask("GET", "/switchyard/v1/fleet/explain/req-2").status, 404);
+  // Whatever clients call a model.
+  control_->decisions().Begin("req-3", "begin", {.model = "\xFF"}, routed);
+  EXPECT_EQ(Ask("GET", "/switchyard/v1/fleet/explain/req-3").json["model"], "\uFFFD");
 }
 
 TEST_F(ControlTest, ADrillCutsOffAndReports) {
