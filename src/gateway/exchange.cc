@@ -39,6 +39,8 @@ bool Exchange::Failure::IsSilence() const {
   return cause == FailureCause::kNoFirstToken || cause == FailureCause::kStall;
 }
 
+bool Exchange::Failure::IsFinal() const { return IsSilence() || cause == FailureCause::kNotServed; }
+
 void Exchange::Begin(ExchangeContext& context, std::shared_ptr<const ClientRequest> request,
                      access::KeyUse key, std::shared_ptr<net::HttpResponder> responder) {
   const auto exchange =
@@ -179,15 +181,20 @@ std::optional<Exchange::Offer> Exchange::Look(const Routed& routed, std::size_t 
 }
 
 void Exchange::Ask(const Offer& offer) {
-  // A whole answer of which the client has nothing is begun anew by who cannot go on with it.
-  const bool is_anew = offer.plan.level != HandOverLevel::kTokens && attempts_ > 0;
-  if (!request_->outline.stream && is_anew) {
-    ledger_ = std::make_unique<AnswerLedger>(request_->endpoint(), request_->outline);
-  }
+  // Where the client has nothing all begins anew, and so does a whole answer with who cannot go on.
+  const bool is_anew = !ledger_->has_begun() ||
+                       (!request_->outline.stream && offer.plan.level != HandOverLevel::kTokens);
+  if (is_anew && attempts_ > 0) BeginAnew();
   if (ledger_->has_begun()) TellMove(offer);
   asked_ = Prepare(offer);
   Send(offer, asked_, shared_from_this());
   Await();
+}
+
+// Nothing counts that those before said.
+void Exchange::BeginAnew() {
+  ledger_ = std::make_unique<AnswerLedger>(request_->endpoint(), request_->outline);
+  out_.clear();
 }
 
 // It counts from now on.
@@ -254,19 +261,19 @@ void Exchange::TryAgainLater(milliseconds hint, bool others_may_recover) {
   const milliseconds patience = has_begun ? config_->timeouts.first_token : kPatience;
   const auto waited =
       std::chrono::duration_cast<milliseconds>(Clock::now() - failed_.value_or(request_->arrival));
-  const bool all_silent = !others_may_recover && !failures_.empty() &&
-                          std::ranges::all_of(failures_, &Failure::IsSilence);
+  const bool is_final = !others_may_recover && !failures_.empty() &&
+                        std::ranges::all_of(failures_, &Failure::IsFinal);
   // Nobody was there from the start; the client may do better elsewhere.
   const bool never_asked = attempts_ == 0;
   milliseconds wait = kFirstWait * (1 << std::min(rounds_, 6));
   wait += milliseconds(static_cast<std::int64_t>(base::RandomBits() % 100) * wait.count() / 400);
   if (!has_begun) wait = std::max(wait, hint);
-  if (never_asked || all_silent || waited + wait > patience) return GiveUp();
+  if (never_asked || is_final || waited + wait > patience) return GiveUp();
   ++rounds_;
   timer_->Start(wait, [self = shared_from_this()] {
     if (self->is_over_) return;
     self->earlier_ = self->failures_;
-    std::erase_if(self->failures_, std::not_fn(&Failure::IsSilence));
+    std::erase_if(self->failures_, std::not_fn(&Failure::IsFinal));
     self->Choose();
   });
 }
@@ -278,6 +285,8 @@ void Exchange::Failed(FailureCause cause, std::string why, milliseconds retry_af
   // All was said; only the farewell is missing.
   if (ledger_->is_complete()) return Complete();
   asked_.attempt.Failed(cause, retry_after);
+  if (origin_ == nullptr && ledger_->has_begun()) origin_ = asked_.config;
+  is_served_ = is_served_ || cause != FailureCause::kNotServed;
   if (has_token()) {
     origin_ = asked_.config;
     ran_on_.push_back(asked_.config->name);
@@ -322,6 +331,7 @@ void Exchange::OnTime() {
   const auto now = Clock::now();
   if (now >= request_->arrival + times.total) {
     failures_.push_back({asked_.config->name, FailureCause::kStall, "the request's time is over"});
+    is_served_ = true;
     asked_.attempt.Cancelled();
     asked_.call.reset();
     return GiveUp();
@@ -383,7 +393,7 @@ void Exchange::Close(int status, std::string_view error) {
     // The connection can be used again once the answer's last bytes are read.
     timer_->Start(kFarewell, [self = shared_from_this()] { self->asked_.call.reset(); });
   }
-  key_.Settle(attempts_ > 0, ledger_->completion_tokens());
+  key_.Settle(attempts_ > 0, CompletionTokens());
   const double seconds = base::SecondsSince(request_->arrival);
   context_.metrics.CountEnd(status);
   context_.metrics.request_s.Observe(seconds);
@@ -404,7 +414,7 @@ void Exchange::Close(int status, std::string_view error) {
                            {"attempts", std::int64_t{attempts_}},
                            {"hand_overs", moves_},
                            {"hedge", hedge_told_},
-                           {"completion_tokens", ledger_->completion_tokens()},
+                           {"completion_tokens", CompletionTokens()},
                            {"first_token_s", first_token_s_.value_or(0)},
                            {"total_s", seconds}}});
 }
@@ -417,11 +427,11 @@ void Exchange::Feel(int status) const {
   Outcome outcome = Outcome::kRefused;
   if (status == 200) outcome = Outcome::kWhole;
   if (status == 499) outcome = Outcome::kCancelled;
-  if (status >= 500 && attempts_ > 0) outcome = Outcome::kBroken;
+  if (status >= 500 && status != 501 && attempts_ > 0) outcome = Outcome::kBroken;
   if (is_streaming_ && status != 200 && status != 499) outcome = Outcome::kBroken;
   context_.felt->Add({.outcome = outcome,
                       .moves = move_count_,
-                      .tokens = ledger_->completion_tokens(),
+                      .tokens = CompletionTokens(),
                       .first_token_ms = first_token_s_.value_or(0) * 1000,
                       .longest_gap_ms = ms(longest_gap_)},
                      std::chrono::duration<double>(Clock::now().time_since_epoch()).count());

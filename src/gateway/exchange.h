@@ -74,8 +74,9 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
     std::string member;
     FailureCause cause;
     std::string why;
-    // It answers others, so that waiting would not help: it is never asked for this again.
     bool IsSilence() const;
+    // Waiting would not help, since it answers others: it is never asked for this again.
+    bool IsFinal() const;
   };
   // What a member said instead of an answer, for the client if there is nothing better.
   struct Refusal {
@@ -101,6 +102,7 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   std::string Occasion() const;
   std::optional<Offer> Look(const Routed& routed, std::size_t rank, HandOverLevel level);
   void Ask(const Offer& offer);
+  void BeginAnew();
   AskedMember Prepare(const Offer& offer);
   void Send(const Offer& offer, AskedMember& asked, std::shared_ptr<net::CallListener> listener);
   void Await();
@@ -129,6 +131,7 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   void CompleteByLength();  // the member that failed had only its finish_reason left to say
   void EndWhole();
   void CompleteAsItCame();
+  std::int64_t CompletionTokens() const;
   void GiveUp();
   void RefuseByPolicy(const policy::RouteRefusal& refusal);
   void EndWith(const protocol::ApiError& error);
@@ -176,6 +179,7 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   std::vector<Failure> failures_;
   std::vector<Failure> earlier_;  // of the round before, of those that are asked again
   std::optional<Refusal> refusal_;
+  bool is_served_ = false;                      // one of those that failed has the endpoint
   std::int64_t too_short_tokens_ = 0;           // the largest context that refused the prompt
   std::set<std::string> refuses_continuation_;  // members that said 400 to it
   std::vector<std::string> ran_on_;             // members that gave tokens, in their order
@@ -189,6 +193,7 @@ class Exchange final : public HedgeOwner, public std::enable_shared_from_this<Ex
   std::optional<double> first_token_s_;
   std::optional<Clock::time_point> given_;  // the last token to the client, whoever made it
   Clock::duration longest_gap_{};           // between two
+  std::optional<std::int64_t> whole_tokens_;  // that a member's whole answer says it has
   std::int32_t move_count_ = 0;
   bool is_streaming_ = false;
   bool is_over_ = false;

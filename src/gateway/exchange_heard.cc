@@ -118,15 +118,16 @@ void Exchange::OnWholeBody() {
 
 void Exchange::OnStatus() {
   internal::MemberVerdict verdict = internal::OfStatus(head_, body_);
+  const bool has_continued = ledger_->has_begun() && asked_.plan.level == HandOverLevel::kContinue;
+  const bool is_refused = !verdict.cause || verdict.cause == FailureCause::kNotServed;
+  if (is_refused && has_continued && attempts_ < config_->retry.attempts) {
+    asked_.attempt.Cancelled();
+    refuses_continuation_.insert(asked_.config->name);  // and may begin anew all the same
+    timer_->Stop();
+    return Choose();
+  }
   if (!verdict.cause) {
     asked_.attempt.Cancelled();  // it works; the request does not
-    const bool has_continued =
-        ledger_->has_begun() && asked_.plan.level == HandOverLevel::kContinue;
-    if (has_continued && attempts_ < config_->retry.attempts) {
-      refuses_continuation_.insert(asked_.config->name);  // and may begin anew all the same
-      timer_->Stop();
-      return Choose();
-    }
     if (ledger_->has_begun()) {
       return Failed(FailureCause::kNotUnderstood,
                     fmt::format("it refused to go on, with HTTP {}", head_.status));
@@ -163,6 +164,13 @@ void Exchange::Refused(Refusal refusal) {
 void Exchange::OnFailure(net::CallFailure failure) {
   const std::unique_ptr<net::HttpCall> call = std::move(asked_.call);
   if (is_over_) return timer_->Stop();
+  if (failure.error.code == base::ErrorCode::kInternal && context_.log) {
+    context_.log({.level = base::LogLevel::kError,
+                  .message = "an answer was not taken in",
+                  .fields = {{"id", request_->id},
+                             {"member", asked_.config->name},
+                             {"why", failure.error.message}}});
+  }
   Failed(internal::OfFailure(failure, has_token()), std::move(failure.error.message));
 }
 

@@ -77,7 +77,7 @@ void Exchange::TakeHedge() {
         decisions_, "hedge", asked_.config->name,
         {fmt::format("{} is listened to instead of {}", asked_.config->name, first)});
   }
-  ledger_ = std::make_unique<AnswerLedger>(request_->endpoint(), request_->outline);
+  BeginAnew();
   Await();
   hedge->TakeOver();
 }
@@ -87,6 +87,7 @@ void Exchange::OnHedgeFailed(internal::MemberVerdict verdict) {
   AskedMember& asked = hedge_->asked();
   if (verdict.cause) {
     asked.attempt.Failed(*verdict.cause, verdict.retry_after);
+    is_served_ = is_served_ || verdict.cause != FailureCause::kNotServed;
     hedge_failures_.push_back({asked.config->name, *verdict.cause, std::move(verdict.why)});
   }
   EndHedge(HedgeEnd::kFailed);

@@ -16,12 +16,21 @@ struct Usage {
   std::int64_t completion_tokens = 0;
 };
 
+// Statuses that tell of a member, not of the request.
+bool IsMembersOwn(int status) {
+  return status == 401 || status == 403 || status == 404 || status == 405 || status == 501;
+}
+
+// More than any answer has; sums of such numbers stay far from their limits.
+constexpr std::int64_t kMostTokens = std::int64_t{1} << 40;
+
 Usage UsageOf(std::string_view body) {
   Usage usage;
   for (protocol::JsonItems items(body); items.Next();) {
     if (items.key() != "usage") continue;
     for (protocol::JsonItems each(items.value()); each.Next();) {
-      const auto value = protocol::JsonInteger(each.value()).value_or(0);
+      const std::int64_t told = protocol::JsonInteger(each.value()).value_or(0);
+      const std::int64_t value = std::clamp<std::int64_t>(told, 0, kMostTokens);
       if (each.key() == "prompt_tokens") usage.prompt_tokens = value;
       if (each.key() == "completion_tokens") usage.completion_tokens = value;
     }
@@ -100,6 +109,7 @@ void Exchange::CompleteAsItCame() {
   ran_on_.push_back(asked_.config->name);
   const Usage usage = UsageOf(body_);
   asked_.attempt.Finished(usage.prompt_tokens, usage.completion_tokens);
+  whole_tokens_ = usage.completion_tokens;
   if (!asked_.shown_model.empty()) {
     std::string shown;
     protocol::AppendChunk(body_, {.model = asked_.shown_model}, shown);
@@ -107,6 +117,10 @@ void Exchange::CompleteAsItCame() {
   }
   responder_->Respond({.headers = Headers(), .body = std::move(body_)});
   Close(200, "");
+}
+
+std::int64_t Exchange::CompletionTokens() const {
+  return whole_tokens_.value_or(ledger_->completion_tokens());
 }
 
 void Exchange::PassOn(const Refusal& refusal) {
@@ -163,9 +177,9 @@ void Exchange::GiveUp() {
          .type = "server_error",
          .code = "answer_interrupted"});
   }
-  // The member's own words say more than ours, unless they are about its own keys.
-  if (refusal_ && refusal_->head.status != 401 && refusal_->head.status != 403 &&
-      refusal_->head.status != 404) {
+  // The member's own words say more than ours, unless they are about its own keys, or about an
+  // endpoint that others have.
+  if (refusal_ && (!IsMembersOwn(refusal_->head.status) || !is_served_)) {
     return PassOn(*refusal_);
   }
   const bool is_late = std::ranges::any_of(failures_, &Failure::IsSilence);

@@ -112,6 +112,8 @@ std::string_view Name(FailureCause cause) {
       return "hand_back";
     case FailureCause::kTakenOut:
       return "taken_out";
+    case FailureCause::kNotServed:
+      return "not_served";
   }
   return "unknown";
 }

@@ -67,6 +67,7 @@ enum class FailureCause : std::uint8_t {
   kNotUnderstood,  // an answer that is none
   kOverloaded,     // 429 or 503, with a time to wait perhaps; no failure for the breaker
   kTakenOut,       // an operator cut it off; no failure of the member's
+  kNotServed,      // its engine has no such endpoint; no failure either
   kHandBack,       // the member's own word; no failure either; stays the last
 };
 

@@ -54,6 +54,13 @@ std::vector<protocol::ListedModel> ListModels(const FleetView& view) {
   return models;
 }
 
+// Tokens of the answer, at most; no limit of a key is as large as what is cut off here.
+std::int64_t Announced(const protocol::RequestOutline& outline) {
+  constexpr std::int64_t kMost = std::int64_t{1} << 50;
+  const std::int64_t each = std::clamp<std::int64_t>(outline.max_tokens.value_or(0), 0, kMost);
+  return each * outline.n;  // n is 1024 at most
+}
+
 bool IsAnyReachable(const FleetView& view) {
   return std::ranges::any_of(view.members, [](const Member& member) {
     return !member.state->is_lost && !member.state->is_draining && !member.is_draining &&
@@ -255,8 +262,7 @@ void Gateway::Relay(Lane& lane, Call& call) {
       static_cast<std::int64_t>(base::RandomBits() >> 11U));
   access::KeyUse use;
   if (call.key != nullptr) {
-    const std::int64_t announced = client.outline.max_tokens.value_or(0) * client.outline.n;
-    const auto decision = call.key->Ask(client.prompt_tokens() + announced);
+    const auto decision = call.key->Ask(client.prompt_tokens() + Announced(client.outline));
     client.limits = access::RateHeaders(decision);
     if (decision.refusal != policy::RateRefusal::kNone) {
       net::HttpHeaders headers = client.limits;

@@ -32,7 +32,7 @@ void Mix(double sample, double share, double& mean) {
 // Of these no breaker need know: the member works.
 bool IsNoFault(FailureCause cause) {
   return cause == FailureCause::kOverloaded || cause == FailureCause::kHandBack ||
-         cause == FailureCause::kTakenOut;
+         cause == FailureCause::kTakenOut || cause == FailureCause::kNotServed;
 }
 
 }  // namespace

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <charconv>
 
 #include "protocol/json_items.h"
@@ -29,8 +31,17 @@ milliseconds RetryAfter(const net::CallHead& head) {
 // Whether another member, or this one later, may answer what this one did not. A request that is
 // wrong, or that a member's own rules refuse, is so everywhere.
 bool MayPass(int status) {
-  return status < 400 || status >= 500 || status == 401 || status == 403 || status == 404 ||
-         status == 408 || status == 425 || status == 429;
+  constexpr std::array kPassing{401, 403, 404, 405, 408, 425, 429};
+  return status < 400 || status >= 500 || std::ranges::find(kPassing, status) != kPassing.end();
+}
+
+// 404 is also what engines say of a model that they do not have, which the fleet took it for
+// having.
+bool LacksEndpoint(int status, std::string_view body) {
+  if (status == 405 || status == 501) return true;
+  const bool is_about_model =
+      body.find("model") != std::string_view::npos || body.find("Model") != std::string_view::npos;
+  return status == 404 && !is_about_model;
 }
 
 MemberVerdict HandsBack() { return {FailureCause::kHandBack, "it is being drained"}; }
@@ -45,6 +56,9 @@ MemberVerdict OfStatus(const net::CallHead& head, std::string_view body) {
   const int status = head.status;
   if (!MayPass(status)) return {};
   if (body.find(kHandsBack) != std::string_view::npos) return HandsBack();
+  if (LacksEndpoint(status, body)) {
+    return {FailureCause::kNotServed, fmt::format("it has no such endpoint, HTTP {}", status)};
+  }
   const milliseconds wait = RetryAfter(head);
   const bool is_busy = status == 429 || (status == 503 && wait.count() > 0);
   return {is_busy ? FailureCause::kOverloaded : FailureCause::kServerError,
@@ -68,6 +82,7 @@ MemberVerdict OfStreamError(std::string_view error) {
 
 FailureCause OfFailure(const net::CallFailure& failure, bool has_token) {
   using Stage = net::CallFailure::Stage;
+  if (failure.error.code == base::ErrorCode::kInternal) return FailureCause::kNotUnderstood;
   if (failure.is_timeout && failure.stage != Stage::kConnect) {
     return has_token ? FailureCause::kStall : FailureCause::kNoFirstToken;
   }
