@@ -279,6 +279,21 @@ TEST(ChatTemplate, BoundsHostileTemplates) {
       shared_parts + "{{ ns.x }}",
       shared_parts + "{{ ns.x|tojson }}",
       shared_parts + "{{ [ns.x, ns.y]|sort }}",
+      grown("[1]", "ns.x|map('string')", "{{ ns.x|list }}"),
+      grown("[1]", "ns.x|map(attribute='a', default=1)", "{{ ns.x|list }}"),
+      grown("[1]", "ns.x|select", "{{ ns.x|list }}"),
+      grown("[1]", "ns.x|rejectattr('a')", "{{ ns.x|list }}"),
+      grown("[1]", "ns.x|unique", "{{ ns.x|list }}"),
+      grown("[1]", "ns.x|batch(1)", "{{ ns.x|list }}"),
+      grown("[1]", "[1]|select('in', ns.x)", "{{ ns.x|list }}"),
+      grown("[1]", "[ns.x]|map('first')", "{{ ns.x|list }}"),
+      // Loops whose last item is not known until the loop before is asked for its own.
+      "{% set ns = namespace(x={'last': 1}) %}{% for i in range(99999) %}"
+      "{% for y in [{'last': 1}, ns.x]|map(attribute='last') %}{% set ns.x = loop %}{% break %}"
+      "{% endfor %}{% endfor %}{{ ns.x.last }}",
+      "{% set ns = namespace(x=[1], y=[1]) %}{% for i in range(99999) %}"
+      "{% set ns.x = [ns.x.count] %}{% set ns.y = [ns.y.count] %}{% endfor %}"
+      "{{ ns.x == ns.y }}",
       "{{ '%1000000000d' % 1 }}",
       "{{ '%.1000000000f' % 1 }}",
       "{{ '%99999999999999999999d' % 1 }}",
@@ -318,6 +333,42 @@ TEST(ChatTemplate, BoundsHostileTemplates) {
   for (const std::string& source : sources) {
     EXPECT_THAT(TemplateRefusal(source), StartsWith("chat template, line ")) << source;
   }
+}
+
+// As doubles, a thousand of these integers are one.
+TEST(ChatTemplate, LargeIntegersAreKeysApart) {
+  EXPECT_EQ(Render("{% set ns = namespace(n=0) %}"
+                   "{% set d = dict.fromkeys(range(9223372036854675807, 9223372036854775807)) %}"
+                   "{% for k in d %}{% if k in d %}{% set ns.n = ns.n + 1 %}{% endif %}{% endfor %}"
+                   "{{ d|length }} {{ ns.n }}",
+                   Json::object())
+                .value(),
+            "100000 100000");
+}
+
+TEST(ChatTemplate, ChargesForKeysThatCollide) {
+  EXPECT_THAT(TemplateRefusal("{% set d = dict.fromkeys([('nan'|float)] * 99999) %}"),
+              HasSubstr("more than 50000000 steps"));
+}
+
+TEST(ChatTemplate, SetsAKeyThatIsThere) {
+  EXPECT_EQ(Render("{% set pairs = range(99998)|batch(2)|list %}"
+                   "{% set d = dict(pairs + pairs + [[40, 'x']]) %}"
+                   "{{ d|length }} {{ d[38] }} {{ d[40] }} {{ {1: 2, 3: 4, 1: 5} }}",
+                   Json::object())
+                .value(),
+            "49999 39 x {1: 5, 3: 4}");
+}
+
+TEST(ChatTemplate, EqualNumbersAreOneKey) {
+  EXPECT_EQ(Render("{{ {1: 'a', 1.0: 'b', true: 'c'} }}{{ {0: 'a', -0.0: 'b', false: 'c'} }}"
+                   "{{ {9007199254740993: 1}[9007199254740992.0] is defined }}"
+                   "{{ {9007199254740992: 1}[9007199254740992.0] }}"
+                   "{{ {2.5: 1}[2.5] }}{{ {-3: 1}[-3.0] }}"
+                   "{{ {9223372036854775807: 1}[9223372036854775808.0] is defined }}",
+                   Json::object())
+                .value(),
+            "{1: 'c'}{0: 'c'}False111False");
 }
 
 TEST(ChatTemplate, SurvivesCyclesAndOddities) {

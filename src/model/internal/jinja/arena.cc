@@ -59,6 +59,10 @@ void Arena::FailMemory() const {
         limits_.max_memory_bytes);
 }
 
+void Arena::FailDepth() const {
+  Raise(FailureKind::kLimit, "the template recurses deeper than {} levels", limits_.max_depth);
+}
+
 void TextBuilder::Repeat(std::string_view text, std::size_t times) {
   if (text.empty() || times == 0) return;
   if (times > (limit_ - text_.size()) / text.size()) FailTooLong();

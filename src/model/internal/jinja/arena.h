@@ -20,7 +20,7 @@ struct RenderLimits {
   std::uint64_t max_steps = 50'000'000;  // nodes evaluated, items iterated, 64-byte runs copied
   std::size_t max_memory_bytes = std::size_t{256} << 20;  // made in all, not live at once
   std::size_t max_output_bytes = std::size_t{64} << 20;
-  int max_depth = 800;  // nested nodes over all macro calls
+  int max_depth = 800;  // nested nodes over all macro calls, and iterators that draw from others
 };
 
 class Arena {
@@ -75,16 +75,35 @@ class Arena {
     void (*destroy)(void*);
   };
 
+  friend class DepthGuard;
+
   [[noreturn]] void FailSteps() const;
   [[noreturn]] void FailMemory() const;
+  [[noreturn]] void FailDepth() const;
 
   RenderLimits limits_;
   std::uint64_t steps_ = 0;
   std::size_t charged_ = 0;
+  int depth_ = 0;
   std::vector<std::unique_ptr<std::byte[]>> chunks_;
   std::byte* free_ = nullptr;
   std::size_t free_bytes_ = 0;
   std::vector<Destructor> destructors_;
+};
+
+// One more level of what a template nests on the machine's stack, while it lives.
+class DepthGuard {
+ public:
+  explicit DepthGuard(Arena& arena) : arena_(arena) {
+    if (arena_.depth_ >= arena_.limits_.max_depth) arena_.FailDepth();
+    ++arena_.depth_;
+  }
+  ~DepthGuard() { --arena_.depth_; }
+  DepthGuard(const DepthGuard&) = delete;
+  DepthGuard& operator=(const DepthGuard&) = delete;
+
+ private:
+  Arena& arena_;
 };
 
 // A string that grows within the arena's bounds and is copied into the arena when complete.

@@ -101,7 +101,7 @@ Value DictSort(Renderer& renderer, const Value& input, const Arguments& argument
 
 class UniqueItems final : public Generator {
  public:
-  UniqueItems(Renderer& renderer, Iterator& items, const AttributePath& path, bool exact)
+  UniqueItems(Renderer& renderer, Source items, const AttributePath& path, bool exact)
       : renderer_(renderer),
         items_(items),
         path_(path),
@@ -121,7 +121,7 @@ class UniqueItems final : public Generator {
 
  private:
   Renderer& renderer_;
-  Iterator& items_;
+  Source items_;
   const AttributePath& path_;
   bool exact_;
   Dict& seen_;
@@ -131,7 +131,7 @@ Value Unique(Renderer& renderer, const Value& input, const Arguments& arguments)
   const auto [case_sensitive, attribute] =
       Bind("unique", arguments, {"case_sensitive", "attribute"});
   const auto* path = renderer.arena().New<AttributePath>(renderer, attribute);
-  return Value::Of(renderer.arena().New<UniqueItems>(renderer, IteratorOver(renderer, input), *path,
+  return Value::Of(renderer.arena().New<UniqueItems>(renderer, SourceOver(renderer, input), *path,
                                                      IsTrue(case_sensitive)));
 }
 

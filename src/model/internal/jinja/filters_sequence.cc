@@ -78,9 +78,9 @@ Value Items(Renderer& renderer, const Value& input, const Arguments& arguments) 
 // map: an attribute of each item, or a filter applied to it.
 class Mapped final : public Generator {
  public:
-  Mapped(Renderer& renderer, Iterator& items, const AttributePath& path)
+  Mapped(Renderer& renderer, Source items, const AttributePath& path)
       : renderer_(renderer), items_(items), path_(&path) {}
-  Mapped(Renderer& renderer, Iterator& items, std::string_view filter, const Arguments& arguments)
+  Mapped(Renderer& renderer, Source items, std::string_view filter, const Arguments& arguments)
       : renderer_(renderer), items_(items), filter_(filter), arguments_(arguments) {}
   bool Next(Value* value) override {
     Value item;
@@ -92,7 +92,7 @@ class Mapped final : public Generator {
 
  private:
   Renderer& renderer_;
-  Iterator& items_;
+  Source items_;
   const AttributePath* path_ = nullptr;
   std::string_view filter_;
   Arguments arguments_;
@@ -115,17 +115,17 @@ Value Map(Renderer& renderer, const Value& input, const Arguments& arguments) {
       Raise(FailureKind::kRuntime, "map requires a filter argument");
     }
     const auto* path = arena.New<AttributePath>(renderer, attribute, otherwise);
-    return Value::Of(arena.New<Mapped>(renderer, IteratorOver(renderer, input), *path));
+    return Value::Of(arena.New<Mapped>(renderer, SourceOver(renderer, input), *path));
   }
   const Arguments rest = {arguments.positional.subspan(1), arguments.named};
-  return Value::Of(arena.New<Mapped>(renderer, IteratorOver(renderer, input),
+  return Value::Of(arena.New<Mapped>(renderer, SourceOver(renderer, input),
                                      ToString(arguments.positional[0], "map's filter"), rest));
 }
 
 // select, reject and their attr forms.
 class Selected final : public Generator {
  public:
-  Selected(Renderer& renderer, Iterator& items, const AttributePath& path, bool keeps,
+  Selected(Renderer& renderer, Source items, const AttributePath& path, bool keeps,
            const Arguments& test)
       : renderer_(renderer), items_(items), path_(path), keeps_(keeps), test_(test) {}
   bool Next(Value* value) override {
@@ -144,7 +144,7 @@ class Selected final : public Generator {
   }
 
   Renderer& renderer_;
-  Iterator& items_;
+  Source items_;
   const AttributePath& path_;
   bool keeps_;
   Arguments test_;
@@ -164,13 +164,12 @@ Value Select(Renderer& renderer, const Value& input, const Arguments& arguments)
     test.positional = arguments.positional.subspan(1);
   }
   const auto* path = arena.New<AttributePath>(renderer, attribute);
-  return Value::Of(
-      arena.New<Selected>(renderer, IteratorOver(renderer, input), *path, kKeeps, test));
+  return Value::Of(arena.New<Selected>(renderer, SourceOver(renderer, input), *path, kKeeps, test));
 }
 
 class Batches final : public Generator {
  public:
-  Batches(Arena& arena, Iterator& items, std::int64_t size, const Value& fill)
+  Batches(Arena& arena, Source items, std::int64_t size, const Value& fill)
       : arena_(arena), items_(items), size_(size), fill_(fill) {}
   bool Next(Value* value) override {
     ListBuilder batch(arena_);
@@ -192,7 +191,7 @@ class Batches final : public Generator {
 
  private:
   Arena& arena_;
-  Iterator& items_;
+  Source items_;
   std::int64_t size_;
   Value fill_;
   Value held_;  // the first item of the next batch
@@ -200,7 +199,7 @@ class Batches final : public Generator {
 
 Value Batch(Renderer& renderer, const Value& input, const Arguments& arguments) {
   const auto [size, fill] = Bind("batch", arguments, {"linecount", "fill_with"}, 1);
-  return Value::Of(renderer.arena().New<Batches>(renderer.arena(), IteratorOver(renderer, input),
+  return Value::Of(renderer.arena().New<Batches>(renderer.arena(), SourceOver(renderer, input),
                                                  ToInt(size, "batch's linecount"), fill));
 }
 

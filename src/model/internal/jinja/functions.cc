@@ -32,10 +32,10 @@ class NativeCallable final : public Object {
     if (self_.Is(Kind::kString)) renderer.arena().Spend(self_.AsString().size() / 16);
     return call_(renderer, self_, arguments);
   }
-  bool Equals(Arena& arena, const Object& other) const override {
+  bool Equals(Arena& arena, const Object& other, int depth) const override {
     const auto* callable = dynamic_cast<const NativeCallable*>(&other);
     return callable != nullptr && callable->call_ == call_ &&
-           jinja::Equals(arena, callable->self_, self_);
+           jinja::Equals(arena, callable->self_, self_, depth + 1);
   }
   void Print(TextBuilder& out, int /*depth*/) const override {
     out.Append(self_.Is(Kind::kMissing) ? "<function " : "<built-in method ");

@@ -91,12 +91,12 @@ class DictIterator final : public Iterator {
 
 class WrappedIterator final : public Generator {
  public:
-  WrappedIterator(Iterator& iterator, std::string_view type_name)
-      : Generator(type_name), iterator_(iterator) {}
-  bool Next(Value* value) override { return iterator_.Next(value); }
+  WrappedIterator(Source source, std::string_view type_name)
+      : Generator(type_name), source_(source) {}
+  bool Next(Value* value) override { return source_.Next(value); }
 
  private:
-  Iterator& iterator_;
+  Source source_;
 };
 
 Iterator* Find(Renderer& renderer, const Value& value, bool reversed) {
@@ -135,6 +135,10 @@ Iterator& IteratorOver(Renderer& renderer, const Value& value) {
     Raise(FailureKind::kType, "'{}' object is not iterable", TypeName(value));
   }
   return *iterator;
+}
+
+Source SourceOver(Renderer& renderer, const Value& value) {
+  return Source(renderer.arena(), IteratorOver(renderer, value));
 }
 
 std::span<const Value> ItemsOf(Renderer& renderer, const Value& iterable) {
@@ -183,7 +187,7 @@ Value Range::Item(Renderer&, const Value& index) {
   return Value::Int(start_ + at * step_);
 }
 
-bool Range::Equals(Arena&, const Object& other) const {
+bool Range::Equals(Arena&, const Object& other, int /*depth*/) const {
   const auto* range = dynamic_cast<const Range*>(&other);
   if (range == nullptr || range->count_ != count_) return false;
   return count_ == 0 || (range->start_ == start_ && (count_ == 1 || range->step_ == step_));
@@ -230,7 +234,7 @@ Value MakePair(Arena& arena, const Value& first, const Value& second) {
 }
 
 Value MakeIterator(Arena& arena, Iterator& iterator, std::string_view type_name) {
-  return Value::Of(arena.New<WrappedIterator>(iterator, type_name));
+  return Value::Of(arena.New<WrappedIterator>(Source(arena, iterator), type_name));
 }
 
 }  // namespace switchyard::model::jinja

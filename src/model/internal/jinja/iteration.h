@@ -13,11 +13,12 @@ namespace switchyard::model::jinja {
 
 Iterator* FindIterator(Renderer& renderer, const Value& value);             // null: not iterable
 Iterator& IteratorOver(Renderer& renderer, const Value& value);             // fails if not iterable
+Source SourceOver(Renderer& renderer, const Value& value);                  // the same
 Iterator* FindReversed(Renderer& renderer, const Value& value);             // null: not reversible
 std::span<const Value> ItemsOf(Renderer& renderer, const Value& iterable);  // list(iterable)
 
 // What lazy filters return: Python's generator, which runs once. Owned by the arena, as is what
-// it iterates over.
+// it iterates over: a Source, unless that can't be an iterator which a template has made.
 class Generator : public Object, public Iterator {
  public:
   explicit Generator(std::string_view type_name = "generator") : type_name_(type_name) {}
@@ -41,7 +42,7 @@ class Range final : public Object {
   Iterator* Iterate(Renderer& renderer) override;
   Iterator* IterateReversed(Renderer& renderer) override;
   Value Item(Renderer&, const Value& index) override;
-  bool Equals(Arena&, const Object& other) const override;
+  bool Equals(Arena&, const Object& other, int depth) const override;
   void Print(TextBuilder& out, int depth) const override;
 
  private:

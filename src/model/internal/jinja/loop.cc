@@ -20,7 +20,7 @@ bool Loop::Next(Value* value) {
 bool Loop::Peek() {
   if (!next_.Is(Kind::kMissing)) return true;
   Value value;
-  if (!source_->Next(&value)) return false;
+  if (!source_.Next(&value)) return false;
   next_ = value;
   return true;
 }
@@ -34,9 +34,9 @@ std::int64_t Loop::CountItems() {
     length_ = static_cast<std::int64_t>(*iterable_.AsObject().Length());
   } else {  // takes the rest of the items to count them
     ListBuilder rest(renderer_.arena());
-    for (Value value; source_->Next(&value);) rest.Append(value);
+    for (Value value; source_.Next(&value);) rest.Append(value);
     const Value items = Value::List(rest.Finish());
-    source_ = FindIterator(renderer_, items);
+    source_ = SourceOver(renderer_, items);
     length_ = static_cast<std::int64_t>(items.AsItems().size()) + index_ + 1 +
               (next_.Is(Kind::kMissing) ? 0 : 1);
   }

@@ -19,7 +19,7 @@ class Loop final : public Object, public Iterator {
         node_(node),
         outer_(outer),
         iterable_(iterable),
-        source_(&source),
+        source_(renderer.arena(), source),
         depth_(depth) {}
 
   bool Next(Value* value) override;
@@ -42,7 +42,7 @@ class Loop final : public Object, public Iterator {
   const For& node_;
   Frame* outer_;
   Value iterable_;
-  Iterator* source_;
+  Source source_;
   int depth_;
   std::int64_t index_ = -1;
   Value previous_;

@@ -6,7 +6,7 @@
 #include "model/internal/jinja/loop.h"
 #include "model/internal/jinja/macro.h"
 #include "model/internal/jinja/printing.h"
-#include "model/internal/jinja/renderer_depth.h"
+#include "model/internal/jinja/renderer_capture.h"
 
 namespace switchyard::model::jinja {
 namespace {
@@ -18,7 +18,7 @@ class FilteredItems final : public Iterator {
       : renderer_(renderer),
         node_(node),
         frame_(renderer.NewFrame(node.condition_frame, outer)),
-        source_(source) {}
+        source_(renderer.arena(), source) {}
   bool Next(Value* value) override {
     while (source_.Next(value)) {
       renderer_.arena().Spend(1);
@@ -31,7 +31,7 @@ class FilteredItems final : public Iterator {
   Renderer& renderer_;
   const For& node_;
   Frame* frame_;
-  Iterator& source_;
+  Source source_;
 };
 
 // jinja2's marker for a variable without a value, which a template gets to see where a macro reads
@@ -168,7 +168,7 @@ Renderer::Flow Renderer::RunBlock(const Block& block, Frame* frame) {
 }
 
 Renderer::Flow Renderer::Run(const Statement& statement, Frame* frame) {
-  DepthGuard depth(*this);
+  DepthGuard depth(arena_);
   arena_.Spend(1);
   line_ = statement.line;
   switch (statement.kind) {
@@ -261,7 +261,7 @@ Renderer::Flow Renderer::RunFor(const For& node, Frame* frame, const Value& iter
 }
 
 Value Renderer::RunRecursiveLoop(const For& node, Frame* outer, const Value& iterable, int depth) {
-  DepthGuard guard(*this);
+  DepthGuard guard(arena_);
   const int line = line_;
   Capture capture(*this);
   RunFor(node, outer, iterable, depth);

@@ -53,7 +53,6 @@ class Renderer {
 
  private:
   enum class Flow { kNormal, kBreak, kContinue };
-  class DepthGuard;
   class Capture;
 
   // The frame of a statement that jinja2 compiles into its function's own Python variables: the
@@ -106,7 +105,6 @@ class Renderer {
   Arena arena_;
   TextBuilder* out_ = nullptr;
   int line_ = 1;
-  int depth_ = 0;
   bool is_folding_ = false;
   std::unordered_map<std::string_view, Value> looked_up_;
   std::map<std::pair<const Frame*, const FrameLayout*>, Frame*> inner_frames_;

@@ -1,5 +1,6 @@
 #include <algorithm>
 
+#include "model/internal/jinja/failure.h"
 #include "model/internal/jinja/filters.h"
 #include "model/internal/jinja/functions.h"
 #include "model/internal/jinja/iteration.h"
@@ -7,7 +8,7 @@
 #include "model/internal/jinja/methods.h"
 #include "model/internal/jinja/operators.h"
 #include "model/internal/jinja/printing.h"
-#include "model/internal/jinja/renderer_depth.h"
+#include "model/internal/jinja/renderer_capture.h"
 
 namespace switchyard::model::jinja {
 
@@ -25,7 +26,7 @@ void Renderer::ChargeTexts(const Value& input, const Arguments& arguments) {
 }
 
 Value Renderer::Call(const Value& callee, const Arguments& arguments) {
-  DepthGuard depth(*this);
+  DepthGuard depth(arena_);
   if (callee.Is(Kind::kUndefined)) callee.FailUndefined();
   if (!callee.Is(Kind::kObject) || !callee.AsObject().IsCallable()) {
     Raise(FailureKind::kType, "'{}' object is not callable", TypeName(callee));
@@ -37,7 +38,7 @@ Value Renderer::Call(const Value& callee, const Arguments& arguments) {
 Value Renderer::CallFilter(std::string_view name, const Value& input, const Arguments& arguments) {
   const FilterEntry* filter = FindFilter(name);
   if (filter == nullptr) Raise(FailureKind::kRuntime, "No filter named '{}'.", name);
-  DepthGuard depth(*this);
+  DepthGuard depth(arena_);
   ChargeTexts(input, arguments);
   return filter->apply(*this, input, arguments);
 }
@@ -45,6 +46,7 @@ Value Renderer::CallFilter(std::string_view name, const Value& input, const Argu
 bool Renderer::CallTest(std::string_view name, const Value& input, const Arguments& arguments) {
   const TestEntry* test = FindTest(name);
   if (test == nullptr) Raise(FailureKind::kRuntime, "No test named '{}'.", name);
+  DepthGuard depth(arena_);
   ChargeTexts(input, arguments);
   return test->holds(*this, input, arguments);
 }
@@ -85,7 +87,7 @@ Value Renderer::GetItem(const Value& object, const Value& index) {
 // How jinja2's Macro.__call__ matches arguments: parameters by position, then by name, then their
 // defaults; the rest go to varargs and kwargs where the body reads these.
 Value Renderer::CallMacro(const MacroBody& macro, Frame* definition, const Arguments& arguments) {
-  DepthGuard guard(*this);
+  DepthGuard guard(arena_);
   const int line = line_;
   Frame* frame = NewFrame(macro.frame, definition);
   const std::size_t count = macro.parameters.size();
@@ -94,6 +96,7 @@ Value Renderer::CallMacro(const MacroBody& macro, Frame* definition, const Argum
     return frame->slots[static_cast<std::size_t>(index)];
   };
   std::vector<bool> used(arguments.named.size());
+  arena_.Spend(count * used.size());
   const auto take_named = [&](std::string_view name) {
     for (std::size_t i = 0; i < used.size(); ++i) {
       if (used[i] || arguments.named[i].name != name) continue;
@@ -165,7 +168,7 @@ Arguments Renderer::EvalArguments(const ArgumentList& list, Frame* frame, const 
     if (!more.Is(Kind::kDict)) {
       Raise(FailureKind::kType, "argument after ** must be a mapping, not {}", TypeName(more));
     }
-    arena_.Spend(more.AsDict().entries().size());
+    arena_.Spend(more.AsDict().entries().size() * (1 + named_count));
     arena_.Charge(more.AsDict().entries().size() * sizeof(NamedValue));
     for (const auto& [key, value] : more.AsDict().entries()) {
       if (!key.Is(Kind::kString)) Raise(FailureKind::kType, "keywords must be strings");

@@ -2,7 +2,7 @@
 #include "model/internal/jinja/filters.h"
 #include "model/internal/jinja/operators.h"
 #include "model/internal/jinja/printing.h"
-#include "model/internal/jinja/renderer_depth.h"
+#include "model/internal/jinja/renderer.h"
 
 namespace switchyard::model::jinja {
 
@@ -10,7 +10,7 @@ Value Renderer::Eval(const Expr& expr, Frame* frame) {
   arena_.Spend(1);
   if (expr.kind == ExprKind::kLiteral) return static_cast<const Literal&>(expr).value;
   if (expr.kind == ExprKind::kName) return EvalName(static_cast<const Name&>(expr), frame);
-  DepthGuard depth(*this);
+  DepthGuard depth(arena_);
   Value constant;
   if (expr.folds() && !is_folding_ && Fold(expr, /*takes_undefined=*/false, &constant)) {
     return constant;
@@ -192,7 +192,7 @@ Value Renderer::EvalCall(const jinja::Call& node, Frame* frame, const Value& cal
 }
 
 Value Renderer::EvalFilter(const Filter& node, Frame* frame, const Value* block_text) {
-  DepthGuard depth(*this);
+  DepthGuard depth(arena_);
   Value input;
   if (node.input == nullptr) {
     input = *block_text;

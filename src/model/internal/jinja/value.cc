@@ -27,6 +27,20 @@ std::size_t Mix(std::size_t seed, std::size_t value) {
   return seed ^ (value + 0x9E3779B97F4A7C15U + (seed << 6) + (seed >> 2));
 }
 
+// Different for different integers, and spread over the low bits that tables look at.
+std::size_t HashInteger(std::int64_t value) {
+  const std::uint64_t spread = static_cast<std::uint64_t>(value) * 0x9E3779B97F4A7C15U;
+  return spread ^ (spread >> 32);
+}
+
+// That of the equal integer, if there is one.
+std::size_t HashFloat(double value) {
+  constexpr double kBeyondIntegers = 0x1p63;
+  const bool is_integer =
+      value >= -kBeyondIntegers && value < kBeyondIntegers && value == std::floor(value);
+  return is_integer ? HashInteger(static_cast<std::int64_t>(value)) : std::hash<double>()(value);
+}
+
 std::string_view OwnerName(Kind kind) {
   switch (kind) {
     case Kind::kNone:
@@ -141,53 +155,57 @@ void Value::FailUndefined() const {
   Raise(FailureKind::kUndefined, "{}", AsString());
 }
 
-std::size_t Dict::Slot(const Value& key, std::size_t hash) const {
+std::size_t Dict::Slot(const Value& key, std::size_t hash, int depth) const {
   const std::size_t mask = table_.size() - 1;
   std::size_t slot = hash & mask;
   while (table_[slot] != 0) {
     const std::size_t entry = table_[slot] - 1;
-    if (hashes_[entry] == hash && Equals(arena_, entries_[entry].key, key)) break;
+    if (hashes_[entry] == hash && Equals(arena_, entries_[entry].key, key, depth)) break;
+    arena_.Spend(1);
     slot = (slot + 1) & mask;
   }
   return slot;
 }
 
-const Value* Dict::Find(const Value& key) const {
-  const std::size_t hash = Hash(arena_, key);
-  if (table_.empty()) {
-    for (std::size_t i = 0; i < entries_.size(); ++i) {
-      if (hashes_[i] == hash && Equals(arena_, entries_[i].key, key)) return &entries_[i].value;
-    }
-    return nullptr;
+std::size_t Dict::Position(const Value& key, std::size_t hash, int depth) const {
+  if (!table_.empty()) {
+    const std::uint32_t found = table_[Slot(key, hash, depth)];
+    return found == 0 ? entries_.size() : found - 1;
   }
-  const std::uint32_t found = table_[Slot(key, hash)];
-  return found == 0 ? nullptr : &entries_[found - 1].value;
+  std::size_t position = 0;
+  while (position < entries_.size() &&
+         !(hashes_[position] == hash && Equals(arena_, entries_[position].key, key, depth))) {
+    ++position;
+  }
+  return position;
+}
+
+const Value* Dict::Find(const Value& key, int depth) const {
+  const std::size_t position = Position(key, Hash(arena_, key, depth), depth);
+  return position == entries_.size() ? nullptr : &entries_[position].value;
 }
 
 const Value* Dict::Find(std::string_view key) const { return Find(Value::String(key)); }
 
 void Dict::Set(const Value& key, const Value& value) {
-  if (const Value* old = Find(key)) {
-    entries_[static_cast<std::size_t>(
-                 std::find_if(entries_.begin(), entries_.end(),
-                              [old](const Entry& e) { return &e.value == old; }) -
-                 entries_.begin())]
-        .value = value;
+  arena_.Spend(1);
+  const std::size_t hash = Hash(arena_, key);
+  const std::size_t position = Position(key, hash, 0);
+  if (position < entries_.size()) {
+    entries_[position].value = value;
     return;
   }
-  arena_.Spend(1);
   arena_.Charge(sizeof(Entry) + sizeof(std::size_t) + 2 * sizeof(std::uint32_t));
-  const std::size_t hash = Hash(arena_, key);
   entries_.push_back({key, value});
   hashes_.push_back(hash);
   if (entries_.size() <= kLinearSearchEntries) return;
   if (table_.size() < 2 * entries_.size()) {
     table_.assign(std::max<std::size_t>(32, 2 * table_.size()), 0);
     for (std::size_t i = 0; i < entries_.size(); ++i) {
-      table_[Slot(entries_[i].key, hashes_[i])] = static_cast<std::uint32_t>(i + 1);
+      table_[Slot(entries_[i].key, hashes_[i], 0)] = static_cast<std::uint32_t>(i + 1);
     }
   } else {
-    table_[Slot(key, hash)] = static_cast<std::uint32_t>(entries_.size());
+    table_[Slot(key, hash, 0)] = static_cast<std::uint32_t>(entries_.size());
   }
 }
 
@@ -307,12 +325,12 @@ bool Equals(Arena& arena, const Value& left, const Value& right, int depth) {
       if (a.entries().size() != b.entries().size()) return false;
       return std::all_of(a.entries().begin(), a.entries().end(), [&](const Dict::Entry& entry) {
         arena.Spend(1);
-        const Value* other = b.Find(entry.key);
+        const Value* other = b.Find(entry.key, depth + 1);
         return other != nullptr && Equals(arena, entry.value, *other, depth + 1);
       });
     }
     case Kind::kObject:
-      return left.AsObject().Equals(arena, right.AsObject());
+      return left.AsObject().Equals(arena, right.AsObject(), depth);
     default:
       return true;  // none, undefined
   }
@@ -325,9 +343,9 @@ std::size_t Hash(Arena& arena, const Value& value, int depth) {
   switch (value.kind()) {
     case Kind::kBool:
     case Kind::kInt:
-      return std::hash<double>()(static_cast<double>(value.AsInt()));
+      return HashInteger(value.AsInt());
     case Kind::kFloat:
-      return std::hash<double>()(value.AsFloat());
+      return HashFloat(value.AsFloat());
     case Kind::kString:
       arena.Spend(value.AsString().size() / 64);
       return std::hash<std::string_view>()(value.AsString());

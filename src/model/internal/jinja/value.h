@@ -110,12 +110,15 @@ class Dict {
   explicit Dict(Arena& arena) : arena_(arena) {}
 
   std::span<const Entry> entries() const { return entries_; }
-  const Value* Find(const Value& key) const;  // null if absent; fails if unhashable
+  // Null if absent; fails if unhashable. `depth` counts the containers around this one.
+  const Value* Find(const Value& key, int depth = 0) const;
   const Value* Find(std::string_view key) const;
   void Set(const Value& key, const Value& value);
 
  private:
-  std::size_t Slot(const Value& key, std::size_t hash) const;
+  std::size_t Slot(const Value& key, std::size_t hash, int depth) const;
+  // The entry's position, entries_.size() if absent.
+  std::size_t Position(const Value& key, std::size_t hash, int depth) const;
 
   Arena& arena_;
   std::vector<Entry> entries_;
@@ -143,6 +146,22 @@ class Iterator {
   ~Iterator() = default;
 };
 
+// What an iterator draws its items from. A template can wrap iterators in one another without end,
+// so each draw is a level of depth.
+class Source {
+ public:
+  Source(Arena& arena, Iterator& items) : arena_(&arena), items_(&items) {}
+
+  bool Next(Value* value) {
+    DepthGuard depth(*arena_);
+    return items_->Next(value);
+  }
+
+ private:
+  Arena* arena_;
+  Iterator* items_;
+};
+
 // Everything else: namespaces, ranges, iterators, functions, macros, the loop variable.
 class Object {
  public:
@@ -156,8 +175,9 @@ class Object {
   virtual Value Attribute(Renderer&, std::string_view /*name*/) { return {}; }  // kMissing: none
   virtual bool IsCallable() const { return false; }
   virtual Value Call(Renderer&, const Arguments&);
-  virtual bool Equals(Arena&, const Object& other) const { return this == &other; }
-  // What repr() prints; `depth` counts the containers around it.
+  // `depth`, here and below, counts the containers around it.
+  virtual bool Equals(Arena&, const Object& other, int /*depth*/) const { return this == &other; }
+  // What repr() prints.
   virtual void Print(TextBuilder& out, int depth) const;
 
  protected:
