@@ -17,7 +17,8 @@ base::Result<std::vector<model::TokenId>> PromptTokens(const model::Model& model
 base::Result<Texts> TokeniseTexts(const model::Model& model) {
   Texts texts;
   for (const std::string_view passage : PassageTexts()) {
-    texts.passages.push_back(model.tokenizer().Encode(passage, {}));
+    SWITCHYARD_TRY(auto tokens, model.tokenizer().Encode(passage, {}));
+    texts.passages.push_back(std::move(tokens));
   }
   SWITCHYARD_TRY(const base::Json prompts, base::ParseJson(PromptsJson(), "prompts.json"));
   for (const base::Json& prompt : prompts) {

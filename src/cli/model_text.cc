@@ -20,10 +20,12 @@ base::Result<server::EncodedChat> ModelText::EncodeChat(const protocol::ChatInpu
                  protocol::RenderChat(input, traits_, [this](base::Json context) {
                    return Render(std::move(context));
                  }));
-  return server::EncodedChat{model_.EncodePrompt(chat.text), chat.begins_in_reasoning};
+  SWITCHYARD_TRY(std::vector<engine::TokenId> tokens, model_.EncodePrompt(chat.text));
+  return server::EncodedChat{std::move(tokens), chat.begins_in_reasoning};
 }
 
-std::vector<engine::TokenId> ModelText::Encode(std::string_view text, bool add_special) const {
+base::Result<std::vector<engine::TokenId>> ModelText::Encode(std::string_view text,
+                                                             bool add_special) const {
   // Special tokens in a prompt count as such, as in vLLM.
   return model_.tokenizer().Encode(text, {.add_special = add_special, .parse_special = true});
 }

@@ -22,7 +22,8 @@ class ModelText final : public server::TextModel {
 
   base::Result<server::EncodedChat> EncodeChat(const protocol::ChatInput& input) const override;
   const protocol::TemplateTraits& traits() const override { return traits_; }
-  std::vector<engine::TokenId> Encode(std::string_view text, bool add_special) const override;
+  base::Result<std::vector<engine::TokenId>> Encode(std::string_view text,
+                                                    bool add_special) const override;
   std::string Decode(std::span<const engine::TokenId> tokens) const override;
   std::string TokenBytes(engine::TokenId token) const override;
   std::int32_t vocabulary_size() const override;

@@ -71,7 +71,7 @@ Result<std::string> Model::RenderChat(const base::Json& messages, const base::Js
   return RenderTemplate(std::move(context));
 }
 
-std::vector<TokenId> Model::EncodePrompt(std::string_view prompt) const {
+Result<std::vector<TokenId>> Model::EncodePrompt(std::string_view prompt) const {
   return tokenizer().Encode(prompt, {.add_special = false, .parse_special = true});
 }
 

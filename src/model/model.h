@@ -45,7 +45,7 @@ class Model {
   // What the chat template makes of `context`, its globals but for the special tokens' names.
   base::Result<std::string> RenderTemplate(base::Json context) const;
   // A prompt as tokens: names of special tokens become them, and none is added.
-  std::vector<TokenId> EncodePrompt(std::string_view prompt) const;
+  base::Result<std::vector<TokenId>> EncodePrompt(std::string_view prompt) const;
   // RenderChat's text as tokens.
   base::Result<std::vector<TokenId>> EncodeChat(const base::Json& messages,
                                                 const base::Json& tools = nullptr) const;

@@ -32,8 +32,10 @@ class Tokenizer {
     bool parse_special = false;  // "<|im_start|>" in the text becomes its token
   };
   // Any bytes are accepted. Every maximal broken part of UTF-8 counts as one U+FFFD, as in Python's
-  // bytes.decode(errors="replace"), before which Hugging Face's tokenizers can't be reached.
-  virtual std::vector<TokenId> Encode(std::string_view text, EncodeOptions options) const = 0;
+  // bytes.decode(errors="replace"), before which Hugging Face's tokenizers can't be reached. Fails
+  // if one of the tokenizer's patterns needs more steps or memory for the text than is granted.
+  virtual base::Result<std::vector<TokenId>> Encode(std::string_view text,
+                                                    EncodeOptions options) const = 0;
 
   // The bytes of one token (may be half a character); special tokens give their name, or nothing if
   // `skip_special`. Ids outside the vocabulary give nothing. Many vocabularies put a space before

@@ -154,7 +154,8 @@ void ExpectIds(const Tokenizer& tokenizer, const std::string& name, const std::s
   int wrong = 0;
   int wrong_back = 0;
   for (std::size_t i = 0; i < texts.size(); ++i) {
-    const auto ids = tokenizer.Encode(texts[i], {.add_special = false, .parse_special = true});
+    const auto ids =
+        tokenizer.Encode(texts[i], {.add_special = false, .parse_special = true}).value();
     count += ids.size();
     if (HashOf(ids) != expected.texts[i].ids) {
       if (++wrong <= 8) {

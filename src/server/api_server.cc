@@ -60,12 +60,20 @@ std::optional<ApiError> CheckTokens(std::string_view param, std::span<const engi
 
 using Tokens = std::vector<engine::TokenId>;
 
+ApiError EncodingFailed(const base::Error& cause, std::string_view param) {
+  ApiError error = protocol::ToApiError(cause);
+  error.param = param;
+  return error;
+}
+
 ApiResult<std::vector<Tokens>> EncodeTexts(const std::vector<protocol::Prompt>& texts,
                                            std::string_view param, const TextModel& text) {
   std::vector<Tokens> encoded;
   for (const protocol::Prompt& one : texts) {
     if (const auto* words = std::get_if<std::string>(&one)) {
-      encoded.push_back(text.Encode(*words, true));
+      auto tokens = text.Encode(*words, true);
+      if (!tokens) return std::unexpected(EncodingFailed(tokens.error(), param));
+      encoded.push_back(std::move(*tokens));
       continue;
     }
     const auto& tokens = std::get<std::vector<std::int32_t>>(one);
@@ -88,20 +96,24 @@ void Truncate(std::vector<Tokens>& prompts, std::optional<std::int64_t> kept, st
 }
 
 // Each word as it stands at the beginning and behind a space, which most vocabularies tell apart.
-std::vector<Tokens> EncodeWords(const std::vector<std::string>& words, const TextModel& text) {
+ApiResult<std::vector<Tokens>> EncodeWords(const std::vector<std::string>& words,
+                                           const TextModel& text) {
   std::vector<Tokens> encoded;
   for (const std::string& word : words) {
-    encoded.push_back(text.Encode(word, false));
-    encoded.push_back(text.Encode(" " + word, false));
+    for (const std::string& form : {word, " " + word}) {
+      auto tokens = text.Encode(form, false);
+      if (!tokens) return std::unexpected(EncodingFailed(tokens.error(), "bad_words"));
+      encoded.push_back(std::move(*tokens));
+    }
   }
   return encoded;
 }
 
 void SetOutput(engine::CompletionRequest& one, const protocol::OutputFields& output,
-               const TextModel& text) {
+               std::vector<Tokens> bad_words) {
   one.rules.min_tokens = output.min_tokens;
   one.rules.allowed = output.allowed_token_ids;
-  one.rules.bad = EncodeWords(output.bad_words, text);
+  one.rules.bad = std::move(bad_words);
   one.includes_stop = output.include_stop;
   one.skips_special = output.skip_special_tokens;
 }
@@ -136,11 +148,7 @@ ApiResult<EncodedPrompts> EncodePrompts(const protocol::CompletionRequest& reque
                                         const TextModel& text) {
   if (request.endpoint == Endpoint::kChat) {
     auto chat = text.EncodeChat(request.chat);
-    if (!chat) {
-      ApiError error = protocol::ToApiError(chat.error());
-      error.param = "messages";
-      return std::unexpected(std::move(error));
-    }
+    if (!chat) return std::unexpected(EncodingFailed(chat.error(), "messages"));
     return EncodedPrompts{{std::move(chat->tokens)}, chat->begins_in_reasoning};
   }
   auto prompts = EncodeTexts(request.prompts, "prompt", text);
@@ -443,6 +451,8 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
   }
   auto grammar = CompileGrammar(*request, form.answer, *state_);
   if (!grammar) return call.Respond(grammar.error());
+  auto bad_words = EncodeWords(request->output.bad_words, state_->text);
+  if (!bad_words) return call.Respond(bad_words.error());
 
   AnswerPlan plan;
   // What a request does not announce is charged when it has been used.
@@ -486,7 +496,7 @@ void ApiServer::Complete(Call& call, Endpoint endpoint) {
   // The best are found by their logprobs.
   const bool rates = plan.given_by_prompt < plan.choices_by_prompt;
   one.top_logprobs = rates ? std::max(request->top_logprobs, 0) : request->top_logprobs;
-  SetOutput(one, request->output, state_->text);
+  SetOutput(one, request->output, std::move(*bad_words));
   one.continues_text = endpoint == Endpoint::kText || request->chat.fields.continue_final_message;
   call.Rank(one, request->priority);
   for (auto& prompt : encoded->prompts) {
@@ -541,8 +551,9 @@ void ApiServer::Tokenize(Call& call) {
   }
   const std::int64_t context = state_->service.context_tokens();
   if (request->chat.messages.is_null()) {
-    return call.Respond(protocol::TokenizeAnswer(
-        state_->text.Encode(request->prompt, request->add_special), context));
+    const auto tokens = state_->text.Encode(request->prompt, request->add_special);
+    if (!tokens) return call.Respond(EncodingFailed(tokens.error(), "prompt"));
+    return call.Respond(protocol::TokenizeAnswer(*tokens, context));
   }
   const auto chat = state_->text.EncodeChat(request->chat);
   if (!chat) return call.Respond(protocol::ToApiError(chat.error()));

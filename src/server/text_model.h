@@ -30,7 +30,9 @@ class TextModel {
   virtual base::Result<EncodedChat> EncodeChat(const protocol::ChatInput& input) const = 0;
   // What the chat template can do, and how the model calls tools and reasons.
   virtual const protocol::TemplateTraits& traits() const = 0;
-  virtual std::vector<engine::TokenId> Encode(std::string_view text, bool add_special) const = 0;
+  // Fails on a text that the tokenizer's patterns can't cut up within their bounds.
+  virtual base::Result<std::vector<engine::TokenId>> Encode(std::string_view text,
+                                                            bool add_special) const = 0;
   virtual std::string Decode(std::span<const engine::TokenId> tokens) const = 0;
   // The bytes of one token, special ones by their name.
   virtual std::string TokenBytes(engine::TokenId token) const = 0;

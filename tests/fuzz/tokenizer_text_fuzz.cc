@@ -56,10 +56,14 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
   const std::string_view text(reinterpret_cast<const char*>(bytes), size);
   for (const auto& tokenizer : tokenizers) {
     const Tokenizer::EncodeOptions options = {.add_special = false, .parse_special = true};
-    const std::vector<TokenId> ids = tokenizer->Encode(text, options);
+    const auto ids = tokenizer->Encode(text, options);
     const std::string repaired = switchyard::model::unicode::ReplaceBrokenUtf8(text);
-    Require(ids == tokenizer->Encode(repaired, options));
-    CheckStream(*tokenizer, ids);
+    const auto again = tokenizer->Encode(repaired, options);
+    Require(ids.has_value() == again.has_value());
+    if (ids) {
+      Require(*ids == *again);
+      CheckStream(*tokenizer, *ids);
+    }
     std::vector<TokenId> arbitrary;
     for (std::size_t i = 0; i + 1 < size; i += 2) arbitrary.push_back(bytes[i] << 8 | bytes[i + 1]);
     CheckStream(*tokenizer, arbitrary);

@@ -13,9 +13,10 @@ inline void UseTokenizer(const model::Tokenizer& tokenizer, std::string_view inp
                                     input.substr(input.size() > 64 ? input.size() - 64 : 0)};
   for (const std::string_view text : texts) {
     const auto ids = tokenizer.Encode(text, {.add_special = true, .parse_special = true});
-    tokenizer.Decode(ids, /*skip_special=*/false);
+    if (!ids) continue;
+    tokenizer.Decode(*ids, /*skip_special=*/false);
     model::TokenStream stream(tokenizer);
-    for (const auto id : ids) stream.Push(id);
+    for (const auto id : *ids) stream.Push(id);
     stream.Finish();
   }
 }

@@ -39,11 +39,12 @@ class BytesText : public TextModel {
       text += message.at("role").get<std::string>() + ":" + content + "\n";
       if (message.contains("tool_calls")) text += message["tool_calls"].dump() + "\n";
     }
-    return EncodedChat{Encode(text, false), begins_in_reasoning};
+    SWITCHYARD_TRY(std::vector<engine::TokenId> tokens, Encode(text, false));
+    return EncodedChat{std::move(tokens), begins_in_reasoning};
   }
   const protocol::TemplateTraits& traits() const override { return template_traits; }
   std::optional<engine::TokenId> FindToken(std::string_view) const override { return {}; }
-  std::vector<engine::TokenId> Encode(std::string_view text, bool) const override {
+  base::Result<std::vector<engine::TokenId>> Encode(std::string_view text, bool) const override {
     std::vector<engine::TokenId> tokens;
     for (const char c : text) tokens.push_back(static_cast<unsigned char>(c));
     return tokens;

@@ -28,10 +28,10 @@ class AddedTokens {
   bool empty() const { return tokens_.empty(); }
 
   // Cuts `text` at its added tokens and calls visit_text(begin, end) and visit_token(id) in order;
-  // no text is empty.
+  // no text is empty. Ends with the first failure of visit_text.
   template <typename VisitText, typename VisitToken>
-  void Split(std::string_view text, bool with_special, VisitText visit_text,
-             VisitToken visit_token) const {
+  base::Status Split(std::string_view text, bool with_special, VisitText visit_text,
+                     VisitToken visit_token) const {
     std::size_t done = 0;
     for (std::size_t at = 0; at < text.size();) {
       const AddedToken* token = LongestAt(text, at);
@@ -46,11 +46,12 @@ class AddedTokens {
       if (token->single_word && InsideWord(text, begin, end)) continue;
       if (token->strip_left) begin = SpaceBefore(text, begin, done);
       if (token->strip_right) end = SpaceAfter(text, end);
-      if (done < begin) visit_text(done, begin);
+      if (done < begin) SWITCHYARD_RETURN_IF_ERROR(visit_text(done, begin));
       visit_token(token->id);
       at = done = end;
     }
-    if (done < text.size()) visit_text(done, text.size());
+    if (done < text.size()) SWITCHYARD_RETURN_IF_ERROR(visit_text(done, text.size()));
+    return {};
   }
 
  private:

@@ -202,7 +202,8 @@ class HuggingFaceLoader {
       if (are_verbatim) Mark(token.id, &parts_.is_verbatim);
       if (normalized) {
         if (parts_.normalizer) {
-          std::string content = parts_.normalizer->Apply(token.content);
+          RegexScratch scratch;
+          SWITCHYARD_TRY(std::string content, parts_.normalizer->Apply(token.content, &scratch));
           if (content.size() > Vocabulary::kMaxTokenBytes) {
             return Fail(ErrorCode::kInvalidArgument,
                         "token {} has {} bytes once normalized; at most "

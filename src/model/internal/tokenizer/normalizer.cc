@@ -25,8 +25,10 @@ class NormalizerSequence : public Normalizer {
  public:
   explicit NormalizerSequence(std::vector<std::unique_ptr<Normalizer>> steps)
       : steps_(std::move(steps)) {}
-  std::string Apply(std::string text) const override {
-    for (const auto& step : steps_) text = step->Apply(std::move(text));
+  base::Result<std::string> Apply(std::string text, RegexScratch* scratch) const override {
+    for (const auto& step : steps_) {
+      SWITCHYARD_TRY(text, step->Apply(std::move(text), scratch));
+    }
     return text;
   }
 
@@ -39,7 +41,9 @@ template <typename Function>
 class StatelessNormalizer : public Normalizer {
  public:
   explicit StatelessNormalizer(Function function) : function_(std::move(function)) {}
-  std::string Apply(std::string text) const override { return function_(std::move(text)); }
+  base::Result<std::string> Apply(std::string text, RegexScratch* /*scratch*/) const override {
+    return function_(std::move(text));
+  }
 
  private:
   Function function_;
@@ -62,10 +66,9 @@ class Replace : public Normalizer {
   Replace(Pattern pattern, std::string content)
       : pattern_(std::move(pattern)), content_(std::move(content)) {}
 
-  std::string Apply(std::string text) const override {
-    RegexScratch scratch;
+  base::Result<std::string> Apply(std::string text, RegexScratch* scratch) const override {
     std::vector<Span> matches;
-    pattern_.FindAll(text, &scratch, &matches);
+    SWITCHYARD_RETURN_IF_ERROR(pattern_.FindAll(text, scratch, &matches));
     if (matches.empty()) return text;
     std::string result;
     result.reserve(text.size());

@@ -16,8 +16,8 @@ namespace switchyard::model::tokenization {
 class Normalizer {
  public:
   virtual ~Normalizer() = default;
-  // `text` is valid UTF-8, before and after.
-  virtual std::string Apply(std::string text) const = 0;
+  // `text` is valid UTF-8, before and after. Fails where a pattern does (Regex::FindAll).
+  virtual base::Result<std::string> Apply(std::string text, RegexScratch* scratch) const = 0;
 };
 
 std::unique_ptr<Normalizer> MakeSequence(std::vector<std::unique_ptr<Normalizer>> steps);

@@ -13,7 +13,8 @@ constexpr std::size_t kMaxPieceBytes = std::size_t{1} << 26;
 
 }  // namespace
 
-std::vector<TokenId> PipelineTokenizer::Encode(std::string_view text, EncodeOptions options) const {
+base::Result<std::vector<TokenId>> PipelineTokenizer::Encode(std::string_view text,
+                                                             EncodeOptions options) const {
   std::string repaired;
   if (!unicode::IsValidUtf8(text)) {
     repaired = unicode::ReplaceBrokenUtf8(text);
@@ -22,43 +23,45 @@ std::vector<TokenId> PipelineTokenizer::Encode(std::string_view text, EncodeOpti
   std::vector<TokenId> ids;
   if (options.add_special) ids = parts_.prefix;
   RegexScratch scratch;
-  parts_.raw_added.Split(
+  SWITCHYARD_RETURN_IF_ERROR(parts_.raw_added.Split(
       text, options.parse_special,
       [&](std::size_t begin, std::size_t end) {
-        EncodeText(text.substr(begin, end - begin), begin == 0, options.parse_special, &scratch,
-                   &ids);
+        return EncodeText(text.substr(begin, end - begin), begin == 0, options.parse_special,
+                          &scratch, &ids);
       },
-      [&](TokenId id) { ids.push_back(id); });
+      [&](TokenId id) { ids.push_back(id); }));
   if (options.add_special) ids.insert(ids.end(), parts_.suffix.begin(), parts_.suffix.end());
   return ids;
 }
 
-void PipelineTokenizer::EncodeText(std::string_view text, bool at_start, bool with_special,
-                                   RegexScratch* scratch, std::vector<TokenId>* ids) const {
+base::Status PipelineTokenizer::EncodeText(std::string_view text, bool at_start, bool with_special,
+                                           RegexScratch* scratch, std::vector<TokenId>* ids) const {
   std::string normalized(text);
-  if (parts_.normalizer) normalized = parts_.normalizer->Apply(std::move(normalized));
-  if (parts_.normalized_added.empty()) {
-    EncodeNormalized(std::move(normalized), at_start, scratch, ids);
-    return;
+  if (parts_.normalizer) {
+    SWITCHYARD_TRY(normalized, parts_.normalizer->Apply(std::move(normalized), scratch));
   }
-  parts_.normalized_added.Split(
+  if (parts_.normalized_added.empty()) {
+    return EncodeNormalized(std::move(normalized), at_start, scratch, ids);
+  }
+  return parts_.normalized_added.Split(
       normalized, with_special,
       [&](std::size_t begin, std::size_t end) {
-        EncodeNormalized(normalized.substr(begin, end - begin), at_start && begin == 0, scratch,
-                         ids);
+        return EncodeNormalized(normalized.substr(begin, end - begin), at_start && begin == 0,
+                                scratch, ids);
       },
       [&](TokenId id) { ids->push_back(id); });
 }
 
-void PipelineTokenizer::EncodeNormalized(std::string text, bool at_start, RegexScratch* scratch,
-                                         std::vector<TokenId>* ids) const {
-  if (text.empty()) return;
+base::Status PipelineTokenizer::EncodeNormalized(std::string text, bool at_start,
+                                                 RegexScratch* scratch,
+                                                 std::vector<TokenId>* ids) const {
+  if (text.empty()) return {};
   Pieces pieces;
   pieces.spans.push_back({0, text.size()});
   pieces.text = std::move(text);
   pieces.at_start = at_start;
   pieces.scratch = scratch;
-  if (parts_.pre_tokenizer) parts_.pre_tokenizer->Apply(&pieces);
+  if (parts_.pre_tokenizer) SWITCHYARD_RETURN_IF_ERROR(parts_.pre_tokenizer->Apply(&pieces));
   for (const Span span : pieces.spans) {
     std::string_view rest = pieces.Piece(span);
     while (rest.size() > kMaxPieceBytes) {
@@ -68,6 +71,7 @@ void PipelineTokenizer::EncodeNormalized(std::string text, bool at_start, RegexS
     }
     parts_.model->Tokenize(rest, ids);
   }
+  return {};
 }
 
 std::string PipelineTokenizer::TokenBytes(TokenId id, bool skip_special, bool at_start) const {

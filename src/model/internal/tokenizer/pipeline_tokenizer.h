@@ -13,6 +13,7 @@
 #include <utility>
 #include <vector>
 
+#include "base/error.h"
 #include "model/internal/tokenizer/added_tokens.h"
 #include "model/internal/tokenizer/decoder.h"
 #include "model/internal/tokenizer/normalizer.h"
@@ -53,7 +54,8 @@ class PipelineTokenizer : public Tokenizer {
  public:
   explicit PipelineTokenizer(TokenizerParts parts) : parts_(std::move(parts)) {}
 
-  std::vector<TokenId> Encode(std::string_view text, EncodeOptions options) const override;
+  base::Result<std::vector<TokenId>> Encode(std::string_view text,
+                                            EncodeOptions options) const override;
   std::string TokenBytes(TokenId id, bool skip_special, bool at_start) const override;
   std::string Decode(std::span<const TokenId> ids, bool skip_special) const override;
 
@@ -72,10 +74,10 @@ class PipelineTokenizer : public Tokenizer {
     return id >= 0 && static_cast<std::size_t>(id) < marks.size() &&
            marks[static_cast<std::size_t>(id)];
   }
-  void EncodeText(std::string_view text, bool at_start, bool with_special, RegexScratch* scratch,
-                  std::vector<TokenId>* ids) const;
-  void EncodeNormalized(std::string text, bool at_start, RegexScratch* scratch,
-                        std::vector<TokenId>* ids) const;
+  base::Status EncodeText(std::string_view text, bool at_start, bool with_special,
+                          RegexScratch* scratch, std::vector<TokenId>* ids) const;
+  base::Status EncodeNormalized(std::string text, bool at_start, RegexScratch* scratch,
+                                std::vector<TokenId>* ids) const;
 
   TokenizerParts parts_;
 };

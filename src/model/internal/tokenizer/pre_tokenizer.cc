@@ -79,8 +79,9 @@ class PreTokenizerSequence : public PreTokenizer {
  public:
   explicit PreTokenizerSequence(std::vector<std::unique_ptr<PreTokenizer>> steps)
       : steps_(std::move(steps)) {}
-  void Apply(Pieces* pieces) const override {
-    for (const auto& step : steps_) step->Apply(pieces);
+  base::Status Apply(Pieces* pieces) const override {
+    for (const auto& step : steps_) SWITCHYARD_RETURN_IF_ERROR(step->Apply(pieces));
+    return {};
   }
 
  private:
@@ -92,16 +93,17 @@ class Split : public PreTokenizer {
   Split(Pattern pattern, SplitBehavior behavior, bool inverted)
       : pattern_(std::move(pattern)), behavior_(behavior), inverted_(inverted) {}
 
-  void Apply(Pieces* pieces) const override {
+  base::Status Apply(Pieces* pieces) const override {
     std::vector<Span> spans;
     spans.reserve(pieces->spans.size());
     std::vector<Span> matches;
     for (const Span span : pieces->spans) {
       matches.clear();
-      pattern_.FindAll(pieces->Piece(span), pieces->scratch, &matches);
+      SWITCHYARD_RETURN_IF_ERROR(pattern_.FindAll(pieces->Piece(span), pieces->scratch, &matches));
       Cut(matches, span.end - span.begin, span.begin, behavior_, inverted_, &spans);
     }
     pieces->spans = std::move(spans);
+    return {};
   }
 
  private:
@@ -117,7 +119,7 @@ class CharacterSplit : public PreTokenizer {
   CharacterSplit(Predicate matches, SplitBehavior behavior)
       : matches_(matches), behavior_(behavior) {}
 
-  void Apply(Pieces* pieces) const override {
+  base::Status Apply(Pieces* pieces) const override {
     std::vector<Span> spans;
     spans.reserve(pieces->spans.size());
     std::vector<Span> found;
@@ -131,6 +133,7 @@ class CharacterSplit : public PreTokenizer {
       Cut(found, piece.size(), span.begin, behavior_, /*inverted=*/false, &spans);
     }
     pieces->spans = std::move(spans);
+    return {};
   }
 
  private:
@@ -143,9 +146,9 @@ class ByteLevel : public PreTokenizer {
   ByteLevel(bool add_prefix_space, std::unique_ptr<PreTokenizer> splitter)
       : add_prefix_space_(add_prefix_space), splitter_(std::move(splitter)) {}
 
-  void Apply(Pieces* pieces) const override {
+  base::Status Apply(Pieces* pieces) const override {
     if (add_prefix_space_) PrependSpaces(pieces);
-    if (splitter_) splitter_->Apply(pieces);
+    if (splitter_) SWITCHYARD_RETURN_IF_ERROR(splitter_->Apply(pieces));
     std::string letters;
     letters.reserve(pieces->text.size() + pieces->text.size() / 2);
     for (Span& span : pieces->spans) {
@@ -154,6 +157,7 @@ class ByteLevel : public PreTokenizer {
       span = {begin, letters.size()};
     }
     pieces->text = std::move(letters);
+    return {};
   }
 
  private:
@@ -179,7 +183,7 @@ class Metaspace : public PreTokenizer {
   Metaspace(std::string replacement, PrependScheme scheme, bool splits)
       : replacement_(std::move(replacement)), scheme_(scheme), splits_(splits) {}
 
-  void Apply(Pieces* pieces) const override {
+  base::Status Apply(Pieces* pieces) const override {
     std::string text;
     text.reserve(pieces->text.size() * 2);
     std::vector<Span> spans;
@@ -215,6 +219,7 @@ class Metaspace : public PreTokenizer {
     }
     pieces->text = std::move(text);
     pieces->spans = std::move(spans);
+    return {};
   }
 
  private:

@@ -7,6 +7,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "model/internal/tokenizer/pattern.h"
 #include "model/internal/tokenizer/pieces.h"
 
@@ -15,7 +16,8 @@ namespace switchyard::model::tokenization {
 class PreTokenizer {
  public:
   virtual ~PreTokenizer() = default;
-  virtual void Apply(Pieces* pieces) const = 0;
+  // Fails where a pattern does (Regex::FindAll).
+  virtual base::Status Apply(Pieces* pieces) const = 0;
 };
 
 // What becomes of the matches of a pattern.

@@ -48,7 +48,7 @@ class Precompiled : public Normalizer {
         trie_(std::string_view(charsmap_).substr(4, trie_bytes)),
         replacements_(std::string_view(charsmap_).substr(4 + trie_bytes)) {}
 
-  std::string Apply(std::string text) const override {
+  base::Result<std::string> Apply(std::string text, RegexScratch* /*scratch*/) const override {
     std::string result;
     result.reserve(text.size());
     for (std::size_t i = 0; i < text.size();) {

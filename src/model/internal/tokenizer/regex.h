@@ -17,7 +17,8 @@ struct Span {
   std::size_t end;
 };
 
-// What matching needs besides the pattern; one for each thread at a time, kept over many matches.
+// What matching needs besides the pattern, and what is left of the steps that a text may take: one
+// for each text, whose parts may be searched one by one.
 class RegexScratch {
  public:
   RegexScratch();
@@ -28,6 +29,7 @@ class RegexScratch {
  private:
   friend class Regex;
   struct State;
+  class Search;
   std::unique_ptr<State> state_;  // null until the first match
 };
 
@@ -38,9 +40,10 @@ class Regex {
   Regex& operator=(Regex&&) noexcept;
   ~Regex();
 
-  // Appends every match in `text` (valid UTF-8), leftmost first. The steps for one match are
-  // bounded in proportion to the text; a pattern that needs more matches nothing from there on.
-  void FindAll(std::string_view text, RegexScratch* scratch, std::vector<Span>* matches) const;
+  // Appends every match in `text` (valid UTF-8), leftmost first. The steps for all that is searched
+  // with one scratch are bounded in proportion to its length; fails where a pattern needs more.
+  base::Status FindAll(std::string_view text, RegexScratch* scratch,
+                       std::vector<Span>* matches) const;
 
  private:
   struct Program;

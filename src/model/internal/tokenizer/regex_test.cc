@@ -19,7 +19,8 @@ std::vector<std::string> Matches(std::string_view pattern, std::string_view text
   if (!regex) return {};
   RegexScratch scratch;
   std::vector<Span> spans;
-  regex->FindAll(text, &scratch, &spans);
+  const base::Status status = regex->FindAll(text, &scratch, &spans);
+  EXPECT_TRUE(status) << status.error().message;
   std::vector<std::string> found;
   for (const Span span : spans) found.emplace_back(text.substr(span.begin, span.end - span.begin));
   return found;
@@ -70,6 +71,35 @@ TEST(Regex, DollarIsTheEndOfALineAndDotNoNewline) {
 TEST(Regex, EmptyMatchesDoNotRepeat) {
   EXPECT_THAT(Matches("(?=b)", "abb"), ElementsAre("", ""));
   EXPECT_THAT(Matches("x*", "xa"), ElementsAre("x", ""));
+}
+
+// Longer than the steps that every match may take, in the middle of a text.
+TEST(Regex, LongRunsMatchAsAWhole) {
+  const std::string run(50'000, ' ');
+  EXPECT_THAT(Matches("\\s+(?!\\S)|\\S+", "ab" + run + "c"), ElementsAre("ab", run.substr(1), "c"));
+  EXPECT_THAT(Matches("(?:a|b)+(?=c)", "x" + std::string(3000, 'a') + "cb" + std::string(900, 'b')),
+              ElementsAre(std::string(3000, 'a')));
+}
+
+// One match may take what the pattern wants, but not each of many.
+TEST(Regex, BoundsTheStepsOfAWholeText) {
+  auto regex = Regex::Compile("(?:a?){12}(?:a{12}|b)c|.");
+  ASSERT_TRUE(regex);
+  std::vector<Span> spans;
+  RegexScratch scratch;
+  EXPECT_TRUE(regex->FindAll(std::string(13, 'a'), &scratch, &spans));
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += std::string(13, 'a') + " ";
+  const base::Status status = regex->FindAll(text, &scratch, &spans);
+  ASSERT_FALSE(status);
+  EXPECT_THAT(status.error().message, HasSubstr("match limit exceeded"));
+  // The same scratch in many small parts.
+  RegexScratch other;
+  bool fails = false;
+  for (int i = 0; i < 1000 && !fails; ++i) {
+    fails = !regex->FindAll(std::string(13, 'a'), &other, &spans);
+  }
+  EXPECT_TRUE(fails);
 }
 
 TEST(Regex, RefusesWhatItCannotRead) {
