@@ -56,6 +56,8 @@ TEST(Checkpoint, NamesTheSettingThatIsWrong) {
       {"llama.rope.dimension_count", 3U, "3 rotary dimensions"},
       {"llama.rope.freq_base", std::numeric_limits<float>::quiet_NaN(), "'llama.rope.freq_base'"},
       {"llama.rope.scaling.factor", -2.0F, "'llama.rope.scaling.factor' is -2"},
+      {"llama.rope.scaling.type", "longrope", "'llama.rope.scaling.type' is 'longrope'"},
+      {"llama.rope.scaling.type", "llama3", "'llama.rope.scaling.type' is 'llama3'"},
       {"llama.attention.layer_norm_rms_epsilon", 5.0F, "layer_norm_rms_epsilon' is 5"},
       {"llama.expert_count", 100000U, "'llama.expert_count' is 100000"},
       {"llama.expert_count", 4U, "'llama.expert_used_count' is missing"},
@@ -134,6 +136,30 @@ TEST(Checkpoint, RefusesRopeDivisorsOfAnotherLength) {
   TinyModel model = TinyModel::Llama();
   model.tensors["rope_freqs.weight"] = {3};
   EXPECT_THAT(Complaint(model), HasSubstr("rope_freqs.weight has 3 numbers"));
+}
+
+// The tensor's zeros are refused only once the scaling is not.
+TEST(Checkpoint, RefusesRopeDivisorsBesideAScaling) {
+  const std::string taken = "is not a finite number";
+  const std::string refused = "has the tensor rope_freqs.weight and also rope.scaling.type";
+  struct Case {
+    std::string type;
+    float factor;
+    std::string complaint;
+  };
+  const std::vector<Case> cases{
+      {"none", 8.0F, taken},   {"linear", 1.0F, taken},
+      {"linear", 0.0F, taken}, {"yarn", 1.0F, taken},
+      {"llama3", 8.0F, taken}, {"linear", 8.0F, refused},
+      {"yarn", 8.0F, refused}, {"longrope", 1.0F, "'llama.rope.scaling.type' is 'longrope'"},
+  };
+  for (const Case& one : cases) {
+    TinyModel model = TinyModel::Llama();
+    model.tensors["rope_freqs.weight"] = {1};
+    model.settings["llama.rope.scaling.type"] = one.type;
+    model.settings["llama.rope.scaling.factor"] = one.factor;
+    EXPECT_THAT(Complaint(model), HasSubstr(one.complaint)) << one.type << " " << one.factor;
+  }
 }
 
 TEST(Checkpoint, RefusesRopeDivisorsOfZero) {

@@ -88,7 +88,14 @@ Result<Architecture> FindArchitecture(const GgufFile& file, std::string_view nam
               internal::Printable(name));
 }
 
-void ReadRope(FieldReader& fields, ModelConfig& config) {
+// Whether a rule that a file names is one that ReadRope knows; "llama3" if it is worked out in
+// rope_freqs.weight.
+bool IsKnownScaling(const GgufFile& file, std::string_view type) {
+  return type == "none" || type == "linear" || type == "yarn" ||
+         (type == "llama3" && file.FindTensor("rope_freqs.weight") != nullptr);
+}
+
+void ReadRope(const GgufFile& file, FieldReader& fields, ModelConfig& config) {
   RopeConfig& rope = config.rope;
   rope.dims = fields.Int("rope.dimension_count", internal::kHeadDimRange, config.key_dim);
   rope.theta = fields.Float("rope.freq_base", internal::kThetaRange, 10000.0);
@@ -97,11 +104,19 @@ void ReadRope(FieldReader& fields, ModelConfig& config) {
   const double linear = fields.Float("rope.scale_linear", internal::kFactorRange, 1.0);
   rope.factor = fields.Float("rope.scaling.factor", {0.0, internal::kFactorRange.most}, linear);
   const std::string type = fields.String("rope.scaling.type", "linear");
-  if (rope.factor == 0.0 || type == "none") rope.factor = 1.0;
+  if (!IsKnownScaling(file, type)) {
+    fields.Fail(
+        {ErrorCode::kUnimplemented,
+         fmt::format("'{}' is '{}'; supported are none, linear, yarn, and llama3 with the tensor "
+                     "rope_freqs.weight",
+                     fields.source().FullName("rope.scaling.type"), internal::Printable(type))});
+    return;
+  }
+  if (rope.factor == 0.0 || type == "none" || type == "llama3") rope.factor = 1.0;
   if (rope.factor == 1.0) return;
   if (type == "linear") {
     rope.scaling = RopeScaling::kLinear;
-  } else if (type == "yarn") {
+  } else {
     rope.scaling = RopeScaling::kYarn;
     rope.original_context = fields.Int("rope.scaling.original_context_length",
                                        internal::kContextRange, config.context_length);
@@ -109,11 +124,6 @@ void ReadRope(FieldReader& fields, ModelConfig& config) {
     rope.beta_slow = fields.Float("rope.scaling.yarn_beta_slow", {1e-3, 1e6}, 1.0);
     rope.attention_factor = fields.Float("rope.scaling.attn_factor", internal::kFactorRange, 1.0) *
                             internal::YarnAttentionFactor(rope.factor);
-  } else {
-    fields.Fail(
-        {ErrorCode::kUnimplemented,
-         fmt::format("'{}' is '{}'; supported are none, linear and yarn",
-                     fields.source().FullName("rope.scaling.type"), internal::Printable(type))});
   }
 }
 
@@ -207,7 +217,7 @@ Result<ModelConfig> ReadGgufConfig(const GgufFile& file) {
   config.norm_eps = fields.Float("attention.layer_norm_rms_epsilon", internal::kEpsRange);
   config.needs_qkv_bias = config.architecture == Architecture::kQwen2;
   config.rope_interleaved = prefix == "llama";
-  ReadRope(fields, config);
+  ReadRope(file, fields, config);
   ReadExperts(fields, config);
   ReadPooling(fields, config);
   config.attention_scale = 1.0 / std::sqrt(static_cast<double>(config.key_dim));

@@ -65,6 +65,13 @@ base::Result<std::vector<float>> InverseFrequencies(const RopeConfig& rope,
                       "rope_freqs.weight has {} numbers, but {} rotary dimensions need {}",
                       divisors.size(), rope.dims, count);
   }
+  const bool is_linear = rope.scaling == RopeScaling::kLinear;
+  if (!divisors.empty() && (is_linear || rope.scaling == RopeScaling::kYarn)) {
+    return base::Fail(base::ErrorCode::kUnimplemented,
+                      "the file has the tensor rope_freqs.weight and also rope.scaling.type '{}' "
+                      "with rope.scaling.factor {}; only one of the two is supported",
+                      is_linear ? "linear" : "yarn", rope.factor);
+  }
   const std::optional<YarnRamp> yarn =
       rope.scaling == RopeScaling::kYarn ? std::optional(YarnRamp(rope)) : std::nullopt;
   std::vector<float> frequencies;
@@ -73,7 +80,7 @@ base::Result<std::vector<float>> InverseFrequencies(const RopeConfig& rope,
         std::pow(rope.theta, -2.0 * static_cast<double>(i) / static_cast<double>(rope.dims));
     if (!divisors.empty()) {
       frequency /= static_cast<double>(divisors[static_cast<std::size_t>(i)]);
-    } else if (rope.scaling == RopeScaling::kLinear) {
+    } else if (is_linear) {
       frequency /= rope.factor;
     } else if (rope.scaling == RopeScaling::kLlama3) {
       frequency = ScaleAsLlama3(rope, frequency);

@@ -11,7 +11,8 @@
 namespace switchyard::model {
 
 // [rope.dims / 2]. `divisors` may be empty, or has one number for each frequency by which it is
-// divided in place of the scaling rule (the tensor rope_freqs.weight of GGUF files).
+// divided (the tensor rope_freqs.weight of GGUF files): Llama 3's rule, worked out. Fails if there
+// is another rule beside them.
 base::Result<std::vector<float>> InverseFrequencies(const RopeConfig& rope,
                                                     std::span<const float> divisors);
 

@@ -8,6 +8,7 @@ namespace {
 
 using testing::ElementsAre;
 using testing::FloatEq;
+using testing::HasSubstr;
 
 TEST(InverseFrequencies, FallGeometrically) {
   EXPECT_THAT(InverseFrequencies({.dims = 8, .theta = 10000.0}, {}).value(),
@@ -20,11 +21,26 @@ TEST(InverseFrequencies, ShrinkLinearly) {
   EXPECT_THAT(InverseFrequencies(rope, {}).value(), ElementsAre(0.25F, FloatEq(0.0025F)));
 }
 
-TEST(InverseFrequencies, TakeTheFilesDivisorsInsteadOfARule) {
-  const RopeConfig rope{
-      .dims = 4, .theta = 10000.0, .scaling = RopeScaling::kLinear, .factor = 4.0};
+TEST(InverseFrequencies, TakeTheFilesDivisors) {
   const std::vector<float> divisors{1.0F, 8.0F};
-  EXPECT_THAT(InverseFrequencies(rope, divisors).value(), ElementsAre(1.0F, FloatEq(0.00125F)));
+  for (const RopeScaling scaling : {RopeScaling::kNone, RopeScaling::kLlama3}) {
+    const RopeConfig rope{
+        .dims = 4, .theta = 10000.0, .scaling = scaling, .factor = 4.0, .original_context = 256};
+    EXPECT_THAT(InverseFrequencies(rope, divisors).value(), ElementsAre(1.0F, FloatEq(0.00125F)));
+  }
+}
+
+TEST(InverseFrequencies, RefuseDivisorsBesideAnotherRule) {
+  const std::vector<float> divisors{1.0F, 8.0F};
+  for (const RopeScaling scaling : {RopeScaling::kLinear, RopeScaling::kYarn}) {
+    const RopeConfig rope{
+        .dims = 4, .theta = 10000.0, .scaling = scaling, .factor = 4.0, .original_context = 256};
+    const auto refused = InverseFrequencies(rope, divisors);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, base::ErrorCode::kUnimplemented);
+    EXPECT_THAT(refused.error().message,
+                AllOf(HasSubstr("rope_freqs.weight"), HasSubstr("rope.scaling.factor 4")));
+  }
 }
 
 TEST(InverseFrequencies, KeepShortWavesAndStretchLongOnesAsLlama3) {
