@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <cmath>
 #include <numbers>
-#include <optional>
 
 namespace switchyard::model {
 namespace {
@@ -66,14 +65,14 @@ base::Result<std::vector<float>> InverseFrequencies(const RopeConfig& rope,
                       divisors.size(), rope.dims, count);
   }
   const bool is_linear = rope.scaling == RopeScaling::kLinear;
-  if (!divisors.empty() && (is_linear || rope.scaling == RopeScaling::kYarn)) {
+  const bool is_yarn = rope.scaling == RopeScaling::kYarn;
+  if (!divisors.empty() && (is_linear || is_yarn)) {
     return base::Fail(base::ErrorCode::kUnimplemented,
                       "the file has the tensor rope_freqs.weight and also rope.scaling.type '{}' "
                       "with rope.scaling.factor {}; only one of the two is supported",
                       is_linear ? "linear" : "yarn", rope.factor);
   }
-  const std::optional<YarnRamp> yarn =
-      rope.scaling == RopeScaling::kYarn ? std::optional(YarnRamp(rope)) : std::nullopt;
+  const YarnRamp yarn(rope);
   std::vector<float> frequencies;
   for (std::int64_t i = 0; i < count; ++i) {
     double frequency =
@@ -84,8 +83,8 @@ base::Result<std::vector<float>> InverseFrequencies(const RopeConfig& rope,
       frequency /= rope.factor;
     } else if (rope.scaling == RopeScaling::kLlama3) {
       frequency = ScaleAsLlama3(rope, frequency);
-    } else if (yarn) {
-      frequency = yarn->Scale(i, frequency);
+    } else if (is_yarn) {
+      frequency = yarn.Scale(i, frequency);
     }
     if (!std::isfinite(frequency)) {
       return base::Fail(base::ErrorCode::kInvalidArgument,

@@ -13,7 +13,7 @@
 namespace switchyard::model::jinja {
 namespace {
 
-using Source = FrameLayout::Source;
+using SlotSource = FrameLayout::Source;
 
 // The variables of one frame while its statements are read. The branches of an if are overlays of
 // their frame (`base`) until they merge into it.
@@ -35,16 +35,16 @@ class Scope {
   }
 
   void Load(const std::string& name) {
-    if (!Has(name)) sources_[name] = Source::kContext;
+    if (!Has(name)) sources_[name] = SlotSource::kContext;
   }
   void Store(const std::string& name) {
     stores_.insert(name);
     if (HasOwn(name)) return;
-    sources_[name] = IsOuter(name) ? Source::kOuter : Source::kUnset;
+    sources_[name] = IsOuter(name) ? SlotSource::kOuter : SlotSource::kUnset;
   }
   void DeclareArgument(const std::string& name) {
     stores_.insert(name);
-    sources_[name] = Source::kArgument;
+    sources_[name] = SlotSource::kArgument;
   }
 
   // Joins the branches of an if. A variable that only some branch assigns starts with what the
@@ -61,7 +61,7 @@ class Scope {
       stores_.insert(branch.stores_.begin(), branch.stores_.end());
     }
     for (const std::string& name : new_stores) {
-      sources_[name] = IsOuter(name) ? Source::kOuter : Source::kContext;
+      sources_[name] = IsOuter(name) ? SlotSource::kOuter : SlotSource::kContext;
     }
   }
 
@@ -71,7 +71,7 @@ class Scope {
     for (const auto& [name, source] : sources_) {
       slots_[name] = static_cast<int>(layout.slots.size());
       layout.slots.push_back({name, source, {}});
-      if (source == Source::kOuter) layout.slots.back().outer = Resolve(name, true);
+      if (source == SlotSource::kOuter) layout.slots.back().outer = Resolve(name, true);
     }
     return layout;
   }
@@ -98,7 +98,7 @@ class Scope {
 
   const Scope* parent_;
   const Scope* base_;
-  std::map<std::string, Source> sources_;
+  std::map<std::string, SlotSource> sources_;
   std::set<std::string> stores_;
   std::map<std::string, int> slots_;
 };
