@@ -1,11 +1,17 @@
 #include "base/json.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <string>
 
 namespace switchyard::base {
 namespace {
+
+using testing::AllOf;
+using testing::HasSubstr;
+using testing::Not;
 
 TEST(Json, KeepsTheOrderOfKeys) {
   auto json = ParseJson(R"({"z":1,"a":2})", "test");
@@ -31,6 +37,60 @@ TEST(Json, RefusesAnObjectOfTooManyKeys) {
   auto json = ParseJson(text, "test", {.depth = 8, .keys = 4});
   ASSERT_FALSE(json);
   EXPECT_NE(json.error().message.find("more than 4 keys"), std::string::npos);
+}
+
+std::string ObjectOf(int keys, std::size_t key_bytes = 0) {
+  std::string text = "{";
+  for (int i = 0; i < keys; ++i) {
+    const std::string key = std::to_string(i);
+    text += (i > 0 ? ",\"" : "\"") + std::string(key_bytes - std::min(key_bytes, key.size()), '0');
+    text += key + "\":0";
+  }
+  return text + "}";
+}
+
+std::string ListOf(int count, const std::string& element) {
+  std::string text = "[" + element;
+  for (int i = 1; i < count; ++i) text += "," + element;
+  return text + "]";
+}
+
+std::string ErrorOf(const std::string& text, const JsonLimits& limits = {}) {
+  const auto json = ParseJson(text, "test", limits);
+  return json ? "" : json.error().message;
+}
+
+TEST(Json, CountsKeysOfAnObjectThatIsNeverClosedOrClosedWrongly) {
+  std::string open = ObjectOf(1'000'000);
+  open.pop_back();
+  for (const char* end : {"", "]", ",", ":"}) {
+    EXPECT_THAT(ErrorOf(open + end), HasSubstr("more than 8192 keys")) << end;
+    EXPECT_THAT(ErrorOf("[" + open + end), HasSubstr("more than 8192 keys")) << end;
+  }
+}
+
+TEST(Json, BoundsWhatAllKeysOfATextCost) {
+  EXPECT_EQ(ErrorOf(ObjectOf(8192)), "");
+  EXPECT_EQ(ErrorOf(ListOf(5000, ObjectOf(50))), "");
+  EXPECT_THAT(ErrorOf(ListOf(300, ObjectOf(8192))), HasSubstr("too many objects"));
+  EXPECT_THAT(ErrorOf(ObjectOf(8000, 4000)), HasSubstr("very long keys"));
+}
+
+TEST(Json, ColonsInStringsAndListsAreNoKeys) {
+  const JsonLimits one_key{.depth = 4, .keys = 1};
+  EXPECT_EQ(ErrorOf(R"({"a:b\\":["c:\":d","e:f"]})", one_key), "");
+  EXPECT_THAT(ErrorOf(R"({"a":0,"b":0})", one_key), HasSubstr("more than 1 keys"));
+}
+
+TEST(Json, SaysWhereABracketIsNotClosed) {
+  EXPECT_THAT(ErrorOf("{\"a\":\n  [1, 2"),
+              AllOf(HasSubstr("unexpected end of input"),
+                    HasSubstr("the '[' at line 2, column 3 is not closed")));
+  EXPECT_THAT(ErrorOf(R"({"a": [1, 2})"),
+              AllOf(HasSubstr("line 1, column 12"), HasSubstr("unexpected '}'")));
+  // The first fault is a quote; the bracket that is open behind it comes of that.
+  EXPECT_THAT(ErrorOf(R"({"a": "say "hi {" there"})"),
+              AllOf(HasSubstr("line 1, column 13"), Not(HasSubstr("is not closed"))));
 }
 
 TEST(Json, NamesTheSubjectOfBrokenText) {
