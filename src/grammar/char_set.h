@@ -1,7 +1,8 @@
-// A set of Unicode characters, as grammars and regular expressions name them. A value; surrogates
-// are never in it, since no text has them.
+// A set of Unicode characters, as grammars and regular expressions name them. A value that is made
+// at once, of all its ranges; surrogates are never in it, since no text has them.
 #pragma once
 
+#include <compare>
 #include <initializer_list>
 #include <vector>
 
@@ -10,19 +11,16 @@ namespace switchyard::grammar {
 struct CharRange {
   char32_t first = 0;
   char32_t last = 0;  // included
-  bool operator==(const CharRange&) const = default;
+  auto operator<=>(const CharRange&) const = default;
 };
 
 class CharSet {
  public:
   CharSet() = default;
-  CharSet(std::initializer_list<CharRange> ranges) {
-    for (const CharRange& range : ranges) Add(range.first, range.last);
-  }
+  CharSet(std::initializer_list<CharRange> ranges) : CharSet(std::vector(ranges)) {}
+  // In any order; they may overlap. A range that ends before it begins is empty.
+  explicit CharSet(std::vector<CharRange> ranges);
 
-  void Add(char32_t first, char32_t last);
-  void Add(char32_t character) { Add(character, character); }
-  void Add(const CharSet& other);
   CharSet Complement() const;
   CharSet Without(const CharSet& other) const;
   CharSet Intersect(const CharSet& other) const;

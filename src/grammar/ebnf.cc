@@ -3,6 +3,7 @@
 #include <map>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "grammar/internal/text_cursor.h"
@@ -189,7 +190,7 @@ class EbnfReader {
     const std::size_t begin = cursor_.position();
     cursor_.Next();
     const bool is_negated = cursor_.Take("^");
-    CharSet set;
+    std::vector<CharRange> ranges;
     while (!cursor_.Take("]")) {
       if (cursor_.at_end()) return cursor_.Fail(begin, "a class without its closing ']'");
       const std::size_t at = cursor_.position();
@@ -201,8 +202,9 @@ class EbnfReader {
         SWITCHYARD_TRY(last, ReadCharacter());
         if (last < first) return cursor_.Fail(at, "a range that ends before it begins");
       }
-      set.Add(first, last);
+      ranges.push_back({first, last});
     }
+    const CharSet set(std::move(ranges));
     return grammar_.Characters(is_negated ? set.Complement() : set);
   }
 

@@ -153,13 +153,14 @@ ExprId OtherThan(Grammar& grammar, const KeyTree& tree, ExprId tail) {
   const ExprId end = tree.is_key ? grammar.Nothing() : grammar.Literal("\"");
   if (tree.is_cut) return end;
   std::vector<ExprId> choices = {end};
-  CharSet taken;
+  std::vector<CharRange> taken;
   for (const auto& [c, child] : tree.next) {
-    taken.Add(c);
+    taken.push_back({c, c});
     choices.push_back(
         grammar.Sequence({grammar.Characters({{c, c}}), OtherThan(grammar, child, tail)}));
   }
-  choices.push_back(grammar.Sequence({grammar.Characters(Plain().Without(taken)), tail}));
+  const CharSet others = Plain().Without(CharSet(std::move(taken)));
+  choices.push_back(grammar.Sequence({grammar.Characters(others), tail}));
   return grammar.Choice(choices);
 }
 

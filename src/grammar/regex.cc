@@ -201,7 +201,7 @@ class RegexReader {
   Result<ExprId> ReadClass(std::size_t begin) {
     const bool is_negated = cursor_.Take("^");
     const auto unclosed = [&] { return cursor_.Fail(begin, "a '[' without its ']'"); };
-    CharSet set;
+    std::vector<CharRange> ranges;
     bool is_first = true;
     while (is_first || cursor_.Peek() != ']') {
       if (cursor_.at_end()) return unclosed();
@@ -209,7 +209,7 @@ class RegexReader {
       const std::size_t at = cursor_.position();
       SWITCHYARD_TRY(const CharSet first, ReadClassMember());
       if (!cursor_.rest().starts_with("-") || cursor_.rest().starts_with("-]")) {
-        set.Add(first);
+        ranges.insert(ranges.end(), first.ranges().begin(), first.ranges().end());
         continue;
       }
       cursor_.Next();
@@ -221,9 +221,10 @@ class RegexReader {
       const char32_t low = first.ranges().front().first;
       const char32_t high = last.ranges().front().first;
       if (high < low) return cursor_.Fail(at, "a range that ends before it begins");
-      set.Add(low, high);
+      ranges.push_back({low, high});
     }
     cursor_.Next();
+    const CharSet set(std::move(ranges));
     return Spell(is_negated ? set.Complement() : set);
   }
 

@@ -75,11 +75,9 @@ class Writer {
     const ExprId text = whole_.TextWithout(stops);
     if (!form_.format->takes_bare_object) return text;
     const grammar::CharSet blanks = {{' ', ' '}, {'\t', '\t'}, {'\n', '\n'}, {'\r', '\r'}};
-    grammar::CharSet begins = blanks;
-    begins.Add('{');
-    return whole_.Sequence(
-        {whole_.Repeat(whole_.Characters(blanks), 0),
-         whole_.Optional(whole_.Sequence({whole_.Characters(begins.Complement()), text}))});
+    const grammar::CharSet others = blanks.Complement().Without({{'{', '{'}});
+    return whole_.Sequence({whole_.Repeat(whole_.Characters(blanks), 0),
+                            whole_.Optional(whole_.Sequence({whole_.Characters(others), text}))});
   }
 
   ExprId Calls(ExprId call) {
