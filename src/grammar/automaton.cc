@@ -14,6 +14,8 @@ using base::ErrorCode;
 using base::Fail;
 using internal::Nfa;
 
+constexpr std::size_t kStepsOfState = 8;  // what making a state of an Nfa costs
+
 // Where ranges of bytes begin, and where they are over.
 using Borders = std::array<bool, 257>;
 
@@ -61,6 +63,8 @@ class AutomatonBuilder {
         !nfa_.Build(grammar_, inlined_, body, limits_.states - states)) {
       return TooLarge(name);
     }
+    // Also of those that nothing leads to, which Merge never meets.
+    steps_ += kStepsOfState * nfa_.states.size();
     // A rule's states are merged into sets, where texts begin alike; should the sets be many more
     // than the states, as they can be, each set is made of one state and the matcher follows many.
     const auto saved =
@@ -269,6 +273,7 @@ class AutomatonBuilder {
 };
 
 base::Result<Automaton> Automaton::Build(const Grammar& grammar, const AutomatonLimits& limits) {
+  SWITCHYARD_RETURN_IF_ERROR(grammar.CheckBounds());
   return AutomatonBuilder(grammar, limits).Build();
 }
 

@@ -17,6 +17,8 @@ using internal::kMostGroups;
 using internal::Shown;
 using internal::TextCursor;
 
+constexpr int kMostRepetitions = 16;  // of one item, such as the two of x{2}*
+
 bool BeginsName(char32_t c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 
 bool IsOfName(char32_t c) {
@@ -225,9 +227,10 @@ class EbnfReader {
   }
 
   Result<ExprId> ReadRepetitions(ExprId item) {
-    while (true) {
+    for (int repetitions = 0;; ++repetitions) {
       const std::size_t end = cursor_.position();
       SkipBlanks();
+      const std::size_t begin = cursor_.position();
       if (cursor_.Take("*")) {
         item = grammar_.Repeat(item, 0);
       } else if (cursor_.Take("+")) {
@@ -239,6 +242,11 @@ class EbnfReader {
       } else {
         cursor_.set_position(end);
         return item;
+      }
+      if (repetitions == kMostRepetitions) {
+        return cursor_.Fail(begin, fmt::format("more than {} repetitions one behind another: "
+                                               "repeat a group or a rule instead",
+                                               kMostRepetitions));
       }
     }
   }

@@ -3,13 +3,23 @@
 #include <algorithm>
 #include <array>
 
-#include "base/error.h"
-
 namespace switchyard::grammar {
 namespace {
 
 // The last character of each length in UTF-8 but the longest.
 constexpr std::array<char32_t, 3> kLastOfLength = {0x7F, 0x7FF, 0xFFFF};
+
+// Groups of EBNF may stand 200 deep, each a choice of sequences of repetitions.
+constexpr std::size_t kMostDepth = 1000;
+// Some hundred megabytes; an automaton of the most states that may be comes from far less.
+constexpr std::size_t kMostSize = 5'000'000;
+
+std::uint16_t Above(std::uint16_t depth) { return static_cast<std::uint16_t>(depth + 1); }
+
+// As of x?, x* and x+; one of another is one of them again.
+bool IsPlain(std::uint32_t min, std::uint32_t max) {
+  return min <= 1 && (max == 1 || max == kUnbounded);
+}
 
 std::vector<std::uint8_t> Utf8(char32_t c) {
   const auto byte = [](char32_t value) { return static_cast<std::uint8_t>(value); };
@@ -24,13 +34,34 @@ std::vector<std::uint8_t> Utf8(char32_t c) {
 
 std::string SpecialSpelling(std::string_view name) { return fmt::format("\xFF{}\xFE", name); }
 
+bool Grammar::HasRoom(std::size_t size, std::size_t depth) {
+  if (depth > kMostDepth) is_too_deep_ = true;
+  if (this->size() + size > kMostSize) is_too_large_ = true;
+  return !is_too_deep_ && !is_too_large_;
+}
+
+base::Status Grammar::CheckBounds() const {
+  if (is_too_deep_) {
+    return base::Fail(base::ErrorCode::kInvalidArgument,
+                      "the grammar has groups and repetitions more than {} deep one within "
+                      "another: write those within as rules of their own",
+                      kMostDepth);
+  }
+  if (!is_too_large_) return {};
+  return base::Fail(base::ErrorCode::kInvalidArgument,
+                    "the grammar is too large (more than {} parts): use fewer and shorter rules, "
+                    "patterns and lists",
+                    kMostSize);
+}
+
 ExprId Grammar::Add(const Expr& expr) {
+  if (!HasRoom(1, expr.depth)) return Empty();
   exprs_.push_back(expr);
   return static_cast<ExprId>(exprs_.size() - 1);
 }
 
 ExprId Grammar::Literal(std::string_view text) {
-  if (text.empty()) return 0;
+  if (text.empty() || !HasRoom(text.size())) return 0;
   const auto begin = static_cast<std::uint32_t>(text_.size());
   text_ += text;
   return Add({.kind = Expr::Kind::kLiteral,
@@ -45,15 +76,29 @@ ExprId Grammar::Bytes(std::uint8_t low, std::uint8_t high) {
 ExprId Grammar::Group(Expr::Kind kind, std::span<const ExprId> parts) {
   if (parts.size() == 1) return parts.front();
   if (parts.empty() && kind == Expr::Kind::kSequence) return Empty();
+  if (!HasRoom(parts.size())) return Empty();
   const auto begin = static_cast<std::uint32_t>(children_.size());
   children_.insert(children_.end(), parts.begin(), parts.end());
-  return Add({.kind = kind, .begin = begin, .end = static_cast<std::uint32_t>(children_.size())});
+  std::uint16_t depth = 0;
+  for (const ExprId part : parts) depth = std::max(depth, exprs_[part].depth);
+  return Add({.kind = kind,
+              .begin = begin,
+              .end = static_cast<std::uint32_t>(children_.size()),
+              .depth = Above(depth)});
 }
 
 ExprId Grammar::Repeat(ExprId part, std::uint32_t min, std::uint32_t max) {
   if (max == 0) return Empty();
   if (min == 1 && max == 1) return part;
-  return Add({.kind = Expr::Kind::kRepeat, .begin = part, .min = min, .max = max});
+  const Expr inner = exprs_[part];
+  if (inner.kind == Expr::Kind::kRepeat && IsPlain(inner.min, inner.max) && IsPlain(min, max)) {
+    return Repeat(inner.begin, inner.min * min, std::max(inner.max, max));
+  }
+  return Add({.kind = Expr::Kind::kRepeat,
+              .begin = part,
+              .min = min,
+              .max = max,
+              .depth = Above(inner.depth)});
 }
 
 // Cuts the range where the encodings of its ends stop having the same shape, until each piece is a
@@ -84,9 +129,14 @@ void Grammar::AddUtf8(char32_t first, char32_t last, std::vector<ExprId>& choice
 }
 
 ExprId Grammar::Characters(const CharSet& set) {
+  if (const auto known = characters_.find(set.ranges()); known != characters_.end()) {
+    return known->second;
+  }
   std::vector<ExprId> choices;
   for (const CharRange& range : set.ranges()) AddUtf8(range.first, range.last, choices);
-  return Choice(choices);
+  const ExprId made = Choice(choices);
+  characters_.emplace(set.ranges(), made);
+  return made;
 }
 
 ExprId Grammar::SpecialToken(std::string_view name) { return Literal(SpecialSpelling(name)); }
@@ -155,6 +205,9 @@ RuleId Grammar::AddRule(std::string name, ExprId body) {
 ExprId Grammar::Rule(RuleId rule) { return Add({.kind = Expr::Kind::kRule, .begin = rule}); }
 
 ExprId Grammar::Import(const Grammar& other) {
+  is_too_deep_ |= other.is_too_deep_;
+  is_too_large_ |= other.is_too_large_;
+  if (!HasRoom(other.size())) return Empty();
   const auto exprs = static_cast<std::uint32_t>(exprs_.size());
   const auto children = static_cast<std::uint32_t>(children_.size());
   const auto text = static_cast<std::uint32_t>(text_.size());

@@ -7,17 +7,20 @@
 //   whole.SetRoot(whole.Sequence({whole.Literal("<tool_call>"), body,
 //                                 whole.Literal("</tool_call>")}));
 //
-// A value; one thread at a time while it is built.
+// A value; one thread at a time while it is built. It takes whatever it is given, and beyond its
+// bounds an empty text instead: whoever compiles it asks CheckBounds first.
 #pragma once
 
 #include <cstddef>
 #include <cstdint>
 #include <initializer_list>
+#include <map>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "base/error.h"
 #include "grammar/char_set.h"
 
 namespace switchyard::grammar {
@@ -43,6 +46,7 @@ struct Expr {
   std::uint32_t end = 0;
   std::uint32_t min = 0;
   std::uint32_t max = 0;
+  std::uint16_t depth = 1;  // of expressions one within another; a rule's body is not within
 };
 
 class Grammar {
@@ -93,10 +97,15 @@ class Grammar {
   std::string_view text(const Expr& expr) const {
     return std::string_view(text_).substr(expr.begin, expr.end - expr.begin);
   }
-  // Expressions, children and bytes: what bounds the time to compile it.
-  std::size_t size() const { return exprs_.size() + children_.size() + text_.size(); }
+  // kInvalidArgument: it was made deeper or larger than may be compiled; compilers call themselves
+  // once for each level.
+  base::Status CheckBounds() const;
 
  private:
+  // Expressions, children and bytes.
+  std::size_t size() const { return exprs_.size() + children_.size() + text_.size(); }
+  // Whether there is room for so much more.
+  bool HasRoom(std::size_t size, std::size_t depth = 1);
   ExprId Add(const Expr& expr);
   ExprId Bytes(std::uint8_t low, std::uint8_t high);
   ExprId Group(Expr::Kind kind, std::span<const ExprId> parts);
@@ -106,7 +115,10 @@ class Grammar {
   std::vector<ExprId> children_;
   std::string text_;
   std::vector<RuleBody> rules_;
+  std::map<std::vector<CharRange>, ExprId> characters_;  // each set's expression, made once
   ExprId root_ = 0;
+  bool is_too_deep_ = false;
+  bool is_too_large_ = false;
 };
 
 // How a vocabulary spells a special token, so that no text in UTF-8 can be mistaken for it.

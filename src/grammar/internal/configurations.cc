@@ -6,6 +6,9 @@ namespace switchyard::grammar::internal {
 namespace {
 
 constexpr std::size_t kMostVisits = 4 * kMostThreads;
+// Of one configuration. Calls lead to visits, unless a grammar is made to have many that do not.
+constexpr std::size_t kMostCalls = 64 * kMostVisits;
+constexpr std::size_t kEdgesOfVisit = 8;  // that cost as much to look at
 
 }  // namespace
 
@@ -31,6 +34,7 @@ ConfigId Configurations::MakeStep(ConfigId config, std::uint8_t byte) {
   const Entry entry = entries_[config];
   for (std::uint32_t i = 0; i < entry.count; ++i) {
     const Thread thread = threads_[entry.first + i];
+    work_ += automaton_->bytes(thread.state).size() / kEdgesOfVisit;
     for (const ByteEdge& edge : automaton_->bytes(thread.state)) {
       if (edge.low <= byte && byte <= edge.high) Follow(edge.target, thread.stack);
     }
@@ -47,14 +51,22 @@ void Configurations::Follow(StateId state, StackId stack) {
     const Thread at = open.back();
     open.pop_back();
     if (std::ranges::find(visited_, at) != visited_.end()) continue;
-    work_ += 1 + visited_.size() / 8;  // what the look above costs
+    const auto calls = automaton_->calls(at.state);
+    // What the look above costs, and the calls below.
+    work_ += 1 + (visited_.size() + calls.size()) / kEdgesOfVisit;
     visited_.push_back(at);
     if (!automaton_->bytes(at.state).empty()) gathered_.push_back(at);
-    for (const CallEdge& call : automaton_->calls(at.state)) {
+    followed_calls_ += calls.size();
+    if (followed_calls_ > kMostCalls) {
+      is_overfull_ = true;
+      break;
+    }
+    for (const CallEdge& call : calls) {
       // Whoever has nothing more to say need not be returned to.
-      const StackId above =
-          automaton_->is_final(call.target) ? at.stack : Push(call.target, at.stack);
-      if (stacks_[above].depth <= kMostDepth) open.push_back({automaton_->start(call.rule), above});
+      const bool returns = !automaton_->is_final(call.target);
+      if (returns && stacks_[at.stack].depth >= kMostDepth) continue;
+      const StackId above = returns ? Push(call.target, at.stack) : at.stack;
+      open.push_back({automaton_->start(call.rule), above});
     }
     if (automaton_->accepts(at.state)) {
       if (at.stack == kWholeText) {
@@ -96,6 +108,7 @@ ConfigId Configurations::Gathered() {
     steps_.resize(steps_.size() + classes_, gathered_.empty() ? kDead : kUnknown);
   }
   visited_.clear();
+  followed_calls_ = 0;
   gathered_.clear();
   is_complete_ = returns_ = is_overfull_ = false;
   return at->second;

@@ -114,6 +114,7 @@ class Configurations {
 
   // What Follow has found so far.
   std::vector<Thread> visited_;
+  std::size_t followed_calls_ = 0;
   std::vector<Thread> gathered_;
   bool is_complete_ = false;
   bool returns_ = false;
