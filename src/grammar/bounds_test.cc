@@ -33,6 +33,12 @@ std::string Times(int count, std::string_view text) {
   return all;
 }
 
+Json Numbers(int first, int count) {
+  Json list = Json::array();
+  for (int i = 0; i < count; ++i) list.push_back(first + i);
+  return list;
+}
+
 TEST(Bounds, OfRepetitionsOfOneItem) {
   for (const char* repetition : {"?", "*", "+", "{2}", "{0,2}", "?*", "+ {2} # again\n"}) {
     EXPECT_THAT(ErrorOf(FromEbnf("root ::= \"a\"" + Times(1'000'000, repetition))),
@@ -123,6 +129,61 @@ TEST(Bounds, OfStatesThatNothingLeadsTo) {
   std::string text = "root ::= \"a\"\n";
   for (int i = 0; i < 500; ++i) text += fmt::format("r{} ::= [] \"a\"{{200000}}\n", i);
   EXPECT_THAT(ErrorOf(FromEbnf(text)), HasSubstr("too large"));
+}
+
+TEST(Bounds, OfASchemasText) {
+  EXPECT_THAT(ErrorOf(FromJsonSchema({{"enum", Numbers(0, 20'000)}})), HasSubstr("20002 values"));
+  EXPECT_THAT(ErrorOf(FromJsonSchema({{"const", std::string(2'000'000, 'a')}})),
+              HasSubstr("2000005 bytes"));
+  Json patterns = Json::object();
+  for (int i = 0; i < 300; ++i) {
+    patterns["properties"][std::to_string(i)] = {{"pattern", std::string(1000, 'a')}};
+  }
+  EXPECT_THAT(ErrorOf(FromJsonSchema(patterns)), HasSubstr("patterns of more than"));
+}
+
+TEST(Bounds, OfWhatASchemaPutsTogether) {
+  // Of which one is an integer.
+  Json values = Json::array_t(10'000, true);
+  values.push_back(1);
+  Json copies = {{"$defs", {{"big", {{"enum", values}}}}}};
+  copies["items"] = {{"type", "integer"}, {"anyOf", Json::array()}};
+  for (int i = 0; i < 3000; ++i) copies["items"]["anyOf"].push_back({{"$ref", "#/$defs/big"}});
+  EXPECT_THAT(ErrorOf(FromJsonSchema(copies)), HasSubstr("too much is to be put together"));
+
+  Json pairs = Json::object();
+  for (int i = 0; i < 64; ++i) {
+    pairs["$defs"][std::to_string(i)] = {{"enum", Numbers(1000 * i, 150)}};
+  }
+  for (int i = 0; i < 70; ++i) {
+    Json& alternatives = pairs["properties"][std::to_string(i)]["oneOf"];
+    for (int k = 0; k < 64; ++k) alternatives.push_back({{"$ref", fmt::format("#/$defs/{}", k)}});
+  }
+  EXPECT_THAT(ErrorOf(FromJsonSchema(pairs)), HasSubstr("too much is to be put together"));
+}
+
+// Each of the rules within a long name would hold it.
+TEST(Bounds, OfNamesOfRules) {
+  Json schema = Json::object();
+  Json* within = &schema;
+  for (int i = 0; i < 5; ++i) within = &(*within)["properties"][std::string(100'000, 'k')];
+  for (int i = 0; i < 500; ++i) (*within)["properties"][std::to_string(i)] = {{"type", "null"}};
+  const auto grammar = FromJsonSchema(schema);
+  ASSERT_TRUE(grammar) << grammar.error().message;
+  for (const Grammar::RuleBody& rule : grammar->rules()) EXPECT_LT(rule.name.size(), 1500U);
+}
+
+TEST(Bounds, LeaveRoomForManyRequiredProperties) {
+  Json schema = {{"type", "object"}, {"additionalProperties", false}};
+  for (int i = 0; i < 4000; ++i) {
+    const std::string name = fmt::format("property{}", i);
+    schema["required"].push_back(name);
+    schema["properties"][name] = {{"type", "null"}};
+  }
+  EXPECT_EQ(ErrorOf(FromJsonSchema(schema, {.blank = {}, .strict = true})), "");
+  schema["required"].back() = "property0";
+  EXPECT_THAT(ErrorOf(FromJsonSchema(schema, {.blank = {}, .strict = true})),
+              HasSubstr("Missing 'property3999'"));
 }
 
 // A list of calls, each with a stack of its own, met with many stacks at the greatest depth.

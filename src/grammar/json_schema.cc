@@ -1,5 +1,6 @@
 #include "grammar/json_schema.h"
 
+#include "grammar/internal/schema_algebra.h"
 #include "grammar/internal/schema_reader.h"
 #include "grammar/json_text.h"
 #include "grammar/regex.h"
@@ -7,6 +8,7 @@
 namespace switchyard::grammar {
 
 base::Result<Grammar> FromJsonSchema(const base::Json& schema, const JsonSchemaOptions& options) {
+  SWITCHYARD_RETURN_IF_ERROR(internal::CheckSize(schema));
   if (options.strict) SWITCHYARD_RETURN_IF_ERROR(CheckStrict(schema));
   Grammar grammar;
   ExprId blank = JsonText::ShortBlank(grammar);

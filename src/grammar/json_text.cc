@@ -81,6 +81,9 @@ ExprId JsonText::Quoted(ExprId content) {
 }
 
 ExprId JsonText::Spell(const CharSet& set) {
+  if (const auto known = spelled_.find(set.ranges()); known != spelled_.end()) {
+    return known->second;
+  }
   std::vector<ExprId> choices = {grammar_.Characters(set.Intersect(Plain()))};
   for (const auto& [c, text] : kShortEscapes) {
     if (set.Contains(c)) choices.push_back(grammar_.Literal(text));
@@ -91,7 +94,9 @@ ExprId JsonText::Spell(const CharSet& set) {
       choices.push_back(grammar_.Literal(fmt::format("\\u{:04x}", static_cast<std::uint32_t>(c))));
     }
   }
-  return grammar_.Choice(choices);
+  const ExprId made = grammar_.Choice(choices);
+  spelled_.emplace(set.ranges(), made);
+  return made;
 }
 
 ExprId JsonText::Boolean() {

@@ -4,9 +4,11 @@
 #pragma once
 
 #include <cstdint>
+#include <map>
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "base/json.h"
 #include "grammar/grammar.h"
@@ -54,6 +56,7 @@ class JsonText {
   RuleId number_ = 0;
   RuleId value_ = 0;
   RuleId object_ = 0;
+  std::map<std::vector<CharRange>, ExprId> spelled_;  // what Spell made, by set
 };
 
 }  // namespace switchyard::grammar

@@ -1,6 +1,6 @@
-#include <algorithm>
-#include <array>
+#include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "grammar/json_schema.h"
@@ -36,11 +36,14 @@ Status CheckObject(const Json& schema, Context& context) {
     return At(context, "'additionalProperties' is required to be supplied and to be false.");
   }
   if (!schema.contains("properties")) return {};
+  std::set<std::string_view> required;
+  if (schema.contains("required") && schema["required"].is_array()) {
+    for (const Json& name : schema["required"]) {
+      if (name.is_string()) required.insert(name.get_ref<const std::string&>());
+    }
+  }
   for (const auto& [name, property] : schema["properties"].items()) {
-    const bool is_required =
-        schema.contains("required") && schema["required"].is_array() &&
-        std::ranges::find(schema["required"], Json(name)) != schema["required"].end();
-    if (is_required) continue;
+    if (required.contains(name)) continue;
     return At(
         context,
         fmt::format("'required' is required to be supplied and to be an array including every "

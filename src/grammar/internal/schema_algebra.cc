@@ -3,8 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <map>
 #include <optional>
+#include <set>
 #include <string_view>
+#include <utility>
 
 namespace switchyard::grammar::internal {
 namespace {
@@ -13,46 +16,108 @@ using base::ErrorCode;
 using base::Fail;
 using base::Json;
 using base::Result;
+using base::Status;
 
-constexpr int kMostReferences = 32;  // one to the other, before something else comes
+// Bounds on a schema's size, so that reading it stays below a second whatever it says.
+constexpr std::size_t kMostValues = 20'000;
+constexpr std::size_t kMostBytes = 1 << 20U;   // of keys and strings
+constexpr std::size_t kMostSpent = 1'000'000;  // values that are copied and compared
+constexpr std::size_t kBytesOfValue = 16;      // of a string that cost as much as another value
+constexpr int kMostReferences = 32;            // one to the other, before something else comes
+constexpr std::size_t kMostTypes = 8;          // one more than there are
 
-// The schema itself, or what its $ref leads to if it says nothing else.
-const Json& Follow(const Json& root, const Json& schema) {
-  const Json* at = &schema;
-  for (int i = 0; i < kMostReferences; ++i) {
-    if (!at->is_object() || !at->contains("$ref") || !(*at)["$ref"].is_string()) break;
-    const auto target = Resolve(root, (*at)["$ref"].get<std::string>());
-    if (!target) break;
-    at = *target;
+struct Size {
+  std::size_t values = 0;
+  std::size_t bytes = 0;
+  std::size_t price() const { return values + bytes / kBytesOfValue; }
+};
+
+// Of a tree, its root included; recursion is bounded by the text's depth.
+void AddSize(const Json& value, Size& size) {
+  ++size.values;
+  if (value.is_string()) size.bytes += value.get_ref<const std::string&>().size();
+  if (value.is_object()) {
+    for (const auto& [key, child] : value.items()) {
+      size.bytes += key.size();
+      AddSize(child, size);
+    }
+  } else if (value.is_array()) {
+    for (const Json& child : value) AddSize(child, size);
   }
-  return *at;
+}
+
+Size SizeOf(const Json& value) {
+  Size size;
+  AddSize(value, size);
+  return size;
+}
+
+// An order of values in which those that are equal as JSON are equal, as 1 and 1.0 are.
+struct ByValue {
+  bool operator()(const Json* a, const Json* b) const { return Less(*a, *b); }
+
+  static bool Less(const Json& a, const Json& b) {
+    if (a.is_number() && b.is_number()) return a.get<long double>() < b.get<long double>();
+    if (a.type() != b.type()) return a.type() < b.type();
+    if (a.is_string()) return a.get_ref<const std::string&>() < b.get_ref<const std::string&>();
+    if (a.is_boolean()) return a.get<bool>() < b.get<bool>();
+    if (a.is_array()) return std::ranges::lexicographical_compare(a, b, Less);
+    if (!a.is_object()) return false;
+    return std::ranges::lexicographical_compare(
+        a.get_ref<const Json::object_t&>(), b.get_ref<const Json::object_t&>(),
+        [](const auto& x, const auto& y) {
+          return x.first != y.first ? x.first < y.first : Less(x.second, y.second);
+        });
+  }
+};
+using ValueSet = std::set<const Json*, ByValue>;  // of values that others own
+using Values = std::vector<const Json*>;
+
+ValueSet SetOf(const Values& values) { return {values.begin(), values.end()}; }
+
+Values ElementsOf(const Json& list) {
+  Values values;
+  for (const Json& element : list) values.push_back(&element);
+  return values;
+}
+
+// An object's members by name: the objects here look for a name in linear time.
+using Members = std::map<std::string_view, const Json*>;
+
+Members MembersOf(const Json& object) {
+  Members members;
+  if (!object.is_object()) return members;
+  for (auto at = object.begin(); at != object.end(); ++at) members.emplace(at.key(), &at.value());
+  return members;
 }
 
 // The values that `schema` lists, if it does.
-std::optional<std::vector<Json>> ConstantsOf(const Json& schema) {
+std::optional<Values> ConstantsOf(const Json& schema) {
   if (!schema.is_object()) return std::nullopt;
-  if (schema.contains("const")) return std::vector<Json>{schema["const"]};
+  if (schema.contains("const")) return Values{&schema["const"]};
   if (!schema.contains("enum") || !schema["enum"].is_array()) return std::nullopt;
-  return std::vector<Json>(schema["enum"].begin(), schema["enum"].end());
+  return ElementsOf(schema["enum"]);
 }
 
-bool ShareNone(const std::vector<Json>& a, const std::vector<Json>& b) {
-  return std::ranges::none_of(a, [&](const Json& x) { return std::ranges::find(b, x) != b.end(); });
+bool ShareNone(const Values& a, const Values& b) {
+  const ValueSet set = SetOf(b);
+  return std::ranges::none_of(a, [&](const Json* value) { return set.contains(value); });
 }
 
 bool Overlap(const std::string& a, const std::string& b) {
   return a == b || (a == "integer" && b == "number") || (a == "number" && b == "integer");
 }
 
-bool IsRequired(const Json& schema, const std::string& name) {
-  if (!schema.contains("required") || !schema["required"].is_array()) return false;
-  return std::ranges::find(schema["required"], Json(name)) != schema["required"].end();
+ValueSet RequiredOf(const Json& schema) {
+  if (!schema.contains("required") || !schema["required"].is_array()) return {};
+  return SetOf(ElementsOf(schema["required"]));
 }
 
 std::vector<std::string> CommonTypes(const Json& a, const Json& b) {
   std::vector<std::string> common;
+  const std::vector<std::string> types = TypesOf(b);
   for (const std::string& x : TypesOf(a)) {
-    for (const std::string& y : TypesOf(b)) {
+    for (const std::string& y : types) {
       if (!Overlap(x, y)) continue;
       const std::string& narrower = x == "integer" ? x : y;
       if (std::ranges::find(common, narrower) == common.end()) common.push_back(narrower);
@@ -66,13 +131,30 @@ std::unexpected<base::Error> CannotMerge(const std::string& keyword) {
               keyword);
 }
 
+// Without a look for the key, which is not there.
+void Append(Json& object, const std::string& key, Json value) {
+  object.get_ref<Json::object_t&>().push_back({key, std::move(value)});
+}
+
+// What `b` has and `a` has not.
+void AppendOthers(Json& object, const Json& a, const Json& b) {
+  const Members known = MembersOf(a);
+  for (const auto& [key, value] : b.items()) {
+    if (!known.contains(key)) Append(object, key, value);
+  }
+}
+
 Result<Json> MergeProperties(const Json& a, const Json& b) {
   if (!a.is_object() || !b.is_object()) return CannotMerge("properties");
-  Json merged = a;
-  for (const auto& [name, schema] : b.items()) {
+  Json merged = Json::object();
+  const Members others = MembersOf(b);
+  for (const auto& [name, schema] : a.items()) {
+    const auto other = others.find(name);
     // Put together when it is read.
-    merged[name] = a.contains(name) ? Json{{"allOf", Json::array({a[name], schema})}} : schema;
+    Append(merged, name,
+           other == others.end() ? schema : Json{{"allOf", Json::array({schema, *other->second})}});
   }
+  AppendOthers(merged, a, b);
   return merged;
 }
 
@@ -91,15 +173,17 @@ Result<Json> MergeKeyword(const std::string& keyword, const Json& a, const Json&
   if (keyword == "properties") return MergeProperties(a, b);
   if (keyword == "required" && a.is_array() && b.is_array()) {
     Json merged = a;
+    ValueSet known = SetOf(ElementsOf(a));
     for (const Json& name : b) {
-      if (std::ranges::find(merged, name) == merged.end()) merged.push_back(name);
+      if (known.insert(&name).second) merged.push_back(name);
     }
     return merged;
   }
   if (keyword == "enum" && a.is_array() && b.is_array()) {
     Json merged = Json::array();
+    const ValueSet known = SetOf(ElementsOf(b));
     for (const Json& value : a) {
-      if (std::ranges::find(b, value) != b.end()) merged.push_back(value);
+      if (known.contains(&value)) merged.push_back(value);
     }
     return merged;
   }
@@ -118,14 +202,12 @@ bool ClosesOver(const Json& closed, const Json& other) {
     return false;
   }
   if (!other.contains("properties")) return false;
-  return std::ranges::any_of(other["properties"].items(), [&](const auto& item) {
-    return !closed.contains("properties") || !closed["properties"].contains(item.key());
-  });
+  const Members known = closed.contains("properties") ? MembersOf(closed["properties"]) : Members();
+  return std::ranges::any_of(other["properties"].items(),
+                             [&](const auto& item) { return !known.contains(item.key()); });
 }
 
-}  // namespace
-
-Result<const Json*> Resolve(const Json& root, const std::string& pointer) {
+Result<const Json*> Find(const Json& root, const std::string& pointer) {
   const auto nowhere = [&] {
     return Fail(ErrorCode::kInvalidArgument,
                 "the reference '{}' leads nowhere: only '#' and '#/…' within the schema are "
@@ -157,6 +239,43 @@ Result<const Json*> Resolve(const Json& root, const std::string& pointer) {
   return at;
 }
 
+}  // namespace
+
+Status CheckSize(const Json& schema) {
+  const Size size = SizeOf(schema);
+  if (size.values <= kMostValues && size.bytes <= kMostBytes) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              "the schema has {} values and {} bytes of text, and at most {} and {} are read",
+              size.values, size.bytes, kMostValues, kMostBytes);
+}
+
+Status SchemaAlgebra::Spend(std::size_t values) {
+  spent_ += values;
+  if (spent_ <= kMostSpent) return {};
+  return Fail(ErrorCode::kInvalidArgument,
+              "too much is to be put together or compared: use fewer or smaller alternatives");
+}
+
+const Json& SchemaAlgebra::Follow(const Json& schema) {
+  const Json* at = &schema;
+  for (int i = 0; i < kMostReferences; ++i) {
+    if (!at->is_object() || !at->contains("$ref") || !(*at)["$ref"].is_string()) break;
+    const auto& pointer = (*at)["$ref"].get_ref<const std::string&>();
+    spent_ += 1 + pointer.size() / kBytesOfValue;
+    const auto target = Resolve(pointer);
+    if (!target) break;
+    at = *target;
+  }
+  return *at;
+}
+
+Result<const Json*> SchemaAlgebra::Resolve(const std::string& pointer) {
+  if (const auto known = resolved_.find(pointer); known != resolved_.end()) return known->second;
+  SWITCHYARD_TRY(const Json* target, Find(root_, pointer));
+  resolved_.emplace(pointer, target);
+  return target;
+}
+
 bool IsAnnotation(const std::string& keyword) {
   static constexpr auto kAnnotations = std::to_array<std::string_view>(
       {"title", "description", "default", "examples", "example", "$schema", "$id", "$comment",
@@ -165,52 +284,73 @@ bool IsAnnotation(const std::string& keyword) {
          keyword.starts_with("x-");
 }
 
-Result<Json> Merge(const Json& root, const Json& first, const Json& second) {
-  const Json& a = Follow(root, first);
-  const Json& b = Follow(root, second);
+Result<Json> SchemaAlgebra::Merge(const Json& first, const Json& second) {
+  const Json& a = Follow(first);
+  const Json& b = Follow(second);
+  SWITCHYARD_RETURN_IF_ERROR(Spend(SizeOf(a).price() + SizeOf(b).price()));
   if (a.is_boolean()) return a == true ? b : a;
   if (b.is_boolean()) return b == true ? a : b;
   if (!a.is_object() || !b.is_object()) {
     return Fail(ErrorCode::kInvalidArgument, "a schema is an object or a boolean");
   }
   if (ClosesOver(a, b) || ClosesOver(b, a)) return CannotMerge("additionalProperties");
-  Json merged = a;
-  for (const auto& [keyword, value] : b.items()) {
-    if (!merged.contains(keyword)) {
-      merged[keyword] = value;
-    } else if (merged[keyword] == value || IsAnnotation(keyword)) {
-      continue;
+  Json merged = Json::object();
+  const Members others = MembersOf(b);
+  for (const auto& [keyword, value] : a.items()) {
+    const auto other = others.find(keyword);
+    if (other == others.end() || *other->second == value || IsAnnotation(keyword)) {
+      Append(merged, keyword, value);
     } else if (keyword == "type") {
-      merged[keyword] = CommonTypes(a, b);
+      Append(merged, keyword, CommonTypes(a, b));
     } else {
-      SWITCHYARD_TRY(merged[keyword], MergeKeyword(keyword, a[keyword], value));
+      SWITCHYARD_TRY(Json both, MergeKeyword(keyword, value, *other->second));
+      Append(merged, keyword, std::move(both));
     }
   }
+  AppendOthers(merged, a, b);
   return merged;
 }
 
-bool ExcludeEachOther(const Json& root, const Json& first, const Json& second) {
-  const Json& a = Follow(root, first);
-  const Json& b = Follow(root, second);
+Result<bool> SchemaAlgebra::ExcludeEachOther(const Json& first, const Json& second) {
+  const Json& a = Follow(first);
+  const Json& b = Follow(second);
+  SWITCHYARD_RETURN_IF_ERROR(Spend(1));
   if (!a.is_object() || !b.is_object()) return false;
   const auto a_values = ConstantsOf(a);
   const auto b_values = ConstantsOf(b);
-  if (a_values && b_values) return ShareNone(*a_values, *b_values);
+  if (a_values && b_values) {
+    SWITCHYARD_RETURN_IF_ERROR(Spend(a_values->size() + b_values->size()));
+    return ShareNone(*a_values, *b_values);
+  }
   const std::vector<std::string> a_types = TypesOf(a);
   const std::vector<std::string> b_types = TypesOf(b);
   if (!a_types.empty() && !b_types.empty() && CommonTypes(a, b).empty()) return true;
   if (!a.contains("properties") || !b.contains("properties")) return false;
   const bool are_objects = a_types == std::vector<std::string>{"object"} || b_types == a_types;
   if (!are_objects || !a["properties"].is_object() || !b["properties"].is_object()) return false;
-  return std::ranges::any_of(a["properties"].items(), [&](const auto& item) {
-    const std::string& name = item.key();
-    if (!b["properties"].contains(name) || !IsRequired(a, name) || !IsRequired(b, name)) {
-      return false;
+  return DifferInAProperty(a, b);
+}
+
+Result<bool> SchemaAlgebra::DifferInAProperty(const Json& a, const Json& b) {
+  const ValueSet a_required = RequiredOf(a);
+  const ValueSet b_required = RequiredOf(b);
+  const Members others = MembersOf(b["properties"]);
+  SWITCHYARD_RETURN_IF_ERROR(
+      Spend(a_required.size() + b_required.size() + a["properties"].size() + others.size()));
+  for (const auto& [name, property] : a["properties"].items()) {
+    const Json required = name;
+    const auto other = others.find(name);
+    if (other == others.end() || !a_required.contains(&required) ||
+        !b_required.contains(&required)) {
+      continue;
     }
-    const auto x = ConstantsOf(Follow(root, item.value()));
-    const auto y = ConstantsOf(Follow(root, b["properties"][name]));
-    return x && y && ShareNone(*x, *y);
-  });
+    const auto x = ConstantsOf(Follow(property));
+    const auto y = ConstantsOf(Follow(*other->second));
+    if (!x || !y) continue;
+    SWITCHYARD_RETURN_IF_ERROR(Spend(x->size() + y->size()));
+    if (ShareNone(*x, *y)) return true;
+  }
+  return false;
 }
 
 std::vector<std::string> TypesOf(const Json& schema) {
@@ -220,7 +360,10 @@ std::vector<std::string> TypesOf(const Json& schema) {
   if (type.is_string()) types.push_back(type.get<std::string>());
   if (!type.is_array()) return types;
   for (const Json& one : type) {
-    if (one.is_string()) types.push_back(one.get<std::string>());
+    if (types.size() == kMostTypes) break;
+    if (!one.is_string()) continue;
+    const auto& name = one.get_ref<const std::string&>();
+    if (std::ranges::find(types, name) == types.end()) types.push_back(name);
   }
   return types;
 }

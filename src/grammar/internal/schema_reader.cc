@@ -3,11 +3,11 @@
 #include <algorithm>
 #include <array>
 #include <cmath>
+#include <set>
 #include <string_view>
 
 #include "grammar/internal/json_formats.h"
 #include "grammar/internal/json_numbers.h"
-#include "grammar/internal/schema_algebra.h"
 #include "grammar/regex.h"
 
 namespace switchyard::grammar::internal {
@@ -19,12 +19,15 @@ using base::Json;
 using base::Result;
 using base::Status;
 
-// Bounds on a schema's size, so that reading it stays below a second whatever it says.
-constexpr std::size_t kMostValues = 20'000;         // in its text
-constexpr std::size_t kMostSchemas = 20'000;        // read, each as often as it is met
-constexpr std::size_t kMostMergedValues = 500'000;  // copied to put schemas together
-constexpr std::size_t kMostAlternatives = 64;       // of oneOf, which are compared in pairs
+// Bounds beside those on the schema's size and on what is put together, so that reading it stays
+// below a second whatever it says.
+constexpr std::size_t kMostSchemas = 20'000;           // read, each as often as it is met
+constexpr std::size_t kMostAlternatives = 64;          // of oneOf, which are compared in pairs
+constexpr std::size_t kMostPatternBytes = 256 << 10U;  // each pattern as often as it is met
 constexpr int kMostSchemaDepth = 100;
+// Of a place, which names the rules of all that is within.
+constexpr std::size_t kMostPlaceBytes = 1000;
+constexpr std::size_t kMostNameBytes = 200;
 // An integer beyond is no longer exact as a double, in which JSON's numbers come.
 constexpr double kMostIntegerBound = 9e15;
 
@@ -53,16 +56,12 @@ constexpr auto kTyped = std::to_array<std::pair<std::string_view, std::string_vi
 constexpr auto kGeneral =
     std::to_array<std::string_view>({"$ref", "type", "enum", "const", "anyOf", "oneOf", "allOf"});
 
-// Of a tree, its root included; recursion is bounded by the text's depth.
-std::size_t CountValues(const Json& value) {
-  std::size_t count = 1;
-  if (value.is_structured()) {
-    for (const Json& child : value) count += CountValues(child);
-  }
-  return count;
+// Beyond the bounds it is cut, as places are for people.
+std::string Child(const std::string& at, const std::string& name) {
+  if (at.size() >= kMostPlaceBytes) return at;
+  if (name.size() <= kMostNameBytes) return at + "/" + name;
+  return at + "/" + name.substr(0, kMostNameBytes) + "…";
 }
-
-std::string Child(const std::string& at, const std::string& name) { return at + "/" + name; }
 
 // An error of this place; one of a place within says so itself.
 std::unexpected<base::Error> At(const std::string& at, std::string_view sentence) {
@@ -77,18 +76,14 @@ bool IsHarmless(const std::string& keyword, const Json& value) {
 
 }  // namespace
 
-Result<ExprId> SchemaReader::Read() {
-  if (const std::size_t values = CountValues(root_); values > kMostValues) {
-    return At("#", fmt::format("it has {} values, and at most {} are read", values, kMostValues));
-  }
-  return ReadSchema(root_, "#");
-}
+Result<ExprId> SchemaReader::Read() { return ReadSchema(root_, "#"); }
 
 Result<ExprId> SchemaReader::ReadSchema(const Json& schema, const std::string& at) {
   if (++schemas_ > kMostSchemas || depth_ >= kMostSchemaDepth) {
     return At(at, fmt::format("more than {} schemas, or more than {} one within another",
                               kMostSchemas, kMostSchemaDepth));
   }
+  SWITCHYARD_RETURN_IF_ERROR(grammar_.CheckBounds());
   if (schema.is_boolean()) return schema == true ? text_.Value() : grammar_.Nothing();
   if (!schema.is_object()) return At(at, "a schema is an object or a boolean");
   SWITCHYARD_RETURN_IF_ERROR(RefuseUnknown(schema, at));
@@ -148,7 +143,7 @@ Result<ExprId> SchemaReader::ReadReference(const Json& schema, const std::string
   const bool is_alone = std::ranges::all_of(
       beside.items(), [](const auto& item) { return IsAnnotation(item.key()); });
   const auto pointer = schema["$ref"].get<std::string>();
-  const auto target = Resolve(root_, pointer);
+  const auto target = algebra_.Resolve(pointer);
   if (!target) return At(at, target.error().message);
   if (!is_alone) {
     SWITCHYARD_TRY(const Json merged, MergeOnce(**target, beside, at));
@@ -158,9 +153,10 @@ Result<ExprId> SchemaReader::ReadReference(const Json& schema, const std::string
     return grammar_.Rule(known->second);
   }
   // Known before it is read, since it may speak of itself.
-  const RuleId rule = grammar_.AddRule(pointer);
+  const std::string place = pointer.substr(0, kMostPlaceBytes);
+  const RuleId rule = grammar_.AddRule(place);
   references_.emplace(pointer, rule);
-  SWITCHYARD_TRY(const ExprId body, ReadSchema(**target, pointer));
+  SWITCHYARD_TRY(const ExprId body, ReadSchema(**target, place));
   grammar_.Define(rule, body);
   return grammar_.Rule(rule);
 }
@@ -199,9 +195,7 @@ Json SchemaReader::Without(const Json& schema, const std::string& keyword) {
 }
 
 Result<Json> SchemaReader::MergeOnce(const Json& a, const Json& b, const std::string& at) {
-  merged_values_ += CountValues(a) + CountValues(b);
-  if (merged_values_ > kMostMergedValues) return At(at, "too much is to be put together");
-  auto merged = Merge(root_, a, b);
+  auto merged = algebra_.Merge(a, b);
   if (!merged) return At(at, merged.error().message);
   return merged;
 }
@@ -229,7 +223,9 @@ Result<ExprId> SchemaReader::ReadAlternatives(const Json& schema, const std::str
     }
     for (std::size_t i = 0; i < parts.size(); ++i) {
       for (std::size_t k = 0; k < i; ++k) {
-        if (ExcludeEachOther(root_, parts[i], parts[k])) continue;
+        const auto exclusive = algebra_.ExcludeEachOther(parts[i], parts[k]);
+        if (!exclusive) return At(at, exclusive.error().message);
+        if (*exclusive) continue;
         return At(at, fmt::format("a value could fit both alternatives {} and {} of 'oneOf': use "
                                   "'anyOf', or tell them apart by their type or by a required "
                                   "property with a 'const'",
@@ -302,23 +298,35 @@ Result<ExprId> SchemaReader::ReadString(const Json& schema, const std::string& a
   if (!has_pattern && !has_format) return text_.String();
   const std::string keyword = has_pattern ? "pattern" : "format";
   if (!schema[keyword].is_string()) return At(at, fmt::format("'{}' is a string", keyword));
-  auto regex = schema[keyword].get<std::string>();
-  if (has_format) {
-    const auto known = FormatRegex(regex);
-    if (!known) {
-      return At(at, fmt::format("the format '{}' is not supported; those that are: {}", regex,
-                                FormatNames()));
-    }
-    regex = *known;
+  const auto text = schema[keyword].get<std::string>();
+  return has_format ? ReadFormat(text, at) : ReadPattern(text, at);
+}
+
+Result<ExprId> SchemaReader::ReadFormat(const std::string& format, const std::string& at) {
+  if (const auto known = formats_.find(format); known != formats_.end()) {
+    return grammar_.Rule(known->second);
+  }
+  const auto regex = FormatRegex(format);
+  if (!regex) {
+    return At(at, fmt::format("the format '{}' is not supported; those that are: {}", format,
+                              FormatNames()));
+  }
+  SWITCHYARD_TRY(const ExprId content, AddRegex(grammar_, *regex, {.spelling = Spelling()}));
+  const RuleId rule = grammar_.AddRule(format, text_.Quoted(content));
+  formats_.emplace(format, rule);
+  return grammar_.Rule(rule);
+}
+
+Result<ExprId> SchemaReader::ReadPattern(const std::string& pattern, const std::string& at) {
+  pattern_bytes_ += pattern.size();
+  if (pattern_bytes_ > kMostPatternBytes) {
+    return At(at, fmt::format("patterns of more than {} bytes in all", kMostPatternBytes));
   }
   const std::string subject = fmt::format("the pattern at '{}'", at);
-  const auto content =
-      AddRegex(grammar_, regex,
-               {.subject = subject,
-                .anywhere = has_pattern,
-                .spelling = [this](Grammar&, const CharSet& set) { return text_.Spell(set); }});
-  if (!content) return std::unexpected(content.error());
-  return AsRule(at, text_.Quoted(*content));
+  SWITCHYARD_TRY(
+      const ExprId content,
+      AddRegex(grammar_, pattern, {.subject = subject, .anywhere = true, .spelling = Spelling()}));
+  return AsRule(at, text_.Quoted(content));
 }
 
 Result<std::optional<double>> SchemaReader::ReadBound(const Json& schema, const std::string& name,
@@ -421,9 +429,15 @@ Result<ExprId> SchemaReader::ReadObject(const Json& schema, const std::string& a
                            });
     if (!are_names) return At(at, "'required' is a list of names");
     required = names.get<std::vector<std::string>>();
-    for (const std::string& name : required) {
-      if (properties.contains(name)) continue;
-      return At(at, fmt::format("'required' names '{}', which 'properties' does not have", name));
+    std::set<std::string_view> known;
+    for (auto member = properties.begin(); member != properties.end(); ++member) {
+      known.insert(member.key());
+    }
+    const auto unknown = std::ranges::find_if(
+        required, [&](const std::string& name) { return !known.contains(name); });
+    if (unknown != required.end()) {
+      return At(at,
+                fmt::format("'required' names '{}', which 'properties' does not have", *unknown));
     }
     std::ranges::sort(required);
   }

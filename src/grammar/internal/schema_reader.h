@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <optional>
 #include <string>
@@ -11,15 +12,16 @@
 #include "base/error.h"
 #include "base/json.h"
 #include "grammar/grammar.h"
+#include "grammar/internal/schema_algebra.h"
 #include "grammar/json_text.h"
 
 namespace switchyard::grammar::internal {
 
 class SchemaReader {
  public:
-  // `root` and `grammar` outlive this.
+  // `root`, whose size was checked, and `grammar` outlive this.
   SchemaReader(const base::Json& root, Grammar& grammar, ExprId blank)
-      : root_(root), grammar_(grammar), text_(grammar, blank) {}
+      : root_(root), algebra_(root), grammar_(grammar), text_(grammar, blank) {}
 
   base::Result<ExprId> Read();
 
@@ -40,6 +42,8 @@ class SchemaReader {
   Expr ReadAllOf(const Json& schema, const std::string& at);
   Expr ReadType(const Json& schema, const std::string& type, const std::string& at);
   Expr ReadString(const Json& schema, const std::string& at);
+  Expr ReadFormat(const std::string& format, const std::string& at);
+  Expr ReadPattern(const std::string& pattern, const std::string& at);
   Expr ReadInteger(const Json& schema, const std::string& at);
   Expr ReadNumber(const Json& schema, const std::string& at);
   Expr ReadArray(const Json& schema, const std::string& at);
@@ -57,17 +61,23 @@ class SchemaReader {
   // Members, of which each is said once and in order, with commas between those that are there.
   ExprId InOrder(const std::vector<ExprId>& members, const std::vector<bool>& required,
                  std::optional<ExprId> more);
+  // How a string's characters are written.
+  std::function<ExprId(Grammar&, const CharSet&)> Spelling() {
+    return [this](Grammar&, const CharSet& set) { return text_.Spell(set); };
+  }
   ExprId AsRule(const std::string& at, ExprId body) {
     return grammar_.Rule(grammar_.AddRule(at, body));
   }
 
   const Json& root_;
+  SchemaAlgebra algebra_;
   Grammar& grammar_;
   JsonText text_;
   std::map<std::string, RuleId> references_;  // by the pointer that they follow
+  std::map<std::string, RuleId> formats_;
   int depth_ = 0;
   std::size_t schemas_ = 0;
-  std::size_t merged_values_ = 0;
+  std::size_t pattern_bytes_ = 0;
 };
 
 }  // namespace switchyard::grammar::internal
