@@ -39,7 +39,7 @@ int CommandLine::Run(int argc, const char* const* argv) {
   } catch (const CLI::ParseError& error) {
     if (error.get_exit_code() == 0) return app_->exit(error);  // --help and --version
     if (argc < 2) {
-      fmt::print(stderr, "{}", app_->help());
+      fmt::print(stderr, "switchyard: error: which command?\n\n{}", app_->help());
       return kWrongUsage;
     }
     const CLI::App* command = app_.get();

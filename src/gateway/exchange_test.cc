@@ -82,6 +82,7 @@ class ExchangeTest : public testing::Test {
   }
 
   void Start(std::string_view keys = {}) {
+    config_.policy.certificates = policy::CertificateDemand::kNone;
     fleet_.emplace(config_);
     for (const MemberConfig& member : config_.members) {
       MemberState state{.is_heard_of = true};

@@ -40,8 +40,8 @@ constexpr std::uint32_t kMaxHeapKib = 64 * 1024;
 // Enough for most matches, wherever they begin. What needs more takes it from a budget: honest
 // patterns take a few steps a character (a run of spaces is scanned and given back).
 constexpr std::uint64_t kFreeSteps = 256;
-constexpr std::uint64_t kSpareSteps = 200'000;
-constexpr std::uint64_t kSpareStepsPerByte = 32;
+constexpr std::uint64_t kSpareSteps = 1'000'000;
+constexpr std::uint64_t kSpareStepsPerByte = 64;
 
 PCRE2_SPTR Units(std::string_view text) { return reinterpret_cast<PCRE2_SPTR>(text.data()); }
 
@@ -105,8 +105,7 @@ class RegexScratch::Search {
   int First(std::size_t from) {
     const int found = Match(from, 0, kFreeSteps);
     if (found != PCRE2_ERROR_MATCHLIMIT) return found;
-    // PCRE2 counts for each place where a match may begin, and doesn't say which ran into the
-    // limit.
+    // PCRE2 counts anew wherever a match may begin, and doesn't say where it ran into the limit.
     while (from <= text_.size()) {
       const int here = At(from);
       if (here != PCRE2_ERROR_NOMATCH) return here;

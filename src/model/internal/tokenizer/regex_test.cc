@@ -77,7 +77,7 @@ TEST(Regex, EmptyMatchesDoNotRepeat) {
 TEST(Regex, LongRunsMatchAsAWhole) {
   const std::string run(50'000, ' ');
   EXPECT_THAT(Matches("\\s+(?!\\S)|\\S+", "ab" + run + "c"), ElementsAre("ab", run.substr(1), "c"));
-  EXPECT_THAT(Matches("(?:a|b)+(?=c)", "x" + std::string(3000, 'a') + "cb" + std::string(900, 'b')),
+  EXPECT_THAT(Matches("(?:a|b)+(?=c)", "x" + std::string(3000, 'a') + "cb" + std::string(40, 'b')),
               ElementsAre(std::string(3000, 'a')));
 }
 
