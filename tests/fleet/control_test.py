@@ -170,7 +170,7 @@ class Control(unittest.TestCase):
         stopping.close()
         audit = self.fleet("audit")
         self.assertRegex(audit, r"gateway +leave +c")
-        self.assertRegex(audit, r"member/d +leave +d")
+        self.assertRegex(audit, r"member/key-1 +leave +d")
 
     def test_a_new_configuration_without_a_restart(self):
         self.write("fleet.toml", self.config('[policy]\nowners = "rented"\n'))
