@@ -35,9 +35,9 @@ std::vector<CharRange> SomeRanges() {
 
 void ExpectApartAndInOrder(const CharSet& set) {
   const auto& ranges = set.ranges();
-  for (std::size_t i = 0; i < ranges.size(); ++i) {
-    RC_ASSERT(ranges[i].first <= ranges[i].last);
-    RC_ASSERT(i == 0 || ranges[i - 1].last + 1 < ranges[i].first);
+  for (const CharRange& range : ranges) RC_ASSERT(range.first <= range.last);
+  for (std::size_t i = 1; i < ranges.size(); ++i) {
+    RC_ASSERT(ranges[i - 1].last + 1 < ranges[i].first);
   }
 }
 

@@ -171,14 +171,14 @@ ExprId Grammar::TextWithout(std::span<const std::string_view> stops) {
   };
   std::vector<RuleId> rules;
   for (std::size_t i = 0; i < states.size(); ++i) rules.push_back(AddRule("text"));
-  constexpr unsigned kEndOfText = 0xF8;  // no byte of UTF-8, nor of a special token, from here on
+  constexpr unsigned kTextBytes = 0xF8;  // no byte of UTF-8, nor of a special token, from here on
   for (std::size_t i = 0; i < states.size(); ++i) {
-    std::array<std::size_t, kEndOfText> next{};
-    for (unsigned byte = 0; byte < kEndOfText; ++byte) next[byte] = after(states[i], byte);
+    std::array<std::size_t, kTextBytes> next{};
+    for (unsigned byte = 0; byte < kTextBytes; ++byte) next[byte] = after(states[i], byte);
     std::vector<ExprId> choices = {Empty()};
-    for (unsigned low = 0; low < kEndOfText;) {
+    for (unsigned low = 0; low < kTextBytes;) {
       unsigned high = low;
-      while (high + 1 < kEndOfText && next[high + 1] == next[low]) ++high;
+      while (high + 1 < kTextBytes && next[high + 1] == next[low]) ++high;
       if (next[low] < states.size()) {
         choices.push_back(
             Sequence({Bytes(static_cast<std::uint8_t>(low), static_cast<std::uint8_t>(high)),

@@ -30,7 +30,7 @@ TEST_F(ApiServerTest, EmbedsTexts) {
   EXPECT_TRUE(engine_.seen().at(0).embeds);
   // More than are with the engine at once.
   Json many = {{"model", "tiny"}, {"input", Json::array()}};
-  for (int i = 0; i < 300; ++i) many["input"].push_back(std::string(1 + i % 3, 'a'));
+  for (int i = 0; i < 300; ++i) many["input"].push_back(std::string(static_cast<std::size_t>(1 + i % 3), 'a'));
   const Reply all = Ask("POST", "/v1/embeddings", many.dump());
   ASSERT_EQ(all.status, 200) << all.body;
   EXPECT_EQ(all.json["data"].size(), 300U);
@@ -168,7 +168,7 @@ TEST_F(ApiServerTest, GivesSeveralAnswersToSeveralPrompts) {
           R"({"model":"tiny","prompt":["ab","cde"],"n":2,"max_tokens":4,"logprobs":1})");
   ASSERT_EQ(reply.status, 200) << reply.body;
   ASSERT_EQ(reply.json["choices"].size(), 4U);
-  for (int i = 0; i < 4; ++i) {
+  for (std::size_t i = 0; i < 4; ++i) {
     EXPECT_EQ(reply.json["choices"][i]["index"], i);
     EXPECT_EQ(reply.json["choices"][i]["text"], "Hell");
     EXPECT_EQ(reply.json["choices"][i]["finish_reason"], "length");

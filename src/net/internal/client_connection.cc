@@ -50,8 +50,7 @@ Error ErrorOf(const std::exception& thrown) {
 ClientConnection::ClientConnection(asio::io_context& io, HttpOrigin origin,
                                    std::shared_ptr<asio::ssl::context> tls,
                                    std::size_t head_limit_bytes)
-    : io_(io),
-      origin_(std::move(origin)),
+    : origin_(std::move(origin)),
       authority_(origin_.Authority()),
       head_limit_bytes_(head_limit_bytes),
       stream_(LoopSocket(io), std::move(tls)),

@@ -76,7 +76,6 @@ class ClientConnection : public std::enable_shared_from_this<ClientConnection> {
   void Await(std::chrono::milliseconds time);
   void WriteHead();
 
-  boost::asio::io_context& io_;
   const HttpOrigin origin_;
   const std::string authority_;
   const std::size_t head_limit_bytes_;
