@@ -81,6 +81,14 @@ class HttpServerTest : public testing::Test {
 };
 
 constexpr std::string_view kGet = "GET /echo HTTP/1.1\r\nHost: a\r\n\r\n";
+constexpr std::string_view kHang = "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n";
+
+// Behind a request that waits, more than the server keeps.
+std::string PipelinedTooMuch() {
+  std::string all(kHang);
+  while (all.size() < 200 << 10) all += kGet;
+  return all;
+}
 
 std::string Post(std::string_view body, std::string_view path = "/echo") {
   return fmt::format("POST {} HTTP/1.1\r\nHost: a\r\nContent-Length: {}\r\n\r\n{}", path,
@@ -222,7 +230,6 @@ TEST_F(HttpServerTest, CutsOffClientsThatNeverFinishTheirRequest) {
 
 TEST_F(HttpServerTest, NoticesAClientThatGoesWhileItsAnswerIsDue) {
   Start();
-  constexpr std::string_view kHang = "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n";
   const auto go = {+[](RawClient& c) { c.Close(); }, +[](RawClient& c) { c.Reset(); },
                    +[](RawClient& c) { c.ShutdownSend(); }};
   int expected = 0;
@@ -241,9 +248,7 @@ TEST_F(HttpServerTest, NoticesAClientThatGoesWhileItsAnswerIsDue) {
 TEST_F(HttpServerTest, NoticesAClientThatGoesBehindAllThatItPipelined) {
   Start();
   RawClient client(port());
-  std::string all = "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n";
-  while (all.size() < 200 << 10) all += kGet;
-  ASSERT_TRUE(client.Send(all));
+  ASSERT_TRUE(client.Send(PipelinedTooMuch()));
   ASSERT_TRUE(Eventually([&] { return requests_ == 1; }));
   EXPECT_EQ(gone_, 0);
   client.Close();
@@ -254,9 +259,7 @@ TEST_F(HttpServerTest, NoticesAClientThatGoesBehindAllThatItPipelined) {
 TEST_F(HttpServerTest, WhoPipelinesTooMuchHasTheAnswerInProgressAndNoOther) {
   Start();
   RawClient client(port());
-  std::string all = "GET /hang HTTP/1.1\r\nHost: a\r\n\r\n";
-  while (all.size() < 200 << 10) all += kGet;
-  ASSERT_TRUE(client.Send(all));
+  ASSERT_TRUE(client.Send(PipelinedTooMuch()));
   ASSERT_TRUE(Eventually([&] {
     const std::lock_guard lock(mutex_);
     return held_.size() == 1;
@@ -350,7 +353,7 @@ TEST_F(HttpServerTest, AsksForABodyThatWaitsForIt) {
 TEST_F(HttpServerTest, StopEndsWhatIsInProgress) {
   Start();
   RawClient client(port());
-  client.Send("GET /hang HTTP/1.1\r\nHost: a\r\n\r\n");
+  client.Send(kHang);
   ASSERT_TRUE(Eventually([&] { return requests_ == 1; }));
   server_->Stop();
   EXPECT_EQ(gone_, 1);
