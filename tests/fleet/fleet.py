@@ -6,24 +6,20 @@ import contextlib
 import http.client
 import json
 import os
+import pathlib
 import re
 import signal
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
 import unittest
 
-MODEL = "smollm2"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from default_model import NAME as MODEL, pull  # noqa: E402, F401
 
-
-def pull(program):
-    """Skips what follows where the model cannot be had."""
-    pulled = subprocess.run([program, "pull", MODEL], stdin=subprocess.DEVNULL, capture_output=True,
-                            text=True, timeout=300)
-    if pulled.returncode != 0:
-        raise unittest.SkipTest(f"the default model cannot be had: {pulled.stderr.strip()}")
 
 
 class Process:

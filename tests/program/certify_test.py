@@ -19,8 +19,11 @@ import unittest
 import urllib.request
 import xml.etree.ElementTree
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import default_model  # noqa: E402
+
 PROGRAM = ""
-MODEL = "smollm2"
+MODEL = default_model.NAME
 SIGNATURE_CHECK = pathlib.Path(__file__).with_name("verify_signature.py")
 SHORT = ["--positions", "300", "--long-context", "160", "--soak-steps", "40", "--no-efficiency"]
 
@@ -28,9 +31,7 @@ SHORT = ["--positions", "300", "--long-context", "160", "--soak-steps", "40", "-
 class Certify(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        pulled = subprocess.run([PROGRAM, "pull", MODEL], capture_output=True, text=True)
-        if pulled.returncode != 0:
-            raise unittest.SkipTest(f"the default model cannot be had: {pulled.stderr.strip()}")
+        default_model.pull(PROGRAM)
         cls.folder = tempfile.TemporaryDirectory()
         cls.home = pathlib.Path(cls.folder.name)
         cls.path = cls.home / "certificate.json"

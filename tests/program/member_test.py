@@ -41,8 +41,7 @@ class Member(served_model.Served):
     def test_a_gateway_sees_how_busy_it_is(self):
         self.start_member()
         self.assertEqual(self.open("GET", "/switchyard/v1/state").status, 401)
-        pulled = subprocess.run([served_model.PROGRAM, "pull", MODEL], capture_output=True, text=True, check=True)
-        with open(pulled.stdout.split()[-1], "rb") as file:
+        with open(served_model.pull(served_model.PROGRAM), "rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         state = self.state()
         self.assertEqual((state["version"], state["model"]["id"], state["model"]["sha256"]), (1, MODEL, digest))

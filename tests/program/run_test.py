@@ -19,8 +19,11 @@ import tempfile
 import time
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import default_model  # noqa: E402
+
 PROGRAM = ""
-MODEL = "smollm2"
+MODEL = default_model.NAME
 PROMPT = "Name three colours."
 
 
@@ -30,9 +33,7 @@ def switchyard(*arguments, stdin=subprocess.DEVNULL, env=None):
 
 
 def setUpModule():
-    pulled = switchyard("pull", MODEL)
-    if pulled.returncode != 0:
-        raise unittest.SkipTest(f"the default model cannot be had: {pulled.stderr.strip()}")
+    default_model.pull(PROGRAM)
 
 
 class Run(unittest.TestCase):

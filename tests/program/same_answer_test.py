@@ -7,10 +7,15 @@ Exit status 77, saying so, without the default model or without a device of the 
 """
 
 import os
+import pathlib
 import subprocess
 import sys
+import unittest
 
-MODEL = "smollm2"
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import default_model  # noqa: E402
+
+MODEL = default_model.NAME
 SKIPPED = 77
 
 
@@ -21,9 +26,10 @@ def main():
         return subprocess.run([program, *arguments], stdin=subprocess.DEVNULL, capture_output=True,
                               text=True, timeout=600)
 
-    pulled = switchyard("pull", MODEL)
-    if pulled.returncode != 0:
-        print(f"skipped: the default model cannot be had: {pulled.stderr.strip()}")
+    try:
+        default_model.pull(program)
+    except unittest.SkipTest as why:
+        print(f"skipped: {why}")
         return SKIPPED
     ask = ["run", MODEL, "-p", "What is the capital of France?", "--temperature", "0", "-n", "12"]
     answer = switchyard(*ask, "--chip", chip, "--no-fallback")

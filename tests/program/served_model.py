@@ -4,21 +4,17 @@
 
 import http.client
 import json
+import pathlib
 import re
 import subprocess
+import sys
 import tempfile
 import unittest
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from default_model import NAME as MODEL, pull  # noqa: E402, F401
+
 PROGRAM = ""
-MODEL = "smollm2"
-
-
-def pull(program):
-    """Skips what follows where the model cannot be had."""
-    pulled = subprocess.run([program, "pull", MODEL], stdin=subprocess.DEVNULL, capture_output=True,
-                            text=True, timeout=300)
-    if pulled.returncode != 0:
-        raise unittest.SkipTest(f"the default model cannot be had: {pulled.stderr.strip()}")
 
 
 class Served(unittest.TestCase):

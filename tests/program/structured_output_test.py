@@ -10,6 +10,7 @@ Without a network and without the model in the cache, or without jsonschema, the
 import concurrent.futures
 import http.client
 import json
+import pathlib
 import re
 import subprocess
 import sys
@@ -20,8 +21,11 @@ try:
 except ImportError:
     jsonschema = None
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import default_model  # noqa: E402
+
 PROGRAM = ""
-MODEL = "smollm2"
+MODEL = default_model.NAME
 
 SHORT = {"type": "string", "maxLength": 20}
 PERSON = {"type": "object", "properties": {"name": SHORT, "age": {"type": "integer", "minimum": 0, "maximum": 120}},
@@ -64,10 +68,7 @@ SCHEMAS = [
 def setUpModule():
     if jsonschema is None:
         raise unittest.SkipTest("the Python package jsonschema is not here")
-    pulled = subprocess.run([PROGRAM, "pull", MODEL], stdin=subprocess.DEVNULL, capture_output=True,
-                            text=True, timeout=300)
-    if pulled.returncode != 0:
-        raise unittest.SkipTest(f"the default model cannot be had: {pulled.stderr.strip()}")
+    default_model.pull(PROGRAM)
 
 
 class StructuredOutput(unittest.TestCase):

@@ -9,8 +9,12 @@ import subprocess
 import sys
 import tempfile
 import time
+import unittest
 
 import tiny_model
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+import default_model  # noqa: E402
 
 SKIPPED = 77
 
@@ -60,7 +64,7 @@ class Served(Server):
 class ServedModel(Server):
     """`switchyard serve` on the default model, which is brought if it is not there, or on a tiny one."""
 
-    model = "smollm2"
+    model = default_model.NAME
 
     def __init__(self, program, *arguments, key=None, tiny=False):
         source = self.model
@@ -70,10 +74,10 @@ class ServedModel(Server):
             source, self.model = self.folder.name, "tiny"
             arguments = ("--served-model-name", self.model, *arguments)
         else:
-            pulled = subprocess.run([program, "pull", source], stdin=subprocess.DEVNULL,
-                                    capture_output=True, text=True, timeout=600)
-            if pulled.returncode != 0:
-                skip(f"the default model cannot be had: {pulled.stderr.strip()}")
+            try:
+                default_model.pull(program)
+            except unittest.SkipTest as why:
+                skip(why)
         self.key = key
         self.log = tempfile.TemporaryFile("w+")
         keys = []

@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Holds our logits and greedy texts against llama.cpp's on the same weight file.
 
-    tests/peers/compare_with_llama_cpp.py [MODEL.gguf] [--chip cpu] [--build build/release]
+    tests/peers/compare_answers.py [MODEL.gguf] [--chip cpu] [--build build/release]
 
 Without MODEL the default model of `switchyard run` is taken from the cache (run `switchyard pull`
 first). Our side is the program switchyard_logits (logits.cc), llama.cpp lives in an environment of
