@@ -34,8 +34,13 @@ float Stored(float value, Half& place) {
 
 float LargestBySize(std::span<const float> values) {
   float largest = 0.0F;
+  // Beside it, since clang 19 takes std::abs(largest) for `largest` where it begins at zero.
+  float size = 0.0F;
   for (const float value : values) {
-    if (std::abs(value) > std::abs(largest)) largest = value;
+    if (std::abs(value) > size) {
+      size = std::abs(value);
+      largest = value;
+    }
   }
   return largest;
 }
