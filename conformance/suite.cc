@@ -116,6 +116,7 @@ std::vector<Case> AllCases() {
   AddDeviceCases(cases);
   AddQueueCases(cases);
   AddErrorCases(cases);
+  AddIndexCases(cases);
   AddRowCases(cases);
   AddLinearCases(cases);
   AddAttentionCases(cases);

@@ -81,6 +81,7 @@ void AddInterfaceCases(std::vector<Case>& cases);   // what a chip says of itsel
 void AddDeviceCases(std::vector<Case>& cases);      // opened twice, again and again, lost; memory
 void AddQueueCases(std::vector<Case>& cases);       // many queues, threads and events
 void AddErrorCases(std::vector<Case>& cases);       // each documented failure
+void AddIndexCases(std::vector<Case>& cases);       // indices from outside of what they name
 
 // A part of the interface rather than an operation: "interface/queues/many_at_once".
 Case InterfaceCase(const std::string& part, std::string what, std::function<Outcome(Context&)> run);

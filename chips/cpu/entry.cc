@@ -1,13 +1,12 @@
 // The plugin's one exported symbol and the functions of its table: handles to objects and back, and
 // no exception across the border.
-#include <algorithm>
 #include <cstdio>
 #include <cstring>
-#include <exception>
-#include <new>
 #include <vector>
 
 #include "device.h"
+#include "kit/call_guard.h"
+#include "kit/struct_array.h"
 #include "kv_pages.h"
 #include "program.h"
 #include "status.h"
@@ -17,17 +16,8 @@
 namespace switchyard::cpu {
 namespace {
 
-// Runs `body`, which returns a Status, and turns what it returns or throws into a sy_status.
-template <class Body>
-sy_status Guard(Body body) {
-  try {
-    return Report(body());
-  } catch (const std::bad_alloc&) {
-    return Report(Error{SY_RESOURCE_EXHAUSTED, "the system has no memory left for us"});
-  } catch (const std::exception& e) {
-    return Report(Error{SY_INTERNAL, e.what()});
-  }
-}
+using chips::Guard;
+using chips::WriteStruct;
 
 Status NoNull(const void* pointer, const char* name) {
   if (pointer != nullptr) return {};
@@ -44,13 +34,6 @@ sy_status Create(T** to, Make make) {
     *to = made->release();
     return {};
   });
-}
-
-// Copies what fits of `from` over `to`, keeping its struct_size.
-template <class T>
-void Fill(T* to, T from) {
-  from.struct_size = to->struct_size;
-  std::memcpy(to, &from, std::min<std::size_t>(to->struct_size, sizeof(T)));
 }
 
 Status CheckRange(const sy_buffer* buffer, std::uint64_t offset, std::uint64_t bytes) {
@@ -92,7 +75,7 @@ sy_status DeviceProperties(std::uint32_t index, sy_device_properties* properties
   return Guard([&]() -> Status {
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(properties, "properties"));
     if (index != 0) return Fail(SY_NOT_FOUND, "the cpu chip has one device, not %u", index);
-    Fill(properties, PropertiesWith(BestVariant(), ThisMachine().usable_cores));
+    WriteStruct(PropertiesWith(BestVariant(), ThisMachine().usable_cores), properties);
     return {};
   });
 }
@@ -101,7 +84,7 @@ sy_status OpenedProperties(sy_device* device, sy_device_properties* properties) 
   return Guard([&]() -> Status {
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(device, "the device"));
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(properties, "properties"));
-    Fill(properties, PropertiesWith(*device->variant, device->team->threads()));
+    WriteStruct(PropertiesWith(*device->variant, device->team->threads()), properties);
     return {};
   });
 }
@@ -262,7 +245,7 @@ sy_status WeightProperties(sy_weight* weight, sy_weight_properties* properties) 
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(properties, "properties"));
     sy_weight_properties found = {};
     DescribeWeight(*weight, &found);
-    Fill(properties, found);
+    WriteStruct(found, properties);
     return {};
   });
 }
@@ -310,7 +293,7 @@ sy_status ProgramProperties(sy_program* program, sy_program_properties* properti
     SWITCHYARD_CPU_RETURN_IF_ERROR(NoNull(properties, "properties"));
     sy_program_properties found = {};
     found.workspace_bytes = static_cast<std::uint64_t>(program->plan.workspace_bytes);
-    Fill(properties, found);
+    WriteStruct(found, properties);
     return {};
   });
 }
@@ -387,7 +370,7 @@ constexpr sy_chip_api kTable = {
     .program_destroy = ProgramDestroy,
     .program_properties = ProgramProperties,
     .program_run = ProgramRun,
-    .last_error = LastError,
+    .last_error = [] { return chips::LastError().c_str(); },
     .measure_ceiling = Ceiling,
     .kv_export = KvExport,
     .kv_import = KvImport,

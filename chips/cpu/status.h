@@ -1,4 +1,4 @@
-// Failures as values inside the plugin, and the thread's last sentence at its border.
+// Failures as values inside the plugin.
 #pragma once
 
 #include <expected>
@@ -19,11 +19,6 @@ using Status = Result<void>;
 
 // printf-like.
 [[gnu::format(printf, 2, 3)]] std::unexpected<Error> Fail(sy_status code, const char* format, ...);
-
-// Keeps the sentence for last_error() of this thread and returns the code.
-sy_status Report(const Error& error);
-sy_status Report(const Status& status);
-const char* LastError();
 
 }  // namespace switchyard::cpu
 

@@ -20,10 +20,15 @@ milliseconds RenewalTime(const base::Json& answer) {
   return std::max(kSoonest, milliseconds(static_cast<std::int64_t>(lease_s * 1000 / 3)));
 }
 
-bool IsFinal(const base::Error& error) {
-  return error.code == base::ErrorCode::kInvalidArgument ||
-         error.code == base::ErrorCode::kUnauthenticated ||
-         error.code == base::ErrorCode::kPermissionDenied;
+enum class Standing { kNew, kMember, kAskingAgain, kRefused };
+
+Standing After(const base::Result<base::Json>& answer) {
+  if (answer) return Standing::kMember;
+  const base::ErrorCode code = answer.error().code;
+  const bool is_final = code == base::ErrorCode::kInvalidArgument ||
+                        code == base::ErrorCode::kUnauthenticated ||
+                        code == base::ErrorCode::kPermissionDenied;
+  return is_final ? Standing::kRefused : Standing::kAskingAgain;
 }
 
 }  // namespace
@@ -72,28 +77,24 @@ void FleetMembership::Renew(const GatewayAddress& address) {
     Refused(calls.error());
     return tell(base::LogLevel::kError, "no member of a fleet", calls.error().message);
   }
-  bool is_member = false;
+  Standing standing = Standing::kNew;
   bool was_member = false;
-  bool is_told = false;
-  bool was_final = false;
   milliseconds wait{0};
   while (WaitFor(wait)) {
     const auto answer = (*calls)->Post("members", member_);
-    if (answer && !is_member) tell(base::LogLevel::kInfo, "member of a fleet", "");
-    const bool is_final = !answer && IsFinal(answer.error());
-    // Once, not each second.
-    if (!answer && (is_member || !is_told || (is_final && !was_final))) {
-      tell(is_final ? base::LogLevel::kError : base::LogLevel::kWarn,
-           "not registered, asking again", answer.error().message);
-      is_told = true;
-    }
-    if (is_final && !was_member) Refused(answer.error());
-    is_member = answer.has_value();
-    was_member |= is_member;
-    was_final = is_final;
+    const Standing before = std::exchange(standing, After(answer));
+    was_member |= answer.has_value();
     wait = answer ? RenewalTime(*answer) : kTryAgain;
+    if (standing == Standing::kRefused && !was_member) Refused(answer.error());
+    if (standing == before) continue;  // told once, not each second
+    if (answer) {
+      tell(base::LogLevel::kInfo, "member of a fleet", "");
+    } else {
+      tell(standing == Standing::kRefused ? base::LogLevel::kError : base::LogLevel::kWarn,
+           "not registered, asking again", answer.error().message);
+    }
   }
-  if (!is_member) return;
+  if (standing != Standing::kMember) return;
   const std::string path = "members/" + base::TextAt(member_, "name");
   if (const auto gone = (*calls)->Delete(path); !gone) {
     tell(base::LogLevel::kWarn, "the gateway was not told of the end", gone.error().message);

@@ -261,64 +261,73 @@ class SegmentDesc {
 }  // namespace
 
 Program::Layout Program::LayOut(const OpList& list, const std::vector<bool>& on_fallback) {
-  const auto ops = list.ops();
   list_slots_ = list.slot_count();
   Layout layout{.tensors = {list.tensors().begin(), list.tensors().end()},
-                .segment_of = std::vector<std::uint32_t>(ops.size()),
+                .segment_of = CutIntoSegments(on_fallback),
                 .slot_count = list_slots_};
-  auto& [tensors, segment_of, slot_count] = layout;
-
-  // Which segment each operation falls into.
-  for (std::size_t i = 0; i < ops.size(); ++i) {
-    if (i == 0 || on_fallback[i] != on_fallback[i - 1]) {
-      segments_.push_back({on_fallback[i], nullptr, 0, {}});
-    }
-    segment_of[i] = static_cast<std::uint32_t>(segments_.size() - 1);
+  GiveSlots(list, layout);
+  lives_on_fallback_.assign(layout.slot_count, false);
+  bindings_.assign(layout.slot_count, sy_binding{sizeof(sy_binding), nullptr, 0, nullptr});
+  for (std::size_t i = 0; i < list.ops().size(); ++i) {
+    const sy_op& op = list.ops()[i];
+    ForEachInput(op, [&](std::uint32_t input, std::uint32_t tensor) {
+      if (!on_fallback[i] || !IsKvPage(op, input)) return;
+      lives_on_fallback_[layout.tensors[ops::RootOf(list.tensors().data(), tensor)].slot] = true;
+    });
   }
+  FindCrossings(list, layout);
+  return layout;
+}
 
-  // A temporary that is used outside the segment that first wrote it gets a slot.
+std::vector<std::uint32_t> Program::CutIntoSegments(const std::vector<bool>& on_fallback) {
+  std::vector<std::uint32_t> segment_of;
+  for (const bool here : on_fallback) {
+    if (segments_.empty() || segments_.back().on_fallback != here) {
+      segments_.push_back({here, nullptr, 0, {}});
+    }
+    segment_of.push_back(static_cast<std::uint32_t>(segments_.size() - 1));
+  }
+  return segment_of;
+}
+
+// A temporary that is used outside the segment that first wrote it gets a slot.
+void Program::GiveSlots(const OpList& list, Layout& layout) {
   constexpr std::uint32_t kNowhere = 0xffffffffU;
-  std::vector<std::uint32_t> born_in(tensors.size(), kNowhere);
+  std::vector<std::uint32_t> born_in(layout.tensors.size(), kNowhere);
   const auto see = [&](std::uint32_t tensor, std::uint32_t segment) {
     const std::uint32_t root = ops::RootOf(list.tensors().data(), tensor);
-    sy_tensor& t = tensors[root];
+    sy_tensor& t = layout.tensors[root];
     if (t.storage != SY_STORAGE_TEMPORARY) return;
     if (born_in[root] == kNowhere) {
       born_in[root] = segment;
     } else if (born_in[root] != segment) {
       t.storage = SY_STORAGE_ARGUMENT;
-      t.slot = slot_count++;
+      t.slot = layout.slot_count++;
     }
   };
-  for (std::size_t i = 0; i < ops.size(); ++i) {
-    ForEachInput(ops[i], [&](std::uint32_t, std::uint32_t t) { see(t, segment_of[i]); });
-    ForEachOutput(ops[i], [&](std::uint32_t t) { see(t, segment_of[i]); });
+  for (std::size_t i = 0; i < list.ops().size(); ++i) {
+    const std::uint32_t segment = layout.segment_of[i];
+    ForEachInput(list.ops()[i], [&](std::uint32_t, std::uint32_t t) { see(t, segment); });
+    ForEachOutput(list.ops()[i], [&](std::uint32_t t) { see(t, segment); });
   }
-  crossings_.resize(slot_count);
-  lives_on_fallback_.assign(slot_count, false);
-  bindings_.assign(slot_count, sy_binding{sizeof(sy_binding), nullptr, 0, nullptr});
+}
 
-  // Where each slot's newest contents are, as the segments run one after the other.
+// Follows where each slot's newest contents are, as the segments run one after the other.
+void Program::FindCrossings(const OpList& list, const Layout& layout) {
   enum class Place { kUnwritten, kChip, kFallback, kBoth };
-  std::vector<Place> newest(slot_count, Place::kUnwritten);
+  std::vector<Place> newest(layout.slot_count, Place::kUnwritten);
   std::fill_n(newest.begin(), list_slots_, Place::kChip);
-  for (std::size_t i = 0; i < ops.size(); ++i) {
-    ForEachInput(ops[i], [&](std::uint32_t input, std::uint32_t t) {
-      if (IsKvPage(ops[i], input) && on_fallback[i]) {
-        lives_on_fallback_[tensors[ops::RootOf(list.tensors().data(), t)].slot] = true;
-      }
-    });
-  }
+  crossings_.resize(layout.slot_count);
   std::set<std::uint32_t> written_on_fallback;
-  const auto use = [&](std::uint32_t tensor, std::size_t op, bool writes) {
-    const sy_tensor& root = tensors[ops::RootOf(list.tensors().data(), tensor)];
+  const auto use = [&](std::uint32_t tensor, Segment& segment, bool writes) {
+    const sy_tensor& root = layout.tensors[ops::RootOf(list.tensors().data(), tensor)];
     if (root.storage != SY_STORAGE_ARGUMENT || lives_on_fallback_[root.slot]) return;
-    const bool here = on_fallback[op];
-    Segment& segment = segments_[segment_of[op]];
+    const bool here = segment.on_fallback;
+    const bool is_argument = root.slot < list_slots_;
     Crossing& crossing = crossings_[root.slot];
     crossing.bytes = ops::SpanBytes(root);
     if (here) crossing.is_on_fallback = true;
-    if (!here && root.slot >= list_slots_) crossing.is_on_chip = true;
+    if (!here && !is_argument) crossing.is_on_chip = true;
     Place& place = newest[root.slot];
     const Place mine = here ? Place::kFallback : Place::kChip;
     const Place other = here ? Place::kChip : Place::kFallback;
@@ -329,23 +338,22 @@ Program::Layout Program::LayOut(const OpList& list, const std::vector<bool>& on_
       place = Place::kBoth;
     }
     if (writes || place == Place::kUnwritten) place = mine;
-    if (writes && root.slot < list_slots_) {
-      if (here) {
-        written_on_fallback.insert(root.slot);
-      } else {
-        written_on_fallback.erase(root.slot);
-      }
+    if (!writes || !is_argument) return;
+    if (here) {
+      written_on_fallback.insert(root.slot);
+    } else {
+      written_on_fallback.erase(root.slot);
     }
   };
-  for (std::size_t i = 0; i < ops.size(); ++i) {
-    ForEachInput(ops[i], [&](std::uint32_t, std::uint32_t t) { use(t, i, false); });
-    ForEachOutput(ops[i], [&](std::uint32_t t) { use(t, i, true); });
+  for (std::size_t i = 0; i < list.ops().size(); ++i) {
+    Segment& segment = segments_[layout.segment_of[i]];
+    ForEachInput(list.ops()[i], [&](std::uint32_t, std::uint32_t t) { use(t, segment, false); });
+    ForEachOutput(list.ops()[i], [&](std::uint32_t t) { use(t, segment, true); });
   }
   written_back_.assign(written_on_fallback.begin(), written_on_fallback.end());
   for (const std::uint32_t slot : written_back_) {
     placement_.report.crossing_bytes += crossings_[slot].bytes;
   }
-  return layout;
 }
 
 base::Status Program::MakeBuffers() {

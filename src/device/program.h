@@ -121,6 +121,9 @@ class Program {
   base::Result<std::vector<bool>> Place(const ops::OpList& list, KvHome kv_home);
   // What follows from that: segments, and what crosses over between them.
   Layout LayOut(const ops::OpList& list, const std::vector<bool>& on_fallback);
+  std::vector<std::uint32_t> CutIntoSegments(const std::vector<bool>& on_fallback);
+  static void GiveSlots(const ops::OpList& list, Layout& layout);
+  void FindCrossings(const ops::OpList& list, const Layout& layout);
   base::Status MakeBuffers();
   base::Status MakePrograms(const ops::OpList& list, WeightTable& weights, const Layout& layout);
   base::Status Bring(std::uint32_t slot, bool to_fallback, std::span<const Argument> arguments);

@@ -4,89 +4,23 @@
 // it.
 #pragma once
 
-#include <atomic>
 #include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <memory>
-#include <optional>
 #include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
-#include "access/key_ring.h"
-#include "access/member_access.h"
 #include "engine/completion_service.h"
 #include "net/http_server.h"
 #include "protocol/api_error.h"
 #include "protocol/choice_writer.h"
 #include "protocol/completion_response.h"
-#include "protocol/embeddings.h"
-#include "server/api_server.h"
-#include "server/drain.h"
-#include "server/grammar_cache.h"
-#include "server/live_answers.h"
-#include "server/metrics.h"
-#include "server/request_log.h"
-#include "server/request_spans.h"
+#include "server/answer_plan.h"
+#include "server/server_state.h"
 
 namespace switchyard::server {
-
-// What the server and its answers share.
-struct ServerState {
-  ServerState(ApiServerOptions chosen, engine::CompletionService& engine, const TextModel& model)
-      : options(std::move(chosen)),
-        keys(options.keys),
-        member(options.member_keys),
-        service(engine),
-        text(model) {}
-
-  const ApiServerOptions options;
-  access::KeyRing keys;
-  access::MemberAccess member;
-  engine::CompletionService& service;
-  const TextModel& text;
-  Metrics metrics;
-  GrammarCache grammars;
-  std::int64_t started = 0;  // seconds since 1970
-  Drain drain;
-  std::atomic<std::int64_t> in_flight = 0;
-  LiveAnswers live;
-};
-
-// What a gateway may ask for beyond OpenAI's answer, docs/member_protocol.md.
-struct MemberPlan {
-  bool token_ids = false;
-  bool has_extension = false;
-  bool prompt_ids_once = false;  // of a stream, not with each choice
-  bool is_resumed = false;
-  std::int64_t seed = 0;
-  // Each prompt's tokens, if the answer may have to tell them.
-  std::vector<std::vector<engine::TokenId>> prompts;
-  std::vector<bool> is_begun;     // by choice: it is resumed, what opens it was said before
-  std::vector<bool> is_finished;  // by choice: nothing is said of it any more
-
-  bool speaks() const { return token_ids || has_extension; }
-};
-
-struct AnswerPlan {
-  protocol::AnswerHead head;
-  bool stream = false;
-  bool logprobs = false;
-  protocol::ChoiceForm form;          // of chats
-  std::size_t choices_by_prompt = 1;  // that are made
-  std::size_t given_by_prompt = 1;    // of them, the best
-  std::vector<std::string> echoes;    // by prompt, what stands before its answers; empty: nothing
-  std::optional<protocol::EmbeddingForm> embedding;  // no choices but embeddings are wanted
-  std::vector<engine::CompletionRequest> requests;   // choices of one prompt side by side
-  access::KeyUse key;
-  net::HttpHeaders headers;            // of the answer, besides those of every answer
-  std::optional<TracedRequest> trace;  // if it is to be traced
-  MemberPlan member;
-  RequestLine line;
-  std::chrono::steady_clock::time_point arrival;
-};
 
 class Answer : public std::enable_shared_from_this<Answer> {
  public:

@@ -2,7 +2,7 @@
 #pragma once
 
 #include "protocol/completion_request.h"
-#include "server/answer.h"
+#include "server/server_state.h"
 
 namespace switchyard::server {
 

@@ -73,6 +73,7 @@ struct ApiServerOptions {
   std::function<std::string()> more_metrics;
 };
 
+struct AnswerPlan;
 struct ServerState;
 
 class ApiServer {
@@ -94,14 +95,18 @@ class ApiServer {
 
  private:
   struct Call;
+  struct Route;
   std::shared_ptr<void> CountInFlight();
-  void Route(Call& call);
   void Member(Call& call);
   void Complete(Call& call, protocol::Endpoint endpoint);
   void Embed(Call& call);
   void Tokenize(Call& call);
   void Detokenize(Call& call);
   void Models(Call& call);
+  void Ready(Call& call);
+  void Version(Call& call);
+  void ShowMetrics(Call& call);
+  void Begin(Call& call, std::int32_t priority, AnswerPlan plan);
 
   std::shared_ptr<ServerState> state_;  // with the answers in progress
 };

@@ -4,7 +4,7 @@
 
 #include "engine/kv_transfer.h"
 #include "protocol/kv_request.h"
-#include "server/answer.h"
+#include "server/server_state.h"
 
 namespace switchyard::server {
 namespace {

@@ -2,7 +2,7 @@
 
 #include "base/json.h"
 #include "protocol/field_reader.h"
-#include "server/answer.h"
+#include "server/server_state.h"
 
 namespace switchyard::server {
 namespace {

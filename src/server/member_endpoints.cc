@@ -4,10 +4,10 @@
 #include <array>
 
 #include "access/error_response.h"
-#include "server/answer.h"
 #include "server/kv_endpoints.h"
 #include "server/member_drain.h"
 #include "server/member_state.h"
+#include "server/server_state.h"
 
 namespace switchyard::server {
 namespace {

@@ -3,9 +3,9 @@
 #include <algorithm>
 
 #include "base/json.h"
-#include "server/answer.h"
 #include "server/chip_metrics.h"
 #include "server/member_drain.h"
+#include "server/server_state.h"
 
 namespace switchyard::server {
 namespace {
