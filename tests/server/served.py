@@ -101,8 +101,7 @@ class ServedModel(Server):
         return self.log.read()
 
     def stop(self):
-        self.child.terminate()
-        return self.child.wait(timeout=120)
+        return end(self.child)
 
 
 class BehindGateway(Server):
@@ -146,9 +145,19 @@ url = "http://127.0.0.1:{server.port}"
             time.sleep(0.05)
 
     def stop(self):
-        self.child.terminate()
-        ended = self.child.wait(timeout=120)
+        ended = end(self.child)
         return self.server.stop() or ended
+
+
+def end(child):
+    """Asks a program to stop, and leaves none behind that does not."""
+    child.terminate()
+    try:
+        return child.wait(timeout=120)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
+        raise
 
 
 def start(program, key=None):
