@@ -22,7 +22,8 @@ def run(command, server):
     scripted = {"SWITCHYARD_SCRIPTED_ANSWER": ANSWER} if served.is_scripted(server) else {}
     result = subprocess.run([*command, server.base_url, server.model, server.key],
                             env={**os.environ, **scripted}, check=False)
-    return result.returncode != 0 or server.stop() != 0
+    ended = server.stop()
+    return result.returncode != 0 or ended != 0
 
 
 if __name__ == "__main__":

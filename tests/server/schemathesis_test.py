@@ -86,7 +86,7 @@ def main():
                  "--max-examples", examples, "--generation-database", "none", "--no-color",
                  "--continue-on-failure", "--request-timeout", "120"],
                 cwd=folder, check=False).returncode != 0
-    return failed or server.stop() != 0
+    return server.stop() != 0 or failed
 
 
 if __name__ == "__main__":

@@ -122,10 +122,15 @@ class BehindGateway(Server):
         else:
             server, kind = Served(program), 'kind = "openai"'
         self.server, self.model = server, server.model
+        # Under a sanitizer a server takes minutes for what takes it a second.
         (folder / "fleet.toml").write_text(f"""
 [listen]
 port = 0
 {keys}
+[timeouts]
+first_token_seconds = 600
+stall_seconds = 600
+total_seconds = 3600
 [[member]]
 name = "the-server"
 url = "http://127.0.0.1:{server.port}"
