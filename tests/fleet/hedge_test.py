@@ -9,6 +9,7 @@ cache those tests are skipped, saying so.
 """
 
 import contextlib
+import os
 import re
 import signal
 import socket
@@ -24,6 +25,7 @@ from fleet import Cutter, Gateway, Member, ask, entry, get, wait_until
 from token_exact_test import CASES
 
 PROGRAM = ""
+SANITIZED = "SWITCHYARD_SANITIZED" in os.environ  # members then take longer than the delays below
 
 
 def metric(port, name):
@@ -303,7 +305,8 @@ class RealMembers(unittest.TestCase):
                         reply = ask(self.gateway.port, path, body)
                         told = re.match(r"from=(\w+) to=(\w+) after_ms=\d+ by=(\w+)", reply.headers["x-switchyard-hedge"])
                         first, second, by = told.groups()
-                        self.assertEqual(by, second if delays[0] > 1 else first)
+                        if not SANITIZED:
+                            self.assertEqual(by, second if delays[0] > 1 else first)
                         self.assertEqual(by, reply.headers["x-switchyard-member"])
                         won["second" if by == second else "first"] += 1
                         self.assertEqual(reply.normal(), undisturbed.normal())
