@@ -279,7 +279,7 @@ class OnHosts(unittest.TestCase):
     def need_clocks(self):
         if not FAKETIME:
             self.skipTest("clocks cannot be set wrong: libfaketime is not installed")
-        if "SWITCHYARD_SANITIZED" in os.environ:
+        if fleet.SANITIZED:
             self.skipTest("clocks cannot be set wrong: libfaketime and a sanitizer do not go together")
 
     def test_clocks_that_are_wrong(self):
