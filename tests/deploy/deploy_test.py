@@ -89,12 +89,13 @@ class Kubernetes(unittest.TestCase):
         self.assertGreater(len(chips), 5)
         for path in [folder / "fleet", *chips]:
             with self.subTest(path.name):
-                self.assertIn("kind: Deployment", self.made(path))
-        for path in chips:
-            with self.subTest(path.name):
+                made = self.made(path)
+                self.assertIn("kind: Deployment", made)
+                if path not in chips:
+                    continue
                 resource = re.search(r"^# Members on (\S+)\.$", (path / "kustomization.yaml").read_text(), re.MULTILINE)
                 self.assertEqual(resource[1].replace("/", "-").lower(), path.name)
-                self.assertIn(f'\n            {resource[1]}: "1"\n', self.made(path))
+                self.assertIn(f'\n            {resource[1]}: "1"\n', made)
 
     def test_options_are_there(self):
         texts = "".join(path.read_text() for path in (SOURCE / "deploy" / "kubernetes").rglob("*.yaml"))

@@ -14,12 +14,17 @@ import unittest
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import default_model  # noqa: E402
 
-PROGRAM = TRUE_MASKS = ""
+PROGRAM = TRUE_MASKS = MODEL_FILE = ""
+
+
+def setUpModule():
+    global MODEL_FILE
+    MODEL_FILE = default_model.pull(PROGRAM)
 
 
 class TrueMasks(unittest.TestCase):
     def test_every_token_by_itself_agrees(self):
-        checked = subprocess.run([TRUE_MASKS, default_model.pull(PROGRAM)], capture_output=True, text=True,
+        checked = subprocess.run([TRUE_MASKS, MODEL_FILE], capture_output=True, text=True,
                                  timeout=300)
         self.assertEqual(checked.returncode, 0, checked.stderr)
         self.assertIn("masks of 49152 tokens are true", checked.stdout)

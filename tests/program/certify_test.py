@@ -21,11 +21,11 @@ import xml.etree.ElementTree
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
 import default_model  # noqa: E402
+from sanitized import SANITIZED  # noqa: E402
 
 PROGRAM = ""
 MODEL = default_model.NAME
 SIGNATURE_CHECK = pathlib.Path(__file__).with_name("verify_signature.py")
-SANITIZED = "SWITCHYARD_SANITIZED" in os.environ  # where all takes fifty times as long
 SHORT = ["--positions", "32" if SANITIZED else "300", "--long-context", "64" if SANITIZED else "160",
          "--soak-steps", "8" if SANITIZED else "40", "--no-efficiency"]
 

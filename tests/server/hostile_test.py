@@ -317,9 +317,8 @@ def main(count):
           f"open files {first[1]} and {last[1]}; left over: {left or 'nothing'}")
     for fault in faults[:20] + wrong[:20]:
         print(f"fault: {fault}")
-    is_sanitized = "SWITCHYARD_SANITIZED" in os.environ  # memory is then the sanitizer's
     return bool(faults or wrong or left or SERVER.child.poll() is not None or last[1] > first[1] + 8
-                or (last[0] > first[0] + RSS_GROWTH_MIB and not is_sanitized))
+                or (last[0] > first[0] + RSS_GROWTH_MIB and not served.SANITIZED))  # memory is then the sanitizer's
 
 
 if __name__ == "__main__":

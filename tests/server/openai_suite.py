@@ -14,21 +14,26 @@ import dataclasses
 import json
 import math
 import os
+import pathlib
 import struct
 import sys
 import unittest
 
 import openai
 
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "support"))
+from sanitized import SANITIZED  # noqa: E402
+
 BASE_URL, MODEL = sys.argv[1:3]
 KEY = sys.argv[3] if len(sys.argv) > 3 else "none"
 SCRIPTED = os.environ.get("SWITCHYARD_SCRIPTED_ANSWER")
 MESSAGES = [{"role": "system", "content": "Be brief."}, {"role": "user", "content": "Name three colours."}]
 PROMPT = "The colours of the rainbow are"
+TIMEOUT = 600 if SANITIZED else 120
 
 
 def client(**options):
-    return openai.OpenAI(base_url=BASE_URL, max_retries=0, timeout=600, **{"api_key": KEY, **options})
+    return openai.OpenAI(base_url=BASE_URL, max_retries=0, timeout=TIMEOUT, **{"api_key": KEY, **options})
 
 
 @dataclasses.dataclass
@@ -89,7 +94,7 @@ def ask(endpoint, stream, **fields):
 
 
 async def ask_async(endpoint, stream, **fields):
-    async with openai.AsyncOpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0, timeout=600) as api:
+    async with openai.AsyncOpenAI(base_url=BASE_URL, api_key=KEY, max_retries=0, timeout=TIMEOUT) as api:
         create = (api.chat.completions if endpoint == "chat" else api.completions).create
         answer = await create(**arguments(endpoint, fields, stream))
         told = Told()
