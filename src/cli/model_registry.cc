@@ -1,10 +1,10 @@
 #include "cli/model_registry.h"
 
 #include <algorithm>
-#include <array>
-#include <iterator>
+#include <limits>
 
 #include "base/text_file.h"
+#include "base/toml_fields.h"
 #include "base/toml_text.h"
 #include "cli/model_reference.h"
 
@@ -14,108 +14,68 @@ namespace {
 using base::ErrorCode;
 using base::Fail;
 using base::Result;
-using base::Status;
+using base::TomlFields;
 
 constexpr std::size_t kMaxRegistryBytes = std::size_t{1} << 20;
 
-// One entry's table, with the words to complain about it.
-struct RegistryEntry {
-  const toml::table& table;
-  std::string where;  // "models.toml: [smollm2]"
-
-  Result<std::string> Text(std::string_view key) const {
-    const toml::node* node = table.get(key);
-    if (node == nullptr) return std::string();
-    const auto text = node->value_exact<std::string>();
-    if (!text) {
-      return Fail(ErrorCode::kInvalidArgument, "{}: '{}' must be a text in quotes", where, key);
-    }
-    return *text;
-  }
-};
-
-Status CheckKeys(const RegistryEntry& entry) {
-  static constexpr std::array<std::string_view, 13> kKeys = {
-      "description", "licence", "hf",      "hf_revision", "ms",     "ms_revision", "file",
-      "sha256",      "size",    "package", "version",     "member", "wheel_sha256"};
-  for (const auto& [key, value] : entry.table) {
-    if (std::find(kKeys.begin(), kKeys.end(), key.str()) == kKeys.end()) {
-      return Fail(ErrorCode::kInvalidArgument, "{}: '{}' is not a known key; known are {}",
-                  entry.where, key.str(), fmt::join(kKeys, ", "));
-    }
-  }
-  return {};
-}
-
-Result<std::string> Digest(const RegistryEntry& entry, std::string_view key) {
-  SWITCHYARD_TRY(std::string digest, entry.Text(key));
+void Digest(TomlFields& fields, std::string_view key, std::string& digest) {
+  fields.Text(key, digest);
   if (!digest.empty() &&
       (digest.size() != 64 || digest.find_first_not_of("0123456789abcdef") != std::string::npos)) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "{}: '{}' must be a sha256 in 64 lower-case hexadecimal digits", entry.where, key);
+    fields.Refuse(key, "must be a sha256 in 64 lower-case hexadecimal digits");
   }
-  return digest;
 }
 
-Result<std::optional<HubSource>> ParseHubSource(const RegistryEntry& entry, std::string_view key,
-                                                std::string_view revision_key) {
-  HubSource source;
-  SWITCHYARD_TRY(source.repository, entry.Text(key));
-  SWITCHYARD_TRY(source.revision, entry.Text(revision_key));
-  if (source.repository.empty()) return std::optional<HubSource>();
-  if (!IsRepositoryName(source.repository)) {
-    return Fail(ErrorCode::kInvalidArgument, "{}: '{}' must be ORGANISATION/REPOSITORY, not '{}'",
-                entry.where, key, source.repository);
+void ReadHubSource(TomlFields& fields, std::string_view key, std::string_view revision_key,
+                   std::optional<HubSource>& source) {
+  HubSource read;
+  fields.Text(key, read.repository);
+  fields.Text(revision_key, read.revision);
+  if (read.repository.empty()) return;
+  if (!IsRepositoryName(read.repository)) {
+    fields.Refuse(key, fmt::format("must be ORGANISATION/REPOSITORY, not '{}'", read.repository));
   }
-  return std::optional(std::move(source));
+  source = std::move(read);
 }
 
-Result<std::optional<PackageSource>> ParsePackage(const RegistryEntry& entry) {
-  PackageSource source;
-  SWITCHYARD_TRY(source.package, entry.Text("package"));
-  SWITCHYARD_TRY(source.version, entry.Text("version"));
-  SWITCHYARD_TRY(source.member, entry.Text("member"));
-  SWITCHYARD_TRY(source.wheel_sha256, Digest(entry, "wheel_sha256"));
-  if (source.package.empty()) return std::optional<PackageSource>();
-  if (!IsRepositoryName(source.package + "/" + source.version) ||
-      !IsSafeRelativePath(source.member)) {
-    return Fail(ErrorCode::kInvalidArgument,
-                "{}: a package needs 'version', and 'member', a path inside its wheel",
-                entry.where);
+void ReadPackage(TomlFields& fields, std::optional<PackageSource>& source) {
+  PackageSource read;
+  fields.Text("package", read.package);
+  fields.Text("version", read.version);
+  fields.Text("member", read.member);
+  Digest(fields, "wheel_sha256", read.wheel_sha256);
+  if (read.package.empty()) return;
+  if (!IsRepositoryName(read.package + "/" + read.version) || !IsSafeRelativePath(read.member)) {
+    fields.Refuse("package", "needs 'version', and 'member', a path inside its wheel");
   }
-  return std::optional(std::move(source));
+  source = std::move(read);
 }
 
-Result<RegisteredModel> ParseModel(const std::string& name, const RegistryEntry& entry) {
-  SWITCHYARD_RETURN_IF_ERROR(CheckKeys(entry));
+Result<RegisteredModel> ReadModel(std::string name, TomlFields& fields) {
   RegisteredModel model;
-  model.name = name;
-  SWITCHYARD_TRY(model.description, entry.Text("description"));
-  SWITCHYARD_TRY(model.licence, entry.Text("licence"));
-  SWITCHYARD_TRY(model.file, entry.Text("file"));
-  SWITCHYARD_TRY(model.sha256, Digest(entry, "sha256"));
-  SWITCHYARD_TRY(model.package, ParsePackage(entry));
-  SWITCHYARD_TRY(model.hf, ParseHubSource(entry, "hf", "hf_revision"));
-  SWITCHYARD_TRY(model.ms, ParseHubSource(entry, "ms", "ms_revision"));
-  if (const toml::node* size = entry.table.get("size")) {
-    const auto bytes = size->value_exact<std::int64_t>();
-    if (!bytes || *bytes <= 0) {
-      return Fail(ErrorCode::kInvalidArgument, "{}: 'size' must be a number of bytes", entry.where);
-    }
-    model.size_bytes = static_cast<std::uint64_t>(*bytes);
+  model.name = std::move(name);
+  fields.Text("description", model.description);
+  fields.Text("licence", model.licence);
+  fields.Text("file", model.file);
+  Digest(fields, "sha256", model.sha256);
+  if (fields.Has("size")) {
+    std::int64_t bytes = 0;
+    fields.Whole("size", bytes, 1, std::numeric_limits<std::int64_t>::max());
+    model.size_bytes = static_cast<std::uint64_t>(bytes);
   }
+  ReadPackage(fields, model.package);
+  ReadHubSource(fields, "hf", "hf_revision", model.hf);
+  ReadHubSource(fields, "ms", "ms_revision", model.ms);
   if (!model.file.empty() && !IsSafeRelativePath(model.file)) {
-    return Fail(ErrorCode::kInvalidArgument, "{}: 'file' must be a path inside the repository",
-                entry.where);
+    fields.Refuse("file", "must be a path inside the repository");
   }
   if (!model.package && !model.hf && !model.ms) {
-    return Fail(ErrorCode::kInvalidArgument, "{}: there is no source; give 'hf', 'ms' or 'package'",
-                entry.where);
+    fields.Refuse("there is no source; give 'hf', 'ms' or 'package'");
   }
   if (model.package && (model.sha256.empty() || !model.size_bytes)) {
-    return Fail(ErrorCode::kInvalidArgument, "{}: a package needs 'sha256' and 'size' too",
-                entry.where);
+    fields.Refuse("package", "needs 'sha256' and 'size' too");
   }
+  SWITCHYARD_RETURN_IF_ERROR(fields.Done());
   return model;
 }
 
@@ -146,8 +106,8 @@ Result<ModelRegistry> ModelRegistry::Parse(std::string_view toml_text, std::stri
                   "and '-'",
                   subject, name);
     }
-    SWITCHYARD_TRY(RegisteredModel model,
-                   ParseModel(name, {*table, fmt::format("{}: [{}]", subject, name)}));
+    TomlFields fields(*table, std::string(subject), fmt::format("[{}]", name));
+    SWITCHYARD_TRY(RegisteredModel model, ReadModel(name, fields));
     placed.push_back({table->source().begin, std::move(model)});
   }
   // The parser sorts by name; people read the file's own order.

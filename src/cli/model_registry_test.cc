@@ -46,7 +46,7 @@ TEST(ModelRegistry, NamesWhatIsWrong) {
   EXPECT_THAT(message("[a]\nhf = 3\n"), HasSubstr("[a]: 'hf' must be a text"));
   EXPECT_THAT(message("[a]\nhf = \"x\"\n"), HasSubstr("ORGANISATION/REPOSITORY"));
   EXPECT_THAT(message("[a]\nhf = \"x/y\"\nsha265 = \"0\"\n"),
-              HasSubstr("'sha265' is not a known key"));
+              HasSubstr("models.toml:3: [a]: there is no 'sha265' here; there is description"));
   EXPECT_THAT(message("[a]\nhf = \"x/y\"\nsha256 = \"12\"\n"), HasSubstr("64 lower-case"));
   EXPECT_THAT(message("[a]\nhf = \"x/y\"\nsize = -1\n"), HasSubstr("'size'"));
   EXPECT_THAT(message("[a]\nhf = \"x/y\"\nfile = \"../z\"\n"), HasSubstr("'file'"));

@@ -7,7 +7,7 @@
 #include <memory>
 #include <string>
 
-#include "gateway/fleet.h"
+#include "gateway/attempt.h"
 #include "gateway/member_request.h"
 #include "net/http_client.h"
 

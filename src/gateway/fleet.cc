@@ -32,11 +32,6 @@ policy::CertificateState CertificateOf(const Member& member, const ModelState& m
   return member.config->is_vouched_for ? policy::CertificateState::kInForce : model.certificate;
 }
 
-bool IsCalled(const ModelState& model, std::string_view upstream) {
-  return model.upstream == upstream ||
-         std::ranges::find(model.aliases, upstream) != model.aliases.end();
-}
-
 // A model that the fleet lists under one of the names that the member has for it.
 std::string FleetNameOf(const ModelState& model, const FleetConfig& fleet) {
   for (const std::string& alias : model.aliases) {
@@ -56,7 +51,7 @@ std::vector<ModelState> ModelsOf(const MemberConfig& config, std::vector<ModelSt
   for (const ServedModel& served : config.models) {
     ModelState state;
     const auto same = std::ranges::find_if(
-        told, [&](const ModelState& model) { return IsCalled(model, served.upstream); });
+        told, [&](const ModelState& model) { return model.IsCalled(served.upstream); });
     if (same != told.end()) state = *same;
     state.name = served.name;
     state.upstream = served.upstream;
@@ -87,101 +82,6 @@ Member MakeMember(MemberConfig config, const FleetConfig& fleet) {
 }
 
 }  // namespace
-
-std::string_view Name(FailureCause cause) {
-  switch (cause) {
-    case FailureCause::kRefused:
-      return "refused";
-    case FailureCause::kReset:
-      return "reset";
-    case FailureCause::kNoFirstToken:
-      return "no_first_token";
-    case FailureCause::kStall:
-      return "stall";
-    case FailureCause::kLost:
-      return "lost";
-    case FailureCause::kCutShort:
-      return "cut_short";
-    case FailureCause::kServerError:
-      return "server_error";
-    case FailureCause::kNotUnderstood:
-      return "not_understood";
-    case FailureCause::kOverloaded:
-      return "overloaded";
-    case FailureCause::kHandBack:
-      return "hand_back";
-    case FailureCause::kTakenOut:
-      return "taken_out";
-    case FailureCause::kNotServed:
-      return "not_served";
-  }
-  return "unknown";
-}
-
-const ModelState* Member::Model(std::string_view model) const {
-  const auto found = std::ranges::find_if(state->models, [model](const ModelState& known) {
-    return known.name == model || IsCalled(known, model);
-  });
-  return found == state->models.end() ? nullptr : &*found;
-}
-
-const Member* FleetView::Find(std::string_view name) const {
-  const auto found =
-      std::ranges::find_if(members, [&](const Member& member) { return member.name() == name; });
-  return found == members.end() ? nullptr : &*found;
-}
-
-std::vector<std::string> FleetView::Models() const {
-  std::vector<std::string> names;
-  for (const Member& member : members) {
-    for (const ModelState& model : member.state->models) names.push_back(model.name);
-  }
-  std::ranges::sort(names);
-  const auto doubled = std::ranges::unique(names);
-  names.erase(doubled.begin(), doubled.end());
-  return names;
-}
-
-Attempt::Attempt(std::shared_ptr<MemberRecord> record, std::int64_t prompt_tokens,
-                 std::int64_t cached_tokens)
-    : record_(std::move(record)),
-      times_(record_->Begin(prompt_tokens, cached_tokens, MemberRecord::Now())) {}
-
-Attempt& Attempt::operator=(Attempt&& other) noexcept {
-  if (this == &other) return *this;
-  Cancelled();
-  record_ = std::move(other.record_);
-  times_ = other.times_;
-  return *this;
-}
-
-void Attempt::FirstToken() {
-  if (record_ == nullptr || times_.first_token_s) return;
-  record_->FirstToken(times_, MemberRecord::Now());
-}
-
-void Attempt::Finished(std::int64_t prompt_tokens, std::int64_t completion_tokens) {
-  if (const auto record = std::exchange(record_, nullptr)) {
-    record->Finished(times_, prompt_tokens, completion_tokens, MemberRecord::Now());
-  }
-}
-
-void Attempt::Failed(FailureCause cause, std::chrono::milliseconds retry_after) {
-  if (const auto record = std::exchange(record_, nullptr)) {
-    record->Failed(times_, cause, static_cast<double>(retry_after.count()) / 1000,
-                   MemberRecord::Now());
-  }
-}
-
-void Attempt::Cancelled() {
-  if (const auto record = std::exchange(record_, nullptr)) {
-    record->Cancelled(times_, MemberRecord::Now());
-  }
-}
-
-void Attempt::OnCut(std::function<void()> on_cut) {
-  if (record_ != nullptr) record_->OnCut(times_, std::move(on_cut));
-}
 
 Fleet::Fleet(FleetConfig config, OnChange on_change)
     : on_change_(std::move(on_change)),

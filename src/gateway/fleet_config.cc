@@ -6,9 +6,9 @@
 
 #include "access/api_keys.h"
 #include "base/text_file.h"
+#include "base/toml_fields.h"
 #include "base/toml_text.h"
 #include "gateway/internal/policy_fields.h"
-#include "gateway/internal/toml_fields.h"
 #include "net/url.h"
 #include "policy/export_rule_text.h"
 
@@ -17,7 +17,7 @@ namespace {
 
 using base::ErrorCode;
 using base::Fail;
-using internal::TomlFields;
+using base::TomlFields;
 
 constexpr std::size_t kMaxName = 128;
 

@@ -8,7 +8,7 @@
 #include <string>
 
 #include "base/histogram.h"
-#include "gateway/fleet.h"
+#include "gateway/attempt.h"
 
 namespace switchyard::gateway {
 

@@ -3,7 +3,7 @@
 
 #include "gateway/answer_ledger.h"
 #include "gateway/client_request.h"
-#include "gateway/fleet.h"
+#include "gateway/fleet_view.h"
 
 namespace switchyard::gateway {
 

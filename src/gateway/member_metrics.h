@@ -3,7 +3,7 @@
 
 #include <string>
 
-#include "gateway/fleet.h"
+#include "gateway/fleet_view.h"
 
 namespace switchyard::gateway {
 

@@ -8,10 +8,11 @@
 #include <map>
 #include <mutex>
 
-#include "gateway/fleet.h"
+#include "gateway/attempt.h"
 #include "policy/breaker.h"
 #include "policy/outliers.h"
 #include "policy/rate_quantile.h"
+#include "policy/route_facts.h"
 
 namespace switchyard::gateway {
 

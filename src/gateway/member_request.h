@@ -7,7 +7,7 @@
 
 #include "gateway/answer_ledger.h"
 #include "gateway/client_request.h"
-#include "gateway/fleet.h"
+#include "gateway/fleet_view.h"
 #include "net/http_client.h"
 
 namespace switchyard::gateway {

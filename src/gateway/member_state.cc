@@ -1,5 +1,7 @@
 #include "gateway/member_state.h"
 
+#include <algorithm>
+
 namespace switchyard::gateway {
 
 HandOverLevel LevelOf(const Abilities& abilities) {
@@ -8,6 +10,10 @@ HandOverLevel LevelOf(const Abilities& abilities) {
     return HandOverLevel::kContinue;
   }
   return HandOverLevel::kRestart;
+}
+
+bool ModelState::IsCalled(std::string_view name) const {
+  return upstream == name || std::ranges::find(aliases, name) != aliases.end();
 }
 
 }  // namespace switchyard::gateway

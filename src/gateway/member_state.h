@@ -3,6 +3,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "policy/route_facts.h"
@@ -45,6 +46,9 @@ struct ModelState {
   std::string sha256 = {};      // of the model's files; empty: not known
   std::int64_t vocabulary = 0;  // 0: not known
   bool is_deterministic = false;
+
+  // The member knows it by that name.
+  bool IsCalled(std::string_view name) const;
   friend bool operator==(const ModelState&, const ModelState&) = default;
 };
 

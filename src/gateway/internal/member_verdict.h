@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-#include "gateway/fleet.h"
+#include "gateway/attempt.h"
 #include "net/http_client.h"
 
 namespace switchyard::gateway::internal {

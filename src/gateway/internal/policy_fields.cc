@@ -6,6 +6,8 @@
 namespace switchyard::gateway::internal {
 namespace {
 
+using base::TomlFields;
+
 void ReadOwners(TomlFields& fields, std::vector<std::string>& owners) {
   fields.Texts("owners", owners);
   const auto is_owner = [](const std::string& owner) {

@@ -17,7 +17,7 @@
 
 #include "base/error.h"
 
-namespace switchyard::gateway::internal {
+namespace switchyard::base {
 
 class TomlFields {
  public:
@@ -32,6 +32,7 @@ class TomlFields {
   void Text(std::string_view key, std::string& value);
   void Texts(std::string_view key, std::vector<std::string>& values);  // or a single one
   void Flag(std::string_view key, bool& value);
+  void Day(std::string_view key, std::chrono::year_month_day& value);
   void Whole(std::string_view key, std::int64_t& value, std::int64_t low, std::int64_t high);
   void Number(std::string_view key, double& value, double low, double high);
   // In seconds, with a fraction perhaps.
@@ -40,21 +41,21 @@ class TomlFields {
   void Word(std::string_view key, std::initializer_list<std::string_view> words,
             std::size_t& value);
   // The table or tables of that key. What `read` returns is kept if it is an error.
-  using Reader = std::function<base::Status(TomlFields&)>;
+  using Reader = std::function<Status(TomlFields&)>;
   void Table(std::string_view key, const Reader& read);
   void Tables(std::string_view key, const Reader& read);  // [[key]]
   // Each pair of a table whose keys are names.
   void Pairs(std::string_view key,
-             const std::function<base::Status(std::string_view, const toml::node&)>& read);
+             const std::function<Status(std::string_view, const toml::node&)>& read);
 
   // Something is wrong with the key's value, or, if it is not there, with the table.
   void Refuse(std::string_view key, std::string_view what);
   // With the table as a whole.
   void Refuse(std::string_view what);
-  std::unexpected<base::Error> Wrong(const toml::node& node, std::string_view what) const;
+  std::unexpected<Error> Wrong(const toml::node& node, std::string_view what) const;
 
   // The first thing that was wrong, unknown keys included.
-  base::Status Done();
+  Status Done();
 
  private:
   const toml::node* Find(std::string_view key);
@@ -63,7 +64,7 @@ class TomlFields {
   std::string file_;
   std::string subject_;
   std::vector<std::string> known_;
-  base::Status status_;
+  Status status_;
 };
 
-}  // namespace switchyard::gateway::internal
+}  // namespace switchyard::base

@@ -1,20 +1,16 @@
-#include "gateway/internal/toml_fields.h"
+#include "base/toml_fields.h"
 
 #include <algorithm>
 #include <cmath>
 
-namespace switchyard::gateway::internal {
-
-using base::ErrorCode;
-using base::Fail;
+namespace switchyard::base {
 
 const toml::node* TomlFields::Find(std::string_view key) {
   known_.emplace_back(key);
   return table_.get(key);
 }
 
-std::unexpected<base::Error> TomlFields::Wrong(const toml::node& node,
-                                               std::string_view what) const {
+std::unexpected<Error> TomlFields::Wrong(const toml::node& node, std::string_view what) const {
   return Fail(ErrorCode::kInvalidArgument, "{}:{}: {}: {}", file_, node.source().begin.line,
               subject_, what);
 }
@@ -58,6 +54,15 @@ void TomlFields::Flag(std::string_view key, bool& value) {
   if (node == nullptr) return;
   if (!node->is_boolean()) return Refuse(key, "must be true or false");
   value = *node->value<bool>();
+}
+
+void TomlFields::Day(std::string_view key, std::chrono::year_month_day& value) {
+  const toml::node* node = Find(key);
+  if (node == nullptr) return;
+  const auto date = node->value_exact<toml::date>();
+  if (!date) return Refuse(key, "must be a day such as 2025-01-15, without quotes");
+  value = std::chrono::year_month_day(std::chrono::year(date->year),
+                                      std::chrono::month(date->month), std::chrono::day(date->day));
 }
 
 void TomlFields::Whole(std::string_view key, std::int64_t& value, std::int64_t low,
@@ -122,9 +127,8 @@ void TomlFields::Tables(std::string_view key, const Reader& read) {
   }
 }
 
-void TomlFields::Pairs(
-    std::string_view key,
-    const std::function<base::Status(std::string_view, const toml::node&)>& read) {
+void TomlFields::Pairs(std::string_view key,
+                       const std::function<Status(std::string_view, const toml::node&)>& read) {
   const toml::node* node = Find(key);
   if (node == nullptr) return;
   const toml::table* table = node->as_table();
@@ -134,7 +138,7 @@ void TomlFields::Pairs(
   }
 }
 
-base::Status TomlFields::Done() {
+Status TomlFields::Done() {
   if (!status_) return status_;
   for (const auto& [key, node] : table_) {
     if (std::ranges::find(known_, key.str()) != known_.end()) continue;
@@ -144,4 +148,4 @@ base::Status TomlFields::Done() {
   return {};
 }
 
-}  // namespace switchyard::gateway::internal
+}  // namespace switchyard::base
