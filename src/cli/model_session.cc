@@ -55,7 +55,8 @@ base::Result<ChipChoice> ChooseChip(const SessionOptions& options) {
   ChipChoice choice{options.chip, options.device, {}, !options.no_fallback};
   SWITCHYARD_TRY(choice.options, ParseDeviceOptions(options.chip_options));
   if (options.threads < 0 || options.threads > 4096) {
-    return Fail(ErrorCode::kInvalidArgument, "--threads is {}: it must lie between 1 and 4096",
+    return Fail(ErrorCode::kInvalidArgument,
+                "--threads is {}: it must lie between 0, where the chip decides, and 4096",
                 options.threads);
   }
   if (options.threads > 0) {

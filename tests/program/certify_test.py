@@ -26,7 +26,7 @@ from sanitized import SANITIZED  # noqa: E402
 PROGRAM = ""
 MODEL = default_model.NAME
 SIGNATURE_CHECK = pathlib.Path(__file__).with_name("verify_signature.py")
-SHORT = ["--positions", "32" if SANITIZED else "300", "--long-context", "64" if SANITIZED else "160",
+SHORT = ["--positions", "64" if SANITIZED else "300", "--long-context", "128" if SANITIZED else "160",
          "--soak-steps", "8" if SANITIZED else "40", "--no-efficiency"]
 
 
