@@ -26,9 +26,12 @@ def main():
                                   text=True, timeout=600)
 
         first = conform()
-        if first.returncode != 0:
+        if "there is no" in first.stderr:
             print(f"skipped: {first.stderr.strip()}")
             return SKIPPED
+        if first.returncode != 0:
+            print(first.stdout, first.stderr, sep=os.linesep)
+            return 1
         kept = {path.name: path.stat().st_mtime_ns for path in kernels.glob("*")}
         print(f"{len(kept)} files in {kernels}")
         if not kept:
