@@ -65,17 +65,39 @@ struct BF16Weights {
 struct BF16Weights {
   static constexpr int kDepth = 2;
   static constexpr int kBytes = kLanes * 4;
+  SY_INLINE Float Even(Int pair) { return AsFloat(pair << 16); }
+  SY_INLINE Float Odd(Int pair) {
+    return AsFloat(pair & SetInt(static_cast<int32_t>(0xffff0000U)));
+  }
+  // Registers are few: many panels are widened one after the other, and of many tokens each is
+  // loaded once for the panels.
   template <int kPanels, int kTokens>
   SY_INLINE void Step(const uint8_t* w, int64_t panel_bytes, const float* x, int tile,
                       Float (&acc)[kPanels][kTokens]) {
-    for (int p = 0; p < kPanels; ++p) {
-      const Int pair = reinterpret_cast<Int>(LoadBytes(w + p * panel_bytes));
-      const Float even = AsFloat(pair << 16);
-      const Float odd = AsFloat(pair & SetInt(static_cast<int32_t>(0xffff0000U)));
-      for (int t = 0; t < kTokens; ++t) {
-        acc[p][t] = Fma(even, Set(x[t]), acc[p][t]);
-        acc[p][t] = Fma(odd, Set(x[tile + t]), acc[p][t]);
+    if constexpr (kPanels > kTokens) {
+      for (int p = 0; p < kPanels; ++p) {
+        const Int pair = reinterpret_cast<Int>(LoadBytes(w + p * panel_bytes));
+        for (int t = 0; t < kTokens; ++t) {
+          acc[p][t] = Fma(Even(pair), Set(x[t]), acc[p][t]);
+          acc[p][t] = Fma(Odd(pair), Set(x[tile + t]), acc[p][t]);
+        }
       }
+      return;
+    }
+    Int pair[kPanels];
+    Float half[kPanels];
+    for (int p = 0; p < kPanels; ++p) {
+      pair[p] = reinterpret_cast<Int>(LoadBytes(w + p * panel_bytes));
+      half[p] = Even(pair[p]);
+    }
+    for (int t = 0; t < kTokens; ++t) {
+      const Float v = Set(x[t]);
+      for (int p = 0; p < kPanels; ++p) acc[p][t] = Fma(half[p], v, acc[p][t]);
+    }
+    for (int p = 0; p < kPanels; ++p) half[p] = Odd(pair[p]);
+    for (int t = 0; t < kTokens; ++t) {
+      const Float v = Set(x[tile + t]);
+      for (int p = 0; p < kPanels; ++p) acc[p][t] = Fma(half[p], v, acc[p][t]);
     }
   }
 };
@@ -127,6 +149,11 @@ void Linear(const PanelLayout* layout, const uint8_t* weight, int panels, const 
   if constexpr (kLanes == 16) {
     for (; token + 8 <= tile; token += 8) {
       Blocks<Weights, 2, 8>(*layout, weight, panels, rows, tile, token, out);
+    }
+  }
+  if constexpr (kLanes == 8) {  // four tokens are too few sums at once
+    for (; token + 6 <= tile; token += 6) {
+      Blocks<Weights, 2, 6>(*layout, weight, panels, rows, tile, token, out);
     }
   }
   for (; token + 4 <= tile; token += 4) {
