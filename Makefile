@@ -36,7 +36,7 @@ help:
 	@echo 'make test    installs what tests need, builds them and runs them all'
 	@echo 'make faults  shows that certification finds planted faults and passes honest chips'
 	@echo 'make sanitize  builds with clang++-19 and runs the tests under ASan and UBSan, and those of'
-	@echo '             engine, device, chips, server and gateway under TSan; some hours'
+	@echo '             engine, device, chips, server, gateway and fleet under TSan; two hours'
 	@echo 'make clean   removes build/; models stay in the cache folder'
 
 run serve: export QUESTION := $(QUESTION)
