@@ -9,6 +9,7 @@
 
 #include "base/histogram.h"
 #include "gateway/attempt.h"
+#include "gateway/member_state.h"
 
 namespace switchyard::gateway {
 
