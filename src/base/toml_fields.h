@@ -26,6 +26,7 @@ class TomlFields {
       : table_(table), file_(std::move(file)), subject_(std::move(subject)) {}
 
   void Name(std::string subject) { subject_ = std::move(subject); }
+  bool IsEmpty() const { return table_.empty(); }
   bool Has(std::string_view key) const { return table_.contains(key); }
 
   // Each leaves the value alone where the key is missing.

@@ -51,7 +51,9 @@ void Range(TomlFields& facts, std::string_view key, FactRange& range) {
   });
 }
 
+// Criteria without a fact would hold for every chip.
 Status ReadCriteria(TomlFields& facts, std::vector<ChipCriteria>& all) {
+  if (facts.IsEmpty()) facts.Refuse("must name a fact of a chip");
   ChipCriteria one;
   Range(facts, "performance", one.performance);
   Range(facts, "performance_density", one.performance_density);

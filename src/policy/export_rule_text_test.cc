@@ -41,6 +41,9 @@ TEST(ExportRuleText, NamesTheRuleTheLineAndTheKey) {
   EXPECT_THAT(Refusal(rule + "state_funded = 1\n"), HasSubstr("must be true or false"));
   EXPECT_THAT(Refusal(rule + "criteria = [{ speed = { below = 1 } }]\n"),
               HasSubstr("rules.toml:8: [[criteria]]: there is no 'speed' here"));
+  EXPECT_THAT(Refusal(rule + "criteria = [{}]\n"), HasSubstr("must name a fact of a chip"));
+  EXPECT_THAT(Refusal(rule + "criteria = []\n"), HasSubstr("name a fact of a chip"));
+  EXPECT_THAT(Refusal(rule + "criteria = [{ performance = {} }]\n"), HasSubstr("needs at_least"));
   EXPECT_THAT(Refusal(rule + "criteria = [{ performance = { above = 1 } }]\n"),
               HasSubstr("[performance]: needs at_least or below"));
   EXPECT_THAT(Refusal(rule + "overrides = [\"x\"]\n"), HasSubstr("overrides 'x', which is not"));

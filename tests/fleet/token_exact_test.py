@@ -4,7 +4,7 @@ failed: streamed and whole, of several choices, with tools and with a schema.
 
     token_exact_test.py PROGRAM
 
-Under a sanitizer, where one answer takes many seconds, it is lost at every eighth of its tokens.
+Under a sanitizer, where an answer takes seconds, it is lost at every eighth of its tokens.
 Without a network and without the model in the cache the tests are skipped, saying so.
 """
 

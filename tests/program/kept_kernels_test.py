@@ -26,7 +26,7 @@ def main():
                                   text=True, timeout=600)
 
         first = conform()
-        if "there is no" in first.stderr:
+        if "there is no OpenCL device" in first.stderr or "there is no chip" in first.stderr:
             print(f"skipped: {first.stderr.strip()}")
             return SKIPPED
         if first.returncode != 0:

@@ -1,4 +1,4 @@
-"""Whether a sanitizer is in what is tested: all then takes up to sixty times as long."""
+"""Whether a sanitizer is in what is tested: all then takes about ten times as long."""
 
 import os
 
