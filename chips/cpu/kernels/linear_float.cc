@@ -13,6 +13,16 @@ constexpr bool kBF16Dot = true;
 constexpr bool kBF16Dot = false;
 #endif
 
+// Each token is loaded once for all panels.
+template <int kPanels, int kTokens>
+SY_INLINE void Meet(const Float (&weights)[kPanels], const float* x,
+                    Float (&acc)[kPanels][kTokens]) {
+  for (int t = 0; t < kTokens; ++t) {
+    const Float v = Set(x[t]);
+    for (int p = 0; p < kPanels; ++p) acc[p][t] = Fma(weights[p], v, acc[p][t]);
+  }
+}
+
 // Each step covers kDepth elements of K.
 struct F32Weights {
   static constexpr int kDepth = 1;
@@ -20,10 +30,10 @@ struct F32Weights {
   template <int kPanels, int kTokens>
   SY_INLINE void Step(const uint8_t* w, int64_t panel_bytes, const float* x, int,
                       Float (&acc)[kPanels][kTokens]) {
-    for (int p = 0; p < kPanels; ++p) {
-      const Float v = Load(reinterpret_cast<const float*>(w + p * panel_bytes));
-      for (int t = 0; t < kTokens; ++t) acc[p][t] = Fma(v, Set(x[t]), acc[p][t]);
-    }
+    Float v[kPanels];
+    for (int p = 0; p < kPanels; ++p)
+      v[p] = Load(reinterpret_cast<const float*>(w + p * panel_bytes));
+    Meet(v, x, acc);
   }
 };
 
@@ -33,10 +43,9 @@ struct F16Weights {
   template <int kPanels, int kTokens>
   SY_INLINE void Step(const uint8_t* w, int64_t panel_bytes, const float* x, int,
                       Float (&acc)[kPanels][kTokens]) {
-    for (int p = 0; p < kPanels; ++p) {
-      const Float v = FromF16(LoadHalf(w + p * panel_bytes));
-      for (int t = 0; t < kTokens; ++t) acc[p][t] = Fma(v, Set(x[t]), acc[p][t]);
-    }
+    Float v[kPanels];
+    for (int p = 0; p < kPanels; ++p) v[p] = FromF16(LoadHalf(w + p * panel_bytes));
+    Meet(v, x, acc);
   }
 };
 
@@ -69,8 +78,7 @@ struct BF16Weights {
   SY_INLINE Float Odd(Int pair) {
     return AsFloat(pair & SetInt(static_cast<int32_t>(0xffff0000U)));
   }
-  // Registers are few: many panels are widened one after the other, and of many tokens each is
-  // loaded once for the panels.
+  // Registers are few: where panels are many, they are widened one after the other.
   template <int kPanels, int kTokens>
   SY_INLINE void Step(const uint8_t* w, int64_t panel_bytes, const float* x, int tile,
                       Float (&acc)[kPanels][kTokens]) {
@@ -82,22 +90,16 @@ struct BF16Weights {
           acc[p][t] = Fma(Odd(pair), Set(x[tile + t]), acc[p][t]);
         }
       }
-      return;
-    }
-    Int pair[kPanels];
-    Float half[kPanels];
-    for (int p = 0; p < kPanels; ++p) {
-      pair[p] = reinterpret_cast<Int>(LoadBytes(w + p * panel_bytes));
-      half[p] = Even(pair[p]);
-    }
-    for (int t = 0; t < kTokens; ++t) {
-      const Float v = Set(x[t]);
-      for (int p = 0; p < kPanels; ++p) acc[p][t] = Fma(half[p], v, acc[p][t]);
-    }
-    for (int p = 0; p < kPanels; ++p) half[p] = Odd(pair[p]);
-    for (int t = 0; t < kTokens; ++t) {
-      const Float v = Set(x[tile + t]);
-      for (int p = 0; p < kPanels; ++p) acc[p][t] = Fma(half[p], v, acc[p][t]);
+    } else {
+      Int pair[kPanels];
+      Float half[kPanels];
+      for (int p = 0; p < kPanels; ++p) {
+        pair[p] = reinterpret_cast<Int>(LoadBytes(w + p * panel_bytes));
+        half[p] = Even(pair[p]);
+      }
+      Meet(half, x, acc);
+      for (int p = 0; p < kPanels; ++p) half[p] = Odd(pair[p]);
+      Meet(half, x + tile, acc);
     }
   }
 };
